@@ -1,0 +1,127 @@
+"""Saved objects: readable JSON with a schema version, a seed, a data digest and a content hash."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .exceptions import ArtifactError, ContentHashError, SchemaTooNewError, UsageError
+
+__all__ = ["SCHEMA_VERSION", "atomic_write", "content_hash", "read_artifact", "write_artifact"]
+
+SCHEMA_VERSION = 1
+MAX_BYTES = 64 * 2**20
+_FORMAT = "riskwright"
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file beside `path` and rename it over `path` when the block ends without an error.
+
+    Whatever stood at `path` stays untouched until then, and for good if the block raises.
+    Raises `UsageError` where the folder does not exist or cannot be written.
+    """
+    target = Path(path)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise UsageError(
+            "cannot write here",
+            where=str(target),
+            got=error.strerror or str(error),
+            hint="Name a folder that exists and that you may write to",
+        ) from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def content_hash(body: Any) -> str:
+    """SHA-256 of the canonical JSON (sorted keys, no spaces) of `body`."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_artifact(
+    path: str | os.PathLike[str],
+    kind: str,
+    body: dict[str, Any],
+    *,
+    version: str,
+    seed: int | None = None,
+    data_digest: str | None = None,
+) -> None:
+    """Write `body` (plain JSON values) as an artifact of `kind`, atomically."""
+    document = {
+        "format": _FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "kind": kind,
+        "written_by": f"riskwright {version}",
+        "seed": seed,
+        "data_digest": data_digest,
+        "content_hash": content_hash([kind, seed, data_digest, body]),
+        "body": body,
+    }
+    with atomic_write(path) as file:
+        file.write(json.dumps(document, indent=1, ensure_ascii=False).encode())
+        file.write(b"\n")
+
+
+def read_artifact(path: str | os.PathLike[str], kind: str | None = None) -> dict[str, Any]:
+    """Read an artifact back, whole, after checking format, schema version, hash and kind.
+
+    Raises `ArtifactError` where the file is absent, too large, not JSON or not ours;
+    `SchemaTooNewError` and `ContentHashError` say the rest.
+    """
+    where = str(path)
+    try:
+        if os.path.getsize(path) > MAX_BYTES:
+            raise ArtifactError("file too large", where=where, expected=f"at most {MAX_BYTES} bytes")
+        document = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise ArtifactError("cannot read", where=where, got=error.strerror or str(error)) from None
+    except (ValueError, RecursionError):
+        raise ArtifactError(
+            "not a riskwright file", where=where, expected="JSON written by riskwright"
+        ) from None
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        raise ArtifactError(
+            "not a riskwright file", where=where, expected='JSON with "format": "riskwright"'
+        )
+    schema = document.get("schema_version")
+    if not isinstance(schema, int):
+        raise ArtifactError("no schema version", where=where)
+    if schema > SCHEMA_VERSION:
+        raise SchemaTooNewError(
+            "written by a newer riskwright",
+            where=where,
+            expected=f"schema version up to {SCHEMA_VERSION}",
+            got=str(schema),
+            hint="Upgrade riskwright to read it",
+        )
+    content = [document.get(key) for key in ("kind", "seed", "data_digest", "body")]
+    if content_hash(content) != document.get("content_hash"):
+        raise ContentHashError(
+            "content does not match its hash: the file was changed after it was written",
+            where=where,
+            hint="Use the original file, or fit and save again",
+        )
+    if kind is not None and document["kind"] != kind:
+        raise ArtifactError("wrong kind", where=where, expected=kind, got=str(document["kind"]))
+    return document

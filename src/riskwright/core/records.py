@@ -1,0 +1,95 @@
+"""Frozen records that rooms exchange: `Estimate`, `Certificate`, `Finding`."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Certificate", "Estimate", "Finding", "Record", "ScoreClass", "Severity", "Status"]
+
+ScoreClass = Literal["free", "unit", "scoring_system"]
+Status = Literal["optimal", "within_gap", "time_limit", "interrupted", "heuristic"]
+Severity = Literal["info", "low", "medium", "high"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Base of the records: immutable, keyword-only, converted to and from JSON by `msgspec`."""
+
+
+class Estimate(Record):
+    """A number with its interval.
+
+    `value` lies on the scale of the quantity named by `name`; `low` and `high` bound it at
+    confidence `level` by `method`; `n` is the number of rows (not the sum of weights) behind it.
+    An interval that could not be had is NaN and `method` says why.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    n: int
+    method: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        if math.isnan(self.low) or math.isnan(self.high):
+            return f"{self.value:.3f} (no interval: {self.method})"
+        return f"{self.value:.3f} ({self.level:.0%} CI {self.low:.3f} to {self.high:.3f})"
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if math.isnan(self.low) or math.isnan(self.high):
+            return format(self.value, spec)
+        return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
+
+
+class Finding(Record):
+    """What an audit or a check found: one plain sentence, the number behind it, how grave it is.
+
+    `code` is stable, so that policies can refer to it; `digests` names the model and data judged.
+    """
+
+    code: str
+    sentence: str
+    severity: Severity
+    passed: bool | None = None
+    estimate: Estimate | None = None
+    method: str = ""
+    digests: dict[str, str] = {}
+
+
+class Certificate(Record):
+    """How good a learned score is proved to be, within its class and on its training data.
+
+    `objective` is training loss + penalty of the score that was returned, `lower_bound` a value
+    that no score of the stated class and constraints can beat (up to `margin`, which covers
+    rounding), `gap` = (objective - lower_bound) / objective. It says nothing about new data.
+    """
+
+    score_class: ScoreClass
+    loss_name: Literal["logistic", "zero_one"]
+    objective: float
+    loss: float
+    penalty_per_term: float
+    lower_bound: float
+    gap: float
+    status: Status
+    statement: str
+    method: str
+    supports_examined: int
+    supports_total: int
+    seconds: float
+    margin: float
+    bounds: dict[str, float]
+    constraints: tuple[str, ...]
+    n_rows: int
+    n_patterns: int
+    n_candidates: int
+    data_digest: str
+
+    def __str__(self) -> str:
+        return self.statement

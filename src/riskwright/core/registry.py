@@ -1,0 +1,40 @@
+"""Names of saved kinds and the classes that read them, loaded only when they are met."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from .exceptions import ArtifactError
+
+__all__ = ["Registry", "artifact_kinds"]
+
+
+class Registry:
+    """Maps a stable name to `"module:Class"`, so that listing names imports nothing."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._targets: dict[str, str] = {}
+
+    def register(self, name: str, target: str) -> None:
+        """Add `name`; the same name for another target is a programming error."""
+        if self._targets.setdefault(name, target) != target:
+            raise ValueError(f"{self.what} {name!r} is registered as {self._targets[name]!r}")
+
+    def names(self) -> list[str]:
+        return sorted(self._targets)
+
+    def load(self, name: str) -> Any:
+        """The class behind `name`; `ArtifactError` lists the known names where it is unknown."""
+        if name not in self._targets:
+            raise ArtifactError(
+                f"unknown {self.what}", expected="one of " + ", ".join(self.names()), got=repr(name)
+            )
+        module, _, attribute = self._targets[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+artifact_kinds = Registry("kind of artifact")
+artifact_kinds.register("risk_score", "riskwright.scoring.risk_scores:RiskScoreClassifier")
+artifact_kinds.register("scoring_system", "riskwright.scoring.scoring_systems:ScoringSystemClassifier")
