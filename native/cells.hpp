@@ -1,0 +1,187 @@
+// Logistic loss over the distinct rows of a few columns, and its minimum over a box with a bound
+// that holds whatever the numerics: the tangent at any point lies below a convex loss.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "problem.hpp"
+#include "simd.hpp"
+
+namespace rw::RW_ISA {
+
+constexpr int kMaxParameters = kMaxTerms + 1;
+
+// Columns and weights, eight cells to a block, padded with weight zero.
+class Cells {
+ public:
+  int terms = 0, blocks = 0;
+
+  void reset(int terms_, int cells) {
+    terms = terms_;
+    blocks = (cells + 7) / 8;
+    weights_.assign(2 * size_t(blocks), splat(0.0));
+    columns_.assign(size_t(terms) * blocks, splat(0.0));
+  }
+  // After fewer cells than planned were written: forget the empty blocks at the end.
+  void blocks_used(int cells) {
+    const int used = (cells + 7) / 8;
+    if (used == blocks) return;
+    for (int b = 0; b < used; ++b) weights_[used + b] = weights_[blocks + b];
+    for (int j = 0; j < terms; ++j)
+      for (int b = 0; b < used; ++b)
+        columns_[size_t(j) * used + b] = columns_[size_t(j) * blocks + b];
+    blocks = used;
+  }
+  v8* positive() { return weights_.data(); }
+  v8* negative() { return weights_.data() + blocks; }
+  v8* column(int j) { return columns_.data() + size_t(j) * blocks; }
+  const v8* positive() const { return weights_.data(); }
+  const v8* negative() const { return weights_.data() + blocks; }
+  const v8* column(int j) const { return columns_.data() + size_t(j) * blocks; }
+  double* flat_positive() { return reinterpret_cast<double*>(positive()); }
+  double* flat_negative() { return reinterpret_cast<double*>(negative()); }
+  double* flat_column(int j) { return reinterpret_cast<double*>(column(j)); }
+
+ private:
+  std::vector<v8> weights_, columns_;
+};
+
+struct Minimum {
+  double loss, bound;  // at the point that was reached; the best bound met on the way
+  double tangent;      // bound by the tangent at that very point: gradients of others may be added
+};
+
+// Intercept first: parameter 0 is the intercept, parameter j + 1 belongs to column j.
+// TERMS >= 0 fixes the number of columns at compile time; -1 reads it from the cells.
+template <int TERMS = -1>
+struct Model {
+  static constexpr int kSize = TERMS >= 0 ? TERMS + 1 : kMaxParameters;
+  double gradient[kSize];
+  double hessian[kSize * (kSize + 1) / 2];  // packed lower triangle
+
+  static int terms(const Cells& cells) { return TERMS >= 0 ? TERMS : cells.terms; }
+
+  double evaluate(const Cells& cells, const double* w, double scale) {
+    const int t = terms(cells), blocks = cells.blocks, p = t + 1;
+    v8 loss = splat(0.0);
+    v8 g[kSize];
+    v8 h[kSize * (kSize + 1) / 2];
+    for (int a = 0; a < p; ++a) g[a] = splat(0.0);
+    for (int a = 0; a < p * (p + 1) / 2; ++a) h[a] = splat(0.0);
+    for (int b = 0; b < blocks; ++b) {
+      v8 s = splat(w[0]);
+      for (int j = 0; j < t; ++j) s += splat(w[j + 1]) * cells.column(j)[b];
+      Logistic f = logistic(s, cells.positive()[b], cells.negative()[b]);
+      loss += f.loss;
+      g[0] += f.residual;
+      h[0] += f.curvature;
+      for (int j = 0, at = 1; j < t; ++j) {
+        v8 x = cells.column(j)[b];
+        g[j + 1] += f.residual * x;
+        v8 hx = f.curvature * x;
+        h[at++] += hx;
+        for (int i = 0; i < j; ++i) h[at++] += hx * cells.column(i)[b];
+        h[at++] += hx * x;
+      }
+    }
+    for (int a = 0; a < p; ++a) gradient[a] = sum(g[a]) * scale;
+    for (int a = 0; a < p * (p + 1) / 2; ++a) hessian[a] = sum(h[a]) * scale;
+    return sum(loss) * scale;
+  }
+
+  static double loss_only(const Cells& cells, const double* w, double scale) {
+    const int t = terms(cells);
+    v8 loss = splat(0.0);
+    for (int b = 0; b < cells.blocks; ++b) {
+      v8 s = splat(w[0]);
+      for (int j = 0; j < t; ++j) s += splat(w[j + 1]) * cells.column(j)[b];
+      const Logistic f = logistic(s, cells.positive()[b], cells.negative()[b]);
+      loss += f.loss;
+    }
+    return sum(loss) * scale;
+  }
+
+  // Smallest value of the tangent at w over the box.
+  double tangent(double loss, const double* w, const double* low, const double* high, int p) const {
+    for (int a = 0; a < p; ++a) loss += gradient[a] * ((gradient[a] > 0 ? low[a] : high[a]) - w[a]);
+    return loss;
+  }
+
+  // Newton step on the free parameters; a ridge in the step only, never in the objective.
+  void step(const int* free, int n_free, double* direction, int p) const {
+    double factor[kSize * (kSize + 1) / 2], y[kSize];
+    for (int a = 0, at = 0; a < n_free; ++a) {
+      const int row = free[a] * (free[a] + 1) / 2;
+      for (int b = 0; b <= a; ++b) factor[at + b] = hessian[row + free[b]];
+      const double diagonal = factor[at + a];
+      factor[at + a] += 1e-9 + 1e-10 * diagonal;
+      for (int b = 0, bt = 0; b <= a; ++b) {
+        double s = factor[at + b];
+        for (int c = 0; c < b; ++c) s -= factor[at + c] * factor[bt + c];
+        if (b == a) {
+          factor[at + a] = 1.0 / std::sqrt(std::max(s, 1e-12));
+        } else {
+          factor[at + b] = s * factor[bt + b];
+        }
+        bt += b + 1;
+      }
+      double s = -gradient[free[a]];
+      for (int c = 0; c < a; ++c) s -= factor[at + c] * y[c];
+      y[a] = s * factor[at + a];
+      at += a + 1;
+    }
+    for (int a = n_free - 1; a >= 0; --a) {
+      double s = y[a];
+      for (int c = a + 1; c < n_free; ++c) s -= factor[c * (c + 1) / 2 + a] * y[c];
+      y[a] = s * factor[a * (a + 1) / 2 + a];
+    }
+    for (int a = 0; a < p; ++a) direction[a] = 0.0;
+    for (int a = 0; a < n_free; ++a) direction[free[a]] = y[a];
+  }
+
+  // Minimise over the box from w (updated). Stops once the bound reaches `cutoff` or the two agree
+  // within `tolerance`. A stalled search returns the best bound met so far, which is always valid.
+  Minimum minimise(const Cells& cells, const double* low, const double* high, double* w,
+                   double scale, double cutoff, double tolerance, int max_steps) {
+    const int p = terms(cells) + 1;
+    double next[kSize], direction[kSize];
+    int free[kSize];
+    for (int a = 0; a < p; ++a) w[a] = std::min(std::max(w[a], low[a]), high[a]);
+    double loss = evaluate(cells, w, scale);
+    double bound = -kInfinity, last = -kInfinity;
+    for (int step_no = 0;; ++step_no) {
+      last = tangent(loss, w, low, high, p);
+      bound = std::max(bound, last);
+      if (bound >= cutoff || loss - bound < tolerance || step_no >= max_steps) break;
+      int n_free = 0;
+      for (int a = 0; a < p; ++a) {
+        if (low[a] == high[a]) continue;
+        if ((w[a] <= low[a] && gradient[a] > 0) || (w[a] >= high[a] && gradient[a] < 0)) continue;
+        free[n_free++] = a;
+      }
+      if (n_free == 0) break;
+      step(free, n_free, direction, p);
+      double before[kSize];
+      for (int a = 0; a < p; ++a) before[a] = gradient[a];
+      double length = 1.0, trial = 0.0;
+      bool accepted = false;
+      for (int halving = 0; halving < 30 && !accepted; ++halving, length *= 0.5) {
+        double slope = 0.0;
+        for (int a = 0; a < p; ++a) {
+          next[a] = std::min(std::max(w[a] + length * direction[a], low[a]), high[a]);
+          slope += before[a] * (next[a] - w[a]);
+        }
+        trial = halving == 0 ? evaluate(cells, next, scale) : loss_only(cells, next, scale);
+        accepted = trial <= loss + 1e-4 * slope + 1e-15;
+        if (accepted && halving > 0) trial = evaluate(cells, next, scale);
+      }
+      if (!accepted) break;
+      for (int a = 0; a < p; ++a) w[a] = next[a];
+      loss = trial;
+    }
+    return {loss, std::min(bound, loss), std::min(last, loss)};
+  }
+};
+
+}  // namespace rw::RW_ISA

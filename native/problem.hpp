@@ -1,0 +1,146 @@
+// What is searched: folded patterns, boxes and constraints. Shared by all instruction sets.
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace rw {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int kMaxTerms = 64;
+
+struct Group {
+  std::vector<int> items;
+  int at_most;
+};
+
+struct Problem {
+  int m = 0, d = 0;  // distinct patterns, candidate items
+  // nonzero values, column by column
+  std::vector<int64_t> start;
+  std::vector<int32_t> row;
+  std::vector<double> value;
+  bool binary = false;
+  std::vector<double> positive, negative;  // weights of each pattern
+  double total = 0.0;                      // sum of all weights
+
+  std::vector<double> low, high;  // integer range of points where an item is used
+  std::vector<int> feature;       // original feature of each item
+  int n_features = 0;
+  int max_terms = 5, max_features = 1 << 30;
+  bool unit = false;           // points are log-odds (slope 1, integer intercept)
+  double max_log_odds = 10.0;  // bound on |slope * points|, class free
+  double intercept_low = -50.0, intercept_high = 50.0;
+  double penalty = 1e-6;
+  std::vector<int> required;
+  std::vector<Group> groups;
+  std::vector<std::pair<int, int>> implications;  // first used => second used
+  double margin = 1e-9;                           // improvements below it are not looked for
+  double pool_tolerance = 0.0;                    // relative; 0 keeps the best card alone
+  int pool_size = 1000;
+
+  // Does leaving terms away keep a feasible set feasible? If so, supports of exactly max_terms items
+  // with zero points allowed cover all smaller ones.
+  bool removable() const {
+    if (!required.empty() || !implications.empty()) return false;
+    for (int j = 0; j < d; ++j)
+      if (low[j] > 0.0 || high[j] < 0.0) return false;
+    return true;
+  }
+  // No constraint forbids a set of up to max_terms items.
+  bool unconstrained() const {
+    return removable() && groups.empty() && max_features >= max_terms;
+  }
+  bool allowed(const int* items, int count) const;   // closed under removal: groups, max_features
+  bool complete(const int* items, int count) const;  // required items and implications
+};
+
+// A score: items with nonzero points; the linear predictor is slope * total + intercept.
+struct Solution {
+  double objective = kInfinity, loss = kInfinity;
+  double slope = 1.0, intercept = 0.0;
+  std::vector<int> items;
+  std::vector<double> points;
+};
+
+enum class Phase : int { idle, heuristic, counting, enumeration, lattice, best_first, done };
+
+struct Settings {
+  int threads = 1;
+  bool certify = true;
+  double time_limit = kInfinity;
+  double gap_tolerance = 0.0;
+  int beam = 12;
+  double memory_limit = 1.5e9;  // bytes for count tables
+  int64_t max_nodes = std::numeric_limits<int64_t>::max();
+};
+
+// Read by other threads while the search runs.
+struct Progress {
+  std::atomic<bool> stop{false};
+  std::atomic<int> phase{0};
+  std::atomic<double> objective{kInfinity}, lower_bound{-kInfinity};
+  std::atomic<int64_t> supports{0}, nodes{0};
+  std::atomic<double> share{0.0};
+};
+
+struct Outcome {
+  Solution best;
+  double lower_bound = -kInfinity;
+  bool complete = false;     // every support was examined or excluded by a bound
+  bool interrupted = false;  // stopped from outside
+  bool out_of_time = false;
+  bool infeasible = false;
+  std::string method;
+  int64_t supports_examined = 0, nodes = 0;
+  double supports_total = 0.0, seconds = 0.0;
+  double pool_cutoff = -kInfinity;  // every card with an objective below it is in the pool
+  std::vector<Solution> pool;
+};
+
+inline bool Problem::allowed(const int* items, int count) const {
+  if (max_features < count) {
+    int distinct = 0;
+    for (int a = 0; a < count; ++a) {
+      bool fresh = true;
+      for (int b = 0; b < a && fresh; ++b) fresh = feature[items[a]] != feature[items[b]];
+      distinct += fresh;
+    }
+    if (distinct > max_features) return false;
+  }
+  for (const Group& group : groups) {
+    int held = 0;
+    for (int a = 0; a < count; ++a)
+      for (int item : group.items) held += item == items[a];
+    if (held > group.at_most) return false;
+  }
+  return true;
+}
+
+inline bool Problem::complete(const int* items, int count) const {
+  auto has = [&](int item) {
+    for (int a = 0; a < count; ++a)
+      if (items[a] == item) return true;
+    return false;
+  };
+  for (int item : required)
+    if (!has(item)) return false;
+  for (auto [first, second] : implications)
+    if (has(first) && !has(second)) return false;
+  return true;
+}
+
+class Clock {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace rw
