@@ -4,6 +4,7 @@
 
 #include "parallel.hpp"
 #include "partition.hpp"
+#include "polish.hpp"
 #include "pool.hpp"
 
 namespace rw::RW_ISA {
@@ -39,11 +40,12 @@ class Heuristic {
         for (Candidate& child : children) keep(std::move(child));
     }
     std::vector<Candidate> finals;
-    for (int size = problem_.max_terms; size >= 0 && finals.size() < width; --size)
+    const size_t most = 3 * width;
+    for (int size = problem_.max_terms; size >= 0 && finals.size() < most; --size)
       for (const Candidate& c : levels_[size])
         if (problem_.complete(c.items.data(), int(c.items.size()))) {
           finals.push_back(c);
-          if (finals.size() >= width) break;
+          if (finals.size() >= most) break;
         }
     integer_phase(finals, pool);
     local_search(pool);
@@ -161,7 +163,7 @@ class Heuristic {
       w.push_back(0.0);
       Candidate c;
       c.loss = model.minimise(cells, box.low, box.high, w.data(), 1.0 / problem_.total, kInfinity,
-                              1e-7, 20).loss;
+                              1e-7, cells.blocks > kManyBlocks ? 3 : 20).loss;
       const size_t at = std::lower_bound(closed.begin(), closed.end(), gain.item) - closed.begin();
       const double last = w.back();
       w.pop_back();
@@ -181,7 +183,10 @@ class Heuristic {
       const int n = int(c.items.size());
       Cells cells;
       Partition::of(problem_, c.items.data(), n).cells(cells);
+      if (cells.blocks > kManyBlocks && i >= kFewFinals) return;
       found[i].at(c.items.data(), n);
+      Polish(problem_, cells, c.items.data()).run(c.weight.data(), found[i], progress_.stop);
+      if (n > kLatticeTerms) return;
       Lattice lattice(problem_, progress_.stop);
       lattice.search(cells, c.items.data(), strict, c.weight.data(), node_budget(cells), found[i]);
     });
@@ -195,19 +200,20 @@ class Heuristic {
     return std::max<int64_t>(60, 400000 / (work + 40));
   }
 
-  // Exchange one term for another while that helps.
+  // Exchange, add or drop a term while that helps.
   void local_search(Pool& pool) {
     std::set<std::vector<int>> seen;
-    for (int round = 0; round < 20 && !stopped(); ++round) {
+    for (int round = 0; round < 30 && !stopped(); ++round) {
       const Solution start = pool.best();
-      if (start.items.empty() || !seen.insert(start.items).second) return;
+      if (start.items.empty()) return;
+      seen.insert(start.items);
       const int n = int(start.items.size());
-      std::vector<std::vector<Candidate>> found(n);
-      parallel_for(settings_.threads, n, [&](int out, int) {
+      std::vector<std::vector<Candidate>> found(n + 1);
+      parallel_for(settings_.threads, n + 1, [&](int out, int) {
         std::vector<int> rest = start.items;
-        rest.erase(rest.begin() + out);
-        if (closure(rest).size() != rest.size()) return;
-        found[out] = expand(fit(rest), std::min(8, settings_.beam));
+        if (out < n) rest.erase(rest.begin() + out);
+        if (closure(rest).size() != rest.size() || int(rest.size()) >= problem_.max_terms) return;
+        found[out] = expand(fit(rest), std::min(10, settings_.beam));
       });
       std::set<Candidate> order;
       for (auto& list : found)
@@ -215,13 +221,16 @@ class Heuristic {
           if (!seen.count(c.items)) order.insert(std::move(c));
       std::vector<Candidate> finals;
       for (const Candidate& c : order) {
-        if (int(finals.size()) >= 6 || c.loss > start.objective) break;
+        if (int(finals.size()) >= settings_.beam || c.loss > start.objective) break;
         if (problem_.complete(c.items.data(), int(c.items.size()))) finals.push_back(c);
+        seen.insert(c.items);
       }
       if (finals.empty()) return;
       integer_phase(finals, pool);
     }
   }
+
+  static constexpr int kLatticeTerms = 6, kManyBlocks = 128, kFewFinals = 8;
 
   const Problem& problem_;
   const Settings& settings_;

@@ -1,7 +1,5 @@
 // Patterns grouped into the distinct rows of a support, one column at a time.
 #pragma once
-#include <cstring>
-#include <unordered_map>
 #include <vector>
 
 #include "cells.hpp"
@@ -14,8 +12,17 @@ struct Partition {
   std::vector<double> positive, negative;
   std::vector<std::vector<double>> value;  // of each term, per cell
 
+  // Binary items: one cell for all patterns. Numbers: every pattern is a cell of its own.
   static Partition whole(const Problem& problem) {
     Partition p;
+    if (!problem.binary) {
+      p.count = problem.m;
+      p.cell.resize(problem.m);
+      for (int i = 0; i < problem.m; ++i) p.cell[i] = i;
+      p.positive = problem.positive;
+      p.negative = problem.negative;
+      return p;
+    }
     p.cell.assign(problem.m, 0);
     p.positive.assign(1, 0.0);
     p.negative.assign(1, 0.0);
@@ -28,63 +35,55 @@ struct Partition {
 
   static Partition of(const Problem& problem, const int* items, int n) {
     Partition p = whole(problem);
-    for (int a = 0; a < n; ++a) p = p.split(problem, items[a]);
+    for (int a = 0; a < n; ++a) p.split(problem, items[a]);
     return p;
   }
 
-  Partition split(const Problem& problem, int item) const {
-    Partition next;
-    next.terms = terms + 1;
-    next.cell = cell;
-    std::vector<int32_t> parent(count);
-    std::vector<double> added(count, 0.0);
-    for (int c = 0; c < count; ++c) parent[c] = c;
+  void split(const Problem& problem, int item) {
     const int64_t begin = problem.start[item], end = problem.start[item + 1];
-    if (problem.binary) {
-      std::vector<int32_t> twin(count, -1);
-      for (int64_t k = begin; k < end; ++k) {
-        int32_t& c = next.cell[problem.row[k]];
-        if (twin[c] < 0) {
-          twin[c] = int32_t(parent.size());
-          parent.push_back(c);
-          added.push_back(1.0);
-        }
-        c = twin[c];
-      }
-    } else {
-      struct Key {
-        int32_t cell;
-        uint64_t bits;
-        bool operator==(const Key& other) const {
-          return cell == other.cell && bits == other.bits;
-        }
-      };
-      struct Hash {
-        size_t operator()(const Key& key) const {
-          return (key.bits ^ (uint64_t(key.cell) << 17)) * 0x9E3779B97F4A7C15ull >> 7;
-        }
-      };
-      std::unordered_map<Key, int32_t, Hash> twin;
-      for (int64_t k = begin; k < end; ++k) {
-        Key key{next.cell[problem.row[k]], 0};
-        std::memcpy(&key.bits, &problem.value[k], 8);
-        auto [found, fresh] = twin.try_emplace(key, int32_t(parent.size()));
-        if (fresh) {
-          parent.push_back(key.cell);
-          added.push_back(problem.value[k]);
-        }
-        next.cell[problem.row[k]] = found->second;
-      }
+    ++terms;
+    if (!problem.binary) {
+      value.emplace_back(count, 0.0);
+      for (int64_t k = begin; k < end; ++k) value.back()[problem.row[k]] = problem.value[k];
+      return;
     }
-    next.renumber(*this, problem, parent, added);
-    return next;
+    std::vector<int32_t> twin(count, -1);
+    const int32_t before = count;
+    std::vector<double> moved_positive, moved_negative;
+    std::vector<int32_t> parent;
+    for (int64_t k = begin; k < end; ++k) {
+      const int32_t i = problem.row[k];
+      int32_t& c = cell[i];
+      if (twin[c] < 0) {
+        twin[c] = before + int32_t(parent.size());
+        parent.push_back(c);
+        moved_positive.push_back(0.0);
+        moved_negative.push_back(0.0);
+      }
+      c = twin[c];
+      moved_positive[c - before] += problem.positive[i];
+      moved_negative[c - before] += problem.negative[i];
+    }
+    for (size_t s = 0; s < parent.size(); ++s) {
+      positive[parent[s]] = std::max(0.0, positive[parent[s]] - moved_positive[s]);
+      negative[parent[s]] = std::max(0.0, negative[parent[s]] - moved_negative[s]);
+      positive.push_back(moved_positive[s]);
+      negative.push_back(moved_negative[s]);
+      for (auto& column : value) column.push_back(column[parent[s]]);
+    }
+    count = before + int32_t(parent.size());
+    value.emplace_back(count, 0.0);
+    std::fill(value.back().begin() + before, value.back().end(), 1.0);
   }
 
   // Cells of this support with one more column, without renumbering the patterns.
   void cells_with(const Problem& problem, int item, Cells& cells,
                   std::vector<double>& scratch) const {
     if (!problem.binary) {
-      split(problem, item).cells(cells);
+      this->cells(cells, 1);
+      double* last = cells.flat_column(terms);
+      for (int64_t k = problem.start[item]; k < problem.start[item + 1]; ++k)
+        last[problem.row[k]] = problem.value[k];
       return;
     }
     scratch.assign(2 * size_t(count), 0.0);
@@ -113,35 +112,19 @@ struct Partition {
     cells.blocks_used(at);
   }
 
-  void cells(Cells& cells) const {
-    cells.reset(terms, count);
-    std::copy(positive.begin(), positive.end(), cells.flat_positive());
-    std::copy(negative.begin(), negative.end(), cells.flat_negative());
-    for (int j = 0; j < terms; ++j)
-      std::copy(value[j].begin(), value[j].end(), cells.flat_column(j));
-  }
-
- private:
-  void renumber(const Partition& old, const Problem& problem, const std::vector<int32_t>& parent,
-                const std::vector<double>& added) {
-    std::vector<int32_t> fresh(parent.size(), -1);
-    count = 0;
-    for (int32_t& c : cell) {
-      if (fresh[c] < 0) fresh[c] = count++;
-      c = fresh[c];
+  // Cells without weight are left out; `spare` columns of zeros follow the terms.
+  void cells(Cells& cells, int spare = 0) const {
+    cells.reset(terms + spare, count);
+    double *out_pos = cells.flat_positive(), *out_neg = cells.flat_negative();
+    int at = 0;
+    for (int c = 0; c < count; ++c) {
+      if (positive[c] <= 0.0 && negative[c] <= 0.0) continue;
+      out_pos[at] = positive[c];
+      out_neg[at] = negative[c];
+      for (int j = 0; j < terms; ++j) cells.flat_column(j)[at] = value[j][c];
+      ++at;
     }
-    positive.assign(count, 0.0);
-    negative.assign(count, 0.0);
-    value.assign(terms, std::vector<double>(count));
-    for (size_t c = 0; c < parent.size(); ++c) {
-      if (fresh[c] < 0) continue;
-      for (int j = 0; j + 1 < terms; ++j) value[j][fresh[c]] = old.value[j][parent[c]];
-      value[terms - 1][fresh[c]] = added[c];
-    }
-    for (int i = 0; i < problem.m; ++i) {
-      positive[cell[i]] += problem.positive[i];
-      negative[cell[i]] += problem.negative[i];
-    }
+    cells.blocks_used(at);
   }
 };
 

@@ -56,11 +56,13 @@ struct Score {
   int64_t violation = kNone, objective = kNone, size = kNone;  // size: sum of |points|
   std::vector<int> items, points;                              // items ascending
 
-  auto key() const {
-    return std::make_tuple(violation, objective, size, items.size(), std::cref(items),
-                           std::cref(points));
+  bool before(const Score& other) const {
+    const auto numbers = std::make_tuple(violation, objective, size, items.size());
+    const auto others =
+        std::make_tuple(other.violation, other.objective, other.size, other.items.size());
+    if (numbers != others) return numbers < others;
+    return std::tie(items, points) < std::tie(other.items, other.points);
   }
-  bool before(const Score& other) const { return key() < other.key(); }
   bool feasible() const { return violation == 0; }
 };
 

@@ -1,0 +1,173 @@
+// From real coefficients to good integer points: rounding at many scales, then moves of one or two
+// points at a time, each with slope and intercept fitted anew.
+#pragma once
+#include "lattice.hpp"
+
+namespace rw::RW_ISA {
+
+class Polish {
+ public:
+  Polish(const Problem& problem, const Cells& cells, const int* items)
+      : problem_(problem), cells_(cells), terms_(cells.terms), scale_(1.0 / problem.total) {
+    strict_ = !problem.removable();
+    for (int j = 0; j < terms_; ++j) {
+      low_[j] = problem.low[items[j]];
+      high_[j] = problem.high[items[j]];
+    }
+  }
+
+  struct Point {
+    double objective = kInfinity, slope = 1.0, intercept = 0.0;
+    double points[kMaxTerms] = {};
+  };
+
+  // Good integer points near the coefficients `w` (intercept first), recorded in `sink`.
+  void run(const double* w, Sink& sink, const std::atomic<bool>& stop) {
+    std::vector<Point> starts = round(w);
+    const size_t tried = std::min<size_t>(starts.size(), cells_.blocks > 128 ? 2 : 3);
+    for (size_t i = 0; i < tried && !stop.load(); ++i) {
+      descend(starts[i], stop);
+      sink.record(starts[i].objective, starts[i].slope, starts[i].intercept, starts[i].points);
+    }
+  }
+
+ private:
+  bool legal(int j, double p) const {
+    if (p == 0.0) return !strict_;
+    return p >= low_[j] && p <= high_[j];
+  }
+
+  double nearest(int j, double v) const {
+    double p = std::min(std::max(std::floor(v + 0.5), std::min(0.0, low_[j])),
+                        std::max(0.0, high_[j]));
+    if (legal(j, p)) return p;
+    const double up = std::max(1.0, low_[j]), down = std::min(-1.0, high_[j]);
+    if (up > high_[j]) return down;
+    if (down < low_[j]) return up;
+    return v >= 0 ? up : down;
+  }
+
+  std::vector<Point> round(const double* w) {
+    double largest = 0.0, bound = 0.0;
+    for (int j = 0; j < terms_; ++j) {
+      largest = std::max(largest, std::fabs(w[j + 1]));
+      bound = std::max({bound, -low_[j], high_[j]});
+    }
+    std::vector<Point> out;
+    if (largest <= 0.0) largest = 1.0;
+    const int steps = problem_.unit ? 1 : 28;
+    for (int s = 0; s < steps; ++s) {
+      const double top = 0.6 + (1.5 * bound - 0.6) * (s + 0.5) / steps;
+      const double factor = problem_.unit ? 1.0 : top / largest;
+      Point p;
+      for (int j = 0; j < terms_; ++j) p.points[j] = nearest(j, w[j + 1] * factor);
+      p.slope = problem_.unit ? 1.0 : 1.0 / factor;
+      p.intercept = w[0];
+      evaluate(p);
+      out.push_back(p);
+    }
+    std::sort(out.begin(), out.end(),
+              [](const Point& a, const Point& b) { return a.objective < b.objective; });
+    auto same = [&](const Point& a, const Point& b) {
+      return std::equal(a.points, a.points + terms_, b.points);
+    };
+    out.erase(std::unique(out.begin(), out.end(), same), out.end());
+    return out;
+  }
+
+  // Steepest moves of one point by 1 or 2; where none helps, pairs by 1.
+  void descend(Point& current, const std::atomic<bool>& stop) {
+    static constexpr double kSteps[] = {1.0, -1.0, 2.0, -2.0};
+    for (int round_no = 0; round_no < 50 && !stop.load(); ++round_no) {
+      Point best = current;
+      for (int j = 0; j < terms_; ++j)
+        for (double step : kSteps) {
+          Point next = current;
+          next.points[j] += step;
+          if (next.points[j] == 0.0 && strict_) next.points[j] += step;
+          try_point(next, best, j, j);
+        }
+      if (!(best.objective < current.objective - 1e-12) && cells_.blocks <= 256)
+        for (int j = 0; j < terms_; ++j)
+          for (int i = 0; i < j; ++i)
+            for (int signs = 0; signs < 4; ++signs) {
+              Point next = current;
+              next.points[j] += signs & 1 ? 1.0 : -1.0;
+              next.points[i] += signs & 2 ? 1.0 : -1.0;
+              try_point(next, best, i, j);
+            }
+      if (!(best.objective < current.objective - 1e-12)) return;
+      current = best;
+    }
+  }
+
+  void try_point(Point& next, Point& best, int i, int j) {
+    if (!legal(i, next.points[i]) || !legal(j, next.points[j])) return;
+    evaluate(next);
+    if (next.objective < best.objective - 1e-12) best = next;
+  }
+
+  // Best slope and intercept for the points; distinct totals are few where items are 0/1.
+  void evaluate(Point& p) {
+    double most = 0.0, down = 0.0, up = 0.0;
+    int used = 0;
+    for (int j = 0; j < terms_; ++j) {
+      most = std::max(most, std::fabs(p.points[j]));
+      used += p.points[j] != 0.0;
+      (p.points[j] < 0 ? down : up) += p.points[j];
+    }
+    if (problem_.binary) {
+      const int width = int(up - down) + 1;
+      totals_.reset(1, width);
+      double *pos = totals_.flat_positive(), *neg = totals_.flat_negative();
+      for (int t = 0; t < width; ++t) totals_.flat_column(0)[t] = down + t;
+      for (int b = 0; b < cells_.blocks; ++b) {
+        v8 s = splat(-down);
+        for (int j = 0; j < terms_; ++j) s += splat(p.points[j]) * cells_.column(j)[b];
+        for (int i = 0; i < 8; ++i) {
+          const int t = int(s[i]);
+          pos[t] += cells_.positive()[b][i];
+          neg[t] += cells_.negative()[b][i];
+        }
+      }
+    } else {
+      totals_.reset(1, 8 * cells_.blocks);
+      for (int b = 0; b < cells_.blocks; ++b) {
+        v8 s = splat(0.0);
+        for (int j = 0; j < terms_; ++j) s += splat(p.points[j]) * cells_.column(j)[b];
+        totals_.column(0)[b] = s;
+        totals_.positive()[b] = cells_.positive()[b];
+        totals_.negative()[b] = cells_.negative()[b];
+      }
+    }
+    const double top = problem_.unit ? 1.0
+                       : most > 0    ? problem_.max_log_odds / most
+                                     : 1.0;
+    double low[2] = {problem_.intercept_low, problem_.unit ? 1.0 : 0.0};
+    double high[2] = {problem_.intercept_high, top};
+    double w[2] = {p.intercept, std::min(p.slope, top)};
+    double loss = model_.minimise(totals_, low, high, w, scale_, kInfinity, 1e-12, 40).loss;
+    if (problem_.unit) {
+      const double below[2] = {std::floor(w[0]), 1.0}, above[2] = {std::ceil(w[0]), 1.0};
+      const double a = Model<1>::loss_only(totals_, below, scale_);
+      const double b = Model<1>::loss_only(totals_, above, scale_);
+      loss = std::min(a, b);
+      w[0] = a <= b ? below[0] : above[0];
+    }
+    p.slope = w[1];
+    p.intercept = w[0];
+    p.objective = loss + problem_.penalty * used;
+    if (p.slope <= 0.0 && used > 0) p.objective = kInfinity;
+  }
+
+  const Problem& problem_;
+  const Cells& cells_;
+  int terms_;
+  double scale_;
+  bool strict_;
+  double low_[kMaxTerms], high_[kMaxTerms];
+  Cells totals_;
+  Model<1> model_;
+};
+
+}  // namespace rw::RW_ISA
