@@ -54,20 +54,35 @@ class Heuristic {
  private:
   bool stopped() const { return progress_.stop.load() || clock_.seconds() > settings_.time_limit; }
 
-  // Adds what implications and required items demand.
+  // Adds what implications and required items demand, where they leave no choice.
   std::vector<int> closure(std::vector<int> items) const {
     std::set<int> held(items.begin(), items.end());
-    for (int item : problem_.required) held.insert(item);
+    auto need = [&](const std::vector<int>& set) {
+      return set.size() == 1 && held.insert(set[0]).second;
+    };
+    for (const auto& set : problem_.required) need(set);
     for (bool grown = true; grown;) {
       grown = false;
-      for (auto [first, second] : problem_.implications)
-        if (held.count(first) && held.insert(second).second) grown = true;
+      for (const auto& [first, set] : problem_.implications)
+        if (held.count(first) && need(set)) grown = true;
     }
     return {held.begin(), held.end()};
   }
 
+  // Demands that are still open, each of which takes one more term.
+  int open_demands(const std::vector<int>& items) const {
+    const int n = int(items.size());
+    int open = 0;
+    for (const auto& set : problem_.required)
+      open += !Problem::holds_any(items.data(), n, set);
+    for (const auto& [first, set] : problem_.implications)
+      open += Problem::holds_any(items.data(), n, {first}) &&
+              !Problem::holds_any(items.data(), n, set);
+    return open;
+  }
+
   bool fits(const std::vector<int>& items) const {
-    return int(items.size()) <= problem_.max_terms &&
+    return int(items.size()) + open_demands(items) <= problem_.max_terms &&
            problem_.allowed(items.data(), int(items.size()));
   }
 

@@ -108,8 +108,9 @@ struct PySearch {
     problem.feature = std::move(feature);
   }
 
-  void constraints(std::vector<int> required, std::vector<std::pair<std::vector<int>, int>> groups,
-                   std::vector<std::pair<int, int>> implications) {
+  void constraints(std::vector<std::vector<int>> required,
+                   std::vector<std::pair<std::vector<int>, int>> groups,
+                   std::vector<std::pair<int, std::vector<int>>> implications) {
     problem.required = std::move(required);
     for (auto& [members, most] : groups) problem.groups.push_back({members, most});
     problem.implications = std::move(implications);

@@ -35,9 +35,9 @@ struct Problem {
   double max_log_odds = 10.0;  // bound on |slope * points|, class free
   double intercept_low = -50.0, intercept_high = 50.0;
   double penalty = 1e-6;
-  std::vector<int> required;
-  std::vector<Group> groups;
-  std::vector<std::pair<int, int>> implications;  // first used => second used
+  std::vector<std::vector<int>> required;  // at least one of each set is used
+  std::vector<Group> groups;               // at most so many of each set are used
+  std::vector<std::pair<int, std::vector<int>>> implications;  // used => one of the set is used
   double margin = 1e-9;                           // improvements below it are not looked for
   double pool_tolerance = 0.0;                    // relative; 0 keeps the best card alone
   int pool_size = 1000;
@@ -56,6 +56,12 @@ struct Problem {
   }
   bool allowed(const int* items, int count) const;   // closed under removal: groups, max_features
   bool complete(const int* items, int count) const;  // required items and implications
+  static bool holds_any(const int* items, int count, const std::vector<int>& set) {
+    for (int a = 0; a < count; ++a)
+      for (int item : set)
+        if (items[a] == item) return true;
+    return false;
+  }
 };
 
 // A score: items with nonzero points; the linear predictor is slope * total + intercept.
@@ -121,15 +127,10 @@ inline bool Problem::allowed(const int* items, int count) const {
 }
 
 inline bool Problem::complete(const int* items, int count) const {
-  auto has = [&](int item) {
-    for (int a = 0; a < count; ++a)
-      if (items[a] == item) return true;
-    return false;
-  };
-  for (int item : required)
-    if (!has(item)) return false;
-  for (auto [first, second] : implications)
-    if (has(first) && !has(second)) return false;
+  for (const auto& set : required)
+    if (!holds_any(items, count, set)) return false;
+  for (const auto& [first, set] : implications)
+    if (holds_any(items, count, {first}) && !holds_any(items, count, set)) return false;
   return true;
 }
 

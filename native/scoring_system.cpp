@@ -17,6 +17,7 @@
 namespace rw::scoring_system {
 namespace {
 
+constexpr int kRounds = 200, kTuningRounds = 4;  // random changes that the heuristic tries
 constexpr double kMargin = 1e-9;  // totals nearer than this share of their scale are tied
 
 // f(thread) on every thread; the first exception is thrown again when all have ended.
@@ -211,7 +212,7 @@ int64_t cost_of_cells(const Task& task, const Prices& prices, const int32_t* cel
 // Bound for every score: the best rule on the patterns themselves.
 int64_t bound_of_patterns(const Task& task, const Prices& prices) {
   int64_t cost =
-      prices.constant + kScale * task.penalty * int64_t(task.rules.required.size());
+      prices.constant + kScale * task.penalty * int64_t(task.indispensable().size());
   for (size_t i = 0; i < task.positive.size(); ++i)
     cost += std::min(prices.positive_missed * task.positive[i],
                      prices.negative_missed * task.negative[i]);
@@ -226,33 +227,26 @@ class LocalSearch {
 
   int64_t spent = 0;
 
-  // The smallest set that meets the constraints and holds `items`, empty points set to the least.
-  bool closure(std::vector<std::pair<int, int>>& held) const {
-    auto has = [&](int item) {
-      return std::any_of(held.begin(), held.end(), [&](auto& h) { return h.first == item; });
-    };
-    auto add = [&](int item) {
-      if (!has(item))
-        held.emplace_back(item, task_.high(item) > 0 ? task_.least(item) : -task_.least(item));
-    };
-    for (int item : task_.rules.required) add(item);
-    for (bool grown = true; grown;) {
-      const size_t before = held.size();
-      for (auto [first, second] : task_.rules.implications)
-        if (has(first)) add(second);
-      grown = held.size() > before;
-    }
+  // Adds what the constraints ask for beside `held`; false where no addition meets them.
+  bool closure(Terms& held) const {
     std::sort(held.begin(), held.end());
     std::vector<int> items;
-    for (auto& h : held) {
-      if (task_.low(h.first) >= 0 && task_.high(h.first) <= 0) return false;
-      items.push_back(h.first);
+    for (auto [item, points] : held) {
+      if (!task_.usable(item)) return false;
+      items.push_back(item);
     }
     const int n = int(items.size());
-    return n <= task_.rules.max_terms && task_.rules.allowed(items.data(), n);
+    if (n > task_.rules.max_terms || !task_.rules.allowed(items.data(), n)) return false;
+    for (const std::vector<int>& set : task_.rules.required)
+      if (!Problem::holds_any(items.data(), n, set)) return add_one_of(held, set);
+    for (const auto& [first, set] : task_.rules.implications)
+      if (std::find(items.begin(), items.end(), first) != items.end() &&
+          !Problem::holds_any(items.data(), n, set))
+        return add_one_of(held, set);
+    return true;
   }
 
-  Score evaluate(const std::vector<std::pair<int, int>>& held) {
+  Score evaluate(const Terms& held) {
     std::vector<double> totals(size_t(task_.rules.m), 0.0);
     for (auto [item, points] : held) shift(totals, item, points);
     std::vector<Element> e = elements(totals);
@@ -262,14 +256,14 @@ class LocalSearch {
   // Improves `score` until no single change, exchange, addition or removal of a term does.
   Score descend(Score score) {
     while (!progress_.stop) {
-      std::vector<std::pair<int, int>> held = pairs(score);
+      Terms held = pairs(score);
       Score best = score;
       if (int(held.size()) < task_.rules.max_terms) try_items(held, -1, best);
       for (size_t a = 0; a < held.size() && !progress_.stop; ++a) {
-        std::vector<std::pair<int, int>> rest = held;
+        Terms rest = held;
         rest.erase(rest.begin() + long(a));
         try_items(rest, held[a].first, best);
-        std::vector<std::pair<int, int>> closed = rest;
+        Terms closed = rest;
         if (closure(closed)) improve(best, evaluate(closed));
       }
       if (!best.before(score)) break;
@@ -278,8 +272,8 @@ class LocalSearch {
     return score;
   }
 
-  static std::vector<std::pair<int, int>> pairs(const Score& score) {
-    std::vector<std::pair<int, int>> held;
+  static Terms pairs(const Score& score) {
+    Terms held;
     for (size_t a = 0; a < score.items.size(); ++a)
       held.emplace_back(score.items[a], score.points[a]);
     return held;
@@ -288,6 +282,17 @@ class LocalSearch {
  private:
   static void improve(Score& best, const Score& score) {
     if (score.before(best)) best = score;
+  }
+
+  bool add_one_of(Terms& held, const std::vector<int>& set) const {
+    for (int item : set) {
+      Terms more = held;
+      more.emplace_back(item, task_.least_points(item));
+      if (!closure(more)) continue;
+      held = more;
+      return true;
+    }
+    return false;
   }
 
   void shift(std::vector<double>& totals, int item, int points) const {
@@ -302,7 +307,7 @@ class LocalSearch {
     return e;
   }
 
-  Score finish(const std::vector<std::pair<int, int>>& held, Element* e, size_t n) {
+  Score finish(const Terms& held, Element* e, size_t n) {
     Score score;
     score.size = 0;
     for (auto [item, points] : held) {
@@ -321,14 +326,14 @@ class LocalSearch {
   }
 
   // Every item at every number of points beside `rest`; `own` is the item just taken out.
-  void try_items(const std::vector<std::pair<int, int>>& rest, int own, Score& best) {
+  void try_items(const Terms& rest, int own, Score& best) {
     std::vector<double> base(size_t(task_.rules.m), 0.0);
     for (auto [item, points] : rest) shift(base, item, points);
     for (int j = 0; j < task_.rules.d && !progress_.stop; ++j) {
       if (j != own && std::any_of(rest.begin(), rest.end(), [&](auto& h) { return h.first == j; }))
         continue;
-      std::vector<std::pair<int, int>> held = rest;
-      held.emplace_back(j, task_.high(j) > 0 ? task_.least(j) : -task_.least(j));
+      Terms held = rest;
+      held.emplace_back(j, task_.least_points(j));
       if (!closure(held)) continue;
       if (held.size() > rest.size() + 1) {
         improve(best, evaluate(held));
@@ -339,12 +344,14 @@ class LocalSearch {
   }
 
   // All points for `item`; rows that agree on the base total and the item are added up first.
-  void sweep(const std::vector<double>& base, std::vector<std::pair<int, int>>& held, int item,
+  void sweep(const std::vector<double>& base, Terms& held, int item,
              Score& best) {
-    const double* x = task_.column(item);
-    pool_ = elements(base);
-    values_.assign(x, x + pool_.size());
-    condense(item);
+    spent += int64_t(base.size());
+    if (!condense(base, item)) {
+      const double* x = task_.column(item);
+      pool_ = elements(base);
+      values_.assign(x, x + base.size());
+    }
     auto& own = *std::find_if(held.begin(), held.end(), [&](auto& h) { return h.first == item; });
     for (int points = task_.low(item); points <= task_.high(item); ++points) {
       if (points == 0) continue;
@@ -355,68 +362,78 @@ class LocalSearch {
     }
   }
 
-  void condense(int item) {
-    if (!task_.integral || task_.distinct[size_t(item)] > 16) return;
-    const int32_t* code = task_.codes(item);
+  // Adds up weights by (value of the item, base total) where that needs few bins.
+  bool condense(const std::vector<double>& base, int item) {
+    if (!task_.integral) return false;
+    const auto [low, high] = std::minmax_element(base.begin(), base.end());
+    const double first = *low, span = *high - *low + 1.0;
     const size_t kinds = size_t(task_.distinct[size_t(item)]);
-    std::vector<std::vector<Element>> parts(kinds);
-    std::vector<double> value(kinds);
-    for (size_t i = 0; i < pool_.size(); ++i) {
-      parts[size_t(code[i])].push_back(pool_[i]);
-      value[size_t(code[i])] = values_[i];
+    if (span * double(kinds) > 2.0 * double(base.size()) + 256.0) return false;
+    const size_t width = size_t(span);
+    bins_.assign(width * kinds, Element{0.0, 0, 0});
+    const int32_t* code = task_.codes(item);
+    const double* x = task_.column(item);
+    kinds_.resize(kinds);
+    for (size_t i = 0; i < base.size(); ++i) {
+      Element& bin = bins_[size_t(code[i]) * width + size_t(base[i] - first)];
+      bin.positive += task_.positive[i];
+      bin.negative += task_.negative[i];
+      kinds_[size_t(code[i])] = x[i];
     }
-    spent += int64_t(pool_.size());
-    size_t out = 0;
-    for (size_t v = 0; v < kinds; ++v) {
-      const size_t n = scanner_.arrange(parts[v].data(), parts[v].size());
-      for (size_t i = 0; i < n; ++i) {
-        pool_[out] = parts[v][i];
-        values_[out++] = value[v];
-      }
+    pool_.clear();
+    values_.clear();
+    for (size_t b = 0; b < bins_.size(); ++b) {
+      if ((bins_[b].positive | bins_[b].negative) == 0) continue;
+      pool_.push_back({first + double(b % width), bins_[b].positive, bins_[b].negative});
+      values_.push_back(kinds_[b / width]);
     }
-    pool_.resize(out);
-    values_.resize(out);
+    return true;
   }
 
   const Task& task_;
   const Prices prices_;
   Progress& progress_;
   Scanner scanner_;
-  std::vector<Element> pool_, work_;
-  std::vector<double> values_;
+  std::vector<Element> pool_, work_, bins_;
+  std::vector<double> values_, kinds_;
 };
 
+Terms terms_of(const std::vector<int>& dense) {
+  Terms held;
+  for (size_t j = 0; j < dense.size(); ++j)
+    if (dense[j] != 0) held.emplace_back(int(j), dense[j]);
+  return held;
+}
+
 // Starts, then random changes of the best score, until the effort is spent.
-Score heuristic(const Task& task, const Prices& prices, const Settings& settings, int64_t effort,
-                Progress& progress) {
+Score heuristic(const Task& task, const Prices& prices, const Settings& settings, int rounds,
+                const std::vector<Score>& known, Progress& progress) {
   LocalSearch local(task, prices, progress);
   Score best;
-  auto from = [&](std::vector<std::pair<int, int>> held) {
+  auto from = [&](Terms held) {
     if (!local.closure(held)) return;
     const Score score = local.descend(local.evaluate(held));
     if (score.before(best)) best = score;
   };
   from({});
+  for (const Score& score : known) from(LocalSearch::pairs(score));
   for (const std::vector<int>& start : task.starts) {
-    if (progress.stop || local.spent > effort) break;
-    std::vector<std::pair<int, int>> held;
-    for (int j = 0; j < task.rules.d; ++j)
-      if (start[size_t(j)] != 0) held.emplace_back(j, start[size_t(j)]);
-    from(held);
+    if (progress.stop || local.spent > settings.effort) break;
+    from(terms_of(start));
   }
   std::mt19937_64 random(settings.seed);
   auto below = [&](size_t n) { return size_t(random() % n); };
-  for (int round = 0; round < 200 && !progress.stop && local.spent < effort; ++round) {
-    std::vector<std::pair<int, int>> held = LocalSearch::pairs(best);
+  for (int round = 0; round < rounds && !progress.stop && local.spent < settings.effort; ++round) {
+    Terms held = LocalSearch::pairs(best);
     for (size_t drop = 1 + below(3); drop > 0 && !held.empty(); --drop)
       held.erase(held.begin() + long(below(held.size())));
     for (size_t add = below(3); add > 0; --add) {
       const int item = int(below(size_t(task.rules.d)));
-      const int span = task.high(item) - task.low(item) + 1;
-      const int points = task.low(item) + int(below(size_t(span)));
-      const bool held_already =
+      if (!task.usable(item)) continue;
+      const int points = task.low(item) + int(below(size_t(task.high(item) - task.low(item) + 1)));
+      const bool known =
           std::any_of(held.begin(), held.end(), [&](auto& h) { return h.first == item; });
-      if (points != 0 && !held_already) held.emplace_back(item, points);
+      if (points != 0 && !known) held.emplace_back(item, points);
     }
     from(held);
   }
@@ -451,37 +468,35 @@ std::pair<int64_t, int64_t> errors_of(const Task& task, const Prices& prices, co
   }
 }
 
-// A multiplier for the limit that binds, by bisection on heuristic scores. Any multiplier gives a
-// valid bound; a good one gives a tight bound.
+// A multiplier for the limit that binds, by bisection on heuristic scores, which are added to
+// `met`. Any multiplier gives a valid bound; a good one gives a tight bound.
 Prices lagrangian(const Task& task, const Prices& prices, const Settings& settings,
-                  Progress& progress) {
+                  std::vector<Score>& met, Progress& progress) {
   Prices free = prices;
   free.false_positive_limit = free.false_negative_limit = kNone;
   if (!prices.limited()) return free;
-  constexpr int kSteps = 14;
   auto solve = [&](const Prices& at) {
-    return heuristic(task, at, settings, settings.effort / kSteps, progress);
+    met.push_back(heuristic(task, at, settings, kTuningRounds, {}, progress));
+    return errors_of(task, at, met.back());
   };
-  const auto [alarms, missed] = errors_of(task, free, solve(free));
+  const auto [alarms, missed] = solve(free);
   const bool positives = alarms > prices.false_positive_limit;
   if (!positives && missed <= prices.false_negative_limit) return free;
   const int64_t limit = positives ? prices.false_positive_limit : prices.false_negative_limit;
   Prices best = free;
   int64_t best_value = 0, low = 0, high = kScale << 8;
-  for (int step = 0; step < kSteps && high - low > 1 && !progress.stop; ++step) {
-    const int64_t middle = step == 0 ? kScale : (low + high) / 2;
+  for (int64_t middle = kScale; high - low > low / 64 + 1 && !progress.stop;) {
     Prices at = free;
     (positives ? at.negative_missed : at.positive_missed) += middle;
-    const Score score = solve(at);
-    const auto errors = errors_of(task, at, score);
-    const int64_t value = score.objective - middle * limit;
+    const auto errors = solve(at);
+    const int64_t value = met.back().objective - middle * limit;
     if (value > best_value) {
       best = at;
       best.constant = -middle * limit;
       best_value = value;
     }
     ((positives ? errors.first : errors.second) > limit ? low : high) = middle;
-    if (step == 0 && low == middle) high = kScale << 8;
+    middle = high == kScale << 8 ? 2 * middle : (low + high) / 2;
   }
   return best;
 }
@@ -776,16 +791,20 @@ class Certifier {
  public:
   Certifier(const Task& task, const Prices& prices, const Prices& bounding,
             const Settings& settings, Incumbent& incumbent, Progress& progress)
-      : task_(task), settings_(settings), progress_(progress), bounding_(bounding) {
+      : task_(task),
+        settings_(settings),
+        progress_(progress),
+        bounding_(bounding),
+        base_(task.indispensable()) {
     const size_t width = size_t(std::max(1, task.rules.max_terms));
     for (int t = 0; t < settings.threads; ++t) {
       workers_.push_back(std::make_unique<Worker>(task, prices, bounding, incumbent, progress));
       workers_.back()->pending.stride = width;
     }
-    std::vector<char> needed(size_t(task.rules.d), 0);
-    for (int item : task.rules.required) needed[size_t(item)] = 1;
     for (int j = 0; j < task.rules.d; ++j)
-      if (!needed[size_t(j)] && (task.low(j) < 0 || task.high(j) > 0)) free_.push_back(j);
+      if (task.usable(j) && std::find(base_.begin(), base_.end(), j) == base_.end())
+        free_.push_back(j);
+    for (int j = 0; j < task.rules.d; ++j) unusual_.push_back(unusual_rows(j));
   }
 
   // True when every support was searched or excluded; `lower_bound` then is the incumbent's.
@@ -813,18 +832,35 @@ class Certifier {
     SupportSearch search;
     Refiner refiner;
     Pending pending;
-    std::vector<std::vector<int32_t>> cell;
+    std::vector<std::vector<int32_t>> cell;     // of each row, at each depth
+    std::vector<std::vector<int64_t>> totals;   // positive and negative weight of each cell
     std::vector<int64_t> scratch;
     std::vector<int> items;
   };
+  struct Unusual {
+    int32_t usual = 0;      // code of the value that most rows have
+    std::vector<int> rows;  // the others
+  };
 
-  // Unit 0 is the required items alone; every other unit starts with one or two free items.
+  Unusual unusual_rows(int item) const {
+    const int32_t* code = task_.codes(item);
+    std::vector<int> rows(size_t(task_.distinct[size_t(item)]), 0);
+    for (int i = 0; i < task_.rules.m; ++i) ++rows[size_t(code[i])];
+    Unusual unusual;
+    unusual.usual = int32_t(std::max_element(rows.begin(), rows.end()) - rows.begin());
+    for (int i = 0; i < task_.rules.m; ++i)
+      if (code[i] != unusual.usual) unusual.rows.push_back(i);
+    return unusual;
+  }
+
+  // Unit 0 is the indispensable items alone; every other unit starts with one or two free items.
   bool enumerate() {
     const int64_t n = int64_t(free_.size()), units = 1 + n + n * (n - 1) / 2;
     std::atomic<int64_t> next{0};
     on_threads(settings_.threads, progress_.stop, [&](int thread) {
       Worker& w = *workers_[size_t(thread)];
       w.cell.resize(size_t(task_.rules.max_terms) + 2);
+      w.totals.resize(w.cell.size());
       for (auto& cell : w.cell) cell.resize(size_t(task_.rules.m));
       for (int64_t unit; (unit = next.fetch_add(1)) < units && !progress_.stop;) visit(w, unit);
     });
@@ -833,12 +869,13 @@ class Certifier {
 
   void visit(Worker& w, int64_t unit) {
     const int64_t n = int64_t(free_.size());
-    w.items.assign(task_.rules.required.begin(), task_.rules.required.end());
+    w.items = base_;
     std::fill(w.cell[0].begin(), w.cell[0].end(), 0);
     int count = 1;
+    add_up(w, 0, count);
     for (int item : w.items) count = split(w, 0, 0, count, item);
     if (unit == 0) {
-      note(w, count, 0);
+      note(w, cost_of_cells(task_, bounding_, w.cell[0].data(), count, w.scratch));
     } else if (unit <= n) {
       extend(w, 0, count, size_t(unit - 1), false);
     } else {
@@ -855,8 +892,18 @@ class Certifier {
   }
 
   int split(Worker& w, size_t from, size_t to, int count, int item) {
-    return w.refiner.refine(w.cell[from].data(), count, task_.codes(item),
-                            task_.distinct[size_t(item)], task_.rules.m, w.cell[to].data());
+    count = w.refiner.refine(w.cell[from].data(), count, task_.codes(item),
+                             task_.distinct[size_t(item)], task_.rules.m, w.cell[to].data());
+    add_up(w, to, count);
+    return count;
+  }
+
+  void add_up(Worker& w, size_t depth, int count) {
+    w.totals[depth].assign(2 * size_t(count), 0);
+    for (size_t i = 0; i < task_.positive.size(); ++i) {
+      w.totals[depth][2 * size_t(w.cell[depth][i])] += task_.positive[i];
+      w.totals[depth][2 * size_t(w.cell[depth][i]) + 1] += task_.negative[i];
+    }
   }
 
   bool allowed(const Worker& w) const {
@@ -866,28 +913,56 @@ class Certifier {
 
   // The support with free item `at` added and, if `deep`, all that add later items to it.
   void extend(Worker& w, size_t depth, int count, size_t at, bool deep) {
-    w.items.push_back(free_[at]);
+    const int item = free_[at];
+    w.items.push_back(item);
     if (allowed(w) && !progress_.stop.load(std::memory_order_relaxed)) {
-      const int cells = split(w, depth, depth + 1, count, free_[at]);
-      note(w, cells, depth + 1);
-      if (deep && int(w.items.size()) < task_.rules.max_terms)
+      note(w, cost_with(w, depth, count, item));
+      if (deep && int(w.items.size()) < task_.rules.max_terms) {
+        const int cells = split(w, depth, depth + 1, count, item);
         for (size_t later = at + 1; later < free_.size(); ++later)
           extend(w, depth + 1, cells, later, true);
+      }
     }
     w.items.pop_back();
   }
 
-  void note(Worker& w, int cells, size_t depth) {
+  // Cost of the cells at `depth` divided by one more item. Only the rows off the item's usual value
+  // are visited; the rest of each cell is what remains of it.
+  int64_t cost_with(Worker& w, size_t depth, int count, int item) {
+    const Unusual& unusual = unusual_[size_t(item)];
+    const size_t kinds = size_t(task_.distinct[size_t(item)]);
+    const int32_t *cell = w.cell[depth].data(), *code = task_.codes(item);
+    w.scratch.assign(2 * size_t(count) * kinds, 0);
+    for (int c = 0; c < count; ++c) {
+      const size_t usual = 2 * (size_t(c) * kinds + size_t(unusual.usual));
+      w.scratch[usual] = w.totals[depth][2 * size_t(c)];
+      w.scratch[usual + 1] = w.totals[depth][2 * size_t(c) + 1];
+    }
+    for (int row : unusual.rows) {
+      const int64_t positive = task_.positive[size_t(row)], negative = task_.negative[size_t(row)];
+      int64_t* bins = w.scratch.data() + 2 * size_t(cell[row]) * kinds;
+      bins[2 * code[row]] += positive;
+      bins[2 * code[row] + 1] += negative;
+      bins[2 * unusual.usual] -= positive;
+      bins[2 * unusual.usual + 1] -= negative;
+    }
+    int64_t cost = bounding_.constant;
+    for (size_t c = 0; c < w.scratch.size(); c += 2)
+      cost += std::min(bounding_.positive_missed * w.scratch[c],
+                       bounding_.negative_missed * w.scratch[c + 1]);
+    return cost;
+  }
+
+  void note(Worker& w, int64_t cost) {
     if (!task_.rules.complete(w.items.data(), int(w.items.size()))) return;
     progress_.bounded.fetch_add(1, std::memory_order_relaxed);
+    if (w.items.empty()) return;
+    const int64_t bound = cost + kScale * task_.penalty * int64_t(w.items.size());
+    int64_t least = 0;
+    for (int item : w.items) least += task_.least(item);
     std::vector<int> items = w.items;
     std::sort(items.begin(), items.end());
-    int64_t least = 0;
-    for (int item : items) least += task_.least(item);
-    const int64_t bound =
-        cost_of_cells(task_, bounding_, w.cell[depth].data(), cells, w.scratch) +
-        kScale * task_.penalty * int64_t(items.size());
-    if (items.empty() || !w.search.promising(bound, least, items)) return;
+    if (!w.search.promising(bound, least, items)) return;
     w.pending.add(bound, items);
     if (w.pending.bound.size() >= kPending) drain(w);
   }
@@ -941,7 +1016,9 @@ class Certifier {
   Progress& progress_;
   const Prices bounding_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  const std::vector<int> base_;  // items of every support
   std::vector<int> free_;
+  std::vector<Unusual> unusual_;
 };
 
 }  // namespace
@@ -954,12 +1031,19 @@ Outcome solve(const Task& task, const Settings& settings, Progress& progress) {
   prices.false_negative_limit = task.false_negative_limit;
   progress.lower_bound = bound_of_patterns(task, prices);
   Incumbent incumbent(progress);
-  if (task.rules.required.empty())
-    incumbent.offer(LocalSearch(task, prices, progress).evaluate({}));
-  incumbent.offer(heuristic(task, prices, settings, settings.effort, progress));
+  LocalSearch local(task, prices, progress);
+  Terms least;
+  if (!local.closure(least)) return Outcome();
+  incumbent.offer(local.evaluate(least));
+  for (const std::vector<int>& start : task.starts) {
+    Terms held = terms_of(start);
+    if (local.closure(held)) incumbent.offer(local.evaluate(held));
+  }
+  std::vector<Score> met;
+  const Prices bounding = lagrangian(task, prices, settings, met, progress);
+  incumbent.offer(heuristic(task, prices, settings, kRounds, met, progress));
   Outcome outcome;
-  if (settings.certify && !progress.stop) {
-    const Prices bounding = lagrangian(task, prices, settings, progress);
+  if (settings.certify && !progress.stop && incumbent.best().feasible()) {
     outcome.complete = Certifier(task, prices, bounding, settings, incumbent, progress).run();
   }
   outcome.best = incumbent.best();
@@ -1004,9 +1088,8 @@ void read_columns(Task& task, const double* values) {
 class Search {
  public:
   Search(Numbers values, Weights positive, Weights negative, Integers low, Integers high,
-         Integers feature, int max_terms, int max_features, int64_t penalty, Integers required,
-         std::vector<std::pair<Integers, int>> groups,
-         std::vector<std::pair<int, int>> implications) {
+         Integers feature, int max_terms, int max_features, int64_t penalty, std::vector<Integers> required, std::vector<std::pair<Integers, int>> groups,
+         std::vector<std::pair<int, Integers>> implications) {
     Problem& rules = task_.rules;
     rules.m = int(values.shape(0));
     rules.d = int(values.shape(1));
@@ -1086,9 +1169,9 @@ void bind_scoring_system(nanobind::module_& module) {
   nb::class_<Search>(module, "ScoringSystemSearch")
       .def(nb::init<rw::scoring_system::Numbers, rw::scoring_system::Weights,
                     rw::scoring_system::Weights, std::vector<int>, std::vector<int>,
-                    std::vector<int>, int, int, int64_t, std::vector<int>,
+                    std::vector<int>, int, int, int64_t, std::vector<std::vector<int>>,
                     std::vector<std::pair<std::vector<int>, int>>,
-                    std::vector<std::pair<int, int>>>(),
+                    std::vector<std::pair<int, std::vector<int>>>>(),
            "values"_a, "positive"_a, "negative"_a, "low"_a, "high"_a, "feature"_a, "max_terms"_a,
            "max_features"_a, "penalty"_a, "required"_a, "groups"_a, "implications"_a)
       .def("limit", &Search::limit, "false_positives"_a, "false_negatives"_a)

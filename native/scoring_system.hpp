@@ -6,11 +6,13 @@
 #pragma once
 #include <nanobind/nanobind.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "problem.hpp"
@@ -37,8 +39,18 @@ struct Task {
   const int32_t* codes(int j) const { return code.data() + size_t(j) * size_t(rules.m); }
   int low(int j) const { return int(rules.low[size_t(j)]); }
   int high(int j) const { return int(rules.high[size_t(j)]); }
-  // Smallest |points| that a used item may have.
+  bool usable(int j) const { return low(j) <= high(j) && (low(j) < 0 || high(j) > 0); }
+  // Smallest |points| that a used item may have, and points of that size.
   int least(int j) const { return low(j) > 0 ? low(j) : high(j) < 0 ? -high(j) : 1; }
+  int least_points(int j) const { return high(j) > 0 ? least(j) : -least(j); }
+  // Items without which no score is allowed.
+  std::vector<int> indispensable() const {
+    std::vector<int> items;
+    for (const std::vector<int>& set : rules.required)
+      if (set.size() == 1 && std::find(items.begin(), items.end(), set[0]) == items.end())
+        items.push_back(set[0]);
+    return items;
+  }
 };
 
 // Cost of a unit of misclassified weight. With multipliers on the limits (and `constant` = minus
@@ -51,6 +63,9 @@ struct Prices {
 
   bool limited() const { return false_positive_limit != kNone || false_negative_limit != kNone; }
 };
+
+// Items with their points.
+using Terms = std::vector<std::pair<int, int>>;
 
 struct Score {
   int64_t violation = kNone, objective = kNone, size = kNone;  // size: sum of |points|

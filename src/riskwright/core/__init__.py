@@ -1,6 +1,6 @@
 """What every room shares: records, errors, saved files, registry, seeds, digests."""
 
-from .artifacts import atomic_write, content_hash, read_artifact, write_artifact
+from .artifacts import atomic_write, content_hash, json_values, read_artifact, write_artifact
 from .digests import digest_arrays
 from .exceptions import (
     ArtifactError,
@@ -57,6 +57,7 @@ __all__ = [
     "content_hash",
     "digest_arrays",
     "generator",
+    "json_values",
     "read_artifact",
     "write_artifact",
 ]

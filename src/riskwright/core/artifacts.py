@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import math
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from .exceptions import ArtifactError, ContentHashError, SchemaTooNewError, UsageError
 
-__all__ = ["SCHEMA_VERSION", "atomic_write", "content_hash", "read_artifact", "write_artifact"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "atomic_write",
+    "content_hash",
+    "json_values",
+    "read_artifact",
+    "write_artifact",
+]
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 64 * 2**20
@@ -27,9 +38,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Whatever stood at `path` stays untouched until then, and for good if the block raises.
     Raises `UsageError` where the folder does not exist or cannot be written.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
+    name = target.parent / f".{secrets.token_hex(8)}.tmp"
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         raise UsageError(
             "cannot write here",
@@ -42,9 +56,6 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
         os.replace(name, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -52,9 +63,26 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
+def json_values(value: Any) -> Any:
+    """Plain JSON values: records become objects, NaN and infinities the texts "NaN", "Infinity".
+
+    JSON itself has no such numbers; `msgspec.convert(..., strict=False)` and `float` read the
+    texts back.
+    """
+    if isinstance(value, msgspec.Struct):
+        return json_values(msgspec.to_builtins(value))
+    if isinstance(value, dict):
+        return {key: json_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_values(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
 def content_hash(body: Any) -> str:
     """SHA-256 of the canonical JSON (sorted keys, no spaces) of `body`."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=True)
+    text = json.dumps(json_values(body), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -67,7 +95,8 @@ def write_artifact(
     seed: int | None = None,
     data_digest: str | None = None,
 ) -> None:
-    """Write `body` (plain JSON values) as an artifact of `kind`, atomically."""
+    """Write `body` (as `json_values` gives it) as an artifact of `kind`, atomically."""
+    body = json_values(body)
     document = {
         "format": _FORMAT,
         "schema_version": SCHEMA_VERSION,
@@ -79,7 +108,7 @@ def write_artifact(
         "body": body,
     }
     with atomic_write(path) as file:
-        file.write(json.dumps(document, indent=1, ensure_ascii=False).encode())
+        file.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode())
         file.write(b"\n")
 
 
@@ -91,11 +120,16 @@ def read_artifact(path: str | os.PathLike[str], kind: str | None = None) -> dict
     """
     where = str(path)
     try:
-        if os.path.getsize(path) > MAX_BYTES:
-            raise ArtifactError("file too large", where=where, expected=f"at most {MAX_BYTES} bytes")
-        document = json.loads(Path(path).read_bytes())
+        size = os.path.getsize(path)
+        content = Path(path).read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
         raise ArtifactError("cannot read", where=where, got=error.strerror or str(error)) from None
+    if size > MAX_BYTES:
+        raise ArtifactError(
+            "file too large", where=where, expected=f"at most {MAX_BYTES} bytes", got=str(size)
+        )
+    try:
+        document = json.loads(content)
     except (ValueError, RecursionError):
         raise ArtifactError(
             "not a riskwright file", where=where, expected="JSON written by riskwright"
@@ -115,13 +149,17 @@ def read_artifact(path: str | os.PathLike[str], kind: str | None = None) -> dict
             got=str(schema),
             hint="Upgrade riskwright to read it",
         )
-    content = [document.get(key) for key in ("kind", "seed", "data_digest", "body")]
-    if content_hash(content) != document.get("content_hash"):
+    hashed = [document.get(key) for key in ("kind", "seed", "data_digest", "body")]
+    try:
+        found = content_hash(hashed)
+    except RecursionError:
+        raise ArtifactError("nested too deeply", where=where) from None
+    if found != document.get("content_hash"):
         raise ContentHashError(
             "content does not match its hash: the file was changed after it was written",
             where=where,
             hint="Use the original file, or fit and save again",
         )
-    if kind is not None and document["kind"] != kind:
-        raise ArtifactError("wrong kind", where=where, expected=kind, got=str(document["kind"]))
+    if kind is not None and document.get("kind") != kind:
+        raise ArtifactError("wrong kind", where=where, expected=kind, got=str(document.get("kind")))
     return document

@@ -70,9 +70,9 @@ class RiskwrightError(Exception):
         self.expected = expected
         self.got = got
         self.hint = hint
-        super().__init__(self._sentence())
+        super().__init__(problem)
 
-    def _sentence(self) -> str:
+    def __str__(self) -> str:
         head = f"{self.where}: {self.problem}" if self.where else self.problem
         parts = [head]
         if self.expected is not None:

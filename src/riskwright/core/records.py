@@ -15,10 +15,14 @@ Severity = Literal["info", "low", "medium", "high"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """Base of the records: immutable, keyword-only, converted to and from JSON by `msgspec`."""
+    """Base of the records: immutable, keyword-only, converted to and from JSON by `msgspec`.
+
+    Subclasses repeat `frozen=True, kw_only=True`: msgspec does not inherit the second, nor type
+    checkers the first.
+    """
 
 
-class Estimate(Record):
+class Estimate(Record, frozen=True, kw_only=True):
     """A number with its interval.
 
     `value` lies on the scale of the quantity named by `name`; `low` and `high` bound it at
@@ -37,7 +41,7 @@ class Estimate(Record):
     def __str__(self) -> str:
         if math.isnan(self.low) or math.isnan(self.high):
             return f"{self.value:.3f} (no interval: {self.method})"
-        return f"{self.value:.3f} ({self.level:.0%} CI {self.low:.3f} to {self.high:.3f})"
+        return f"{self.value:.3f} ({100 * self.level:g}% CI {self.low:.3f} to {self.high:.3f})"
 
     def __format__(self, spec: str) -> str:
         if not spec:
@@ -47,7 +51,7 @@ class Estimate(Record):
         return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
 
-class Finding(Record):
+class Finding(Record, frozen=True, kw_only=True):
     """What an audit or a check found: one plain sentence, the number behind it, how grave it is.
 
     `code` is stable, so that policies can refer to it; `digests` names the model and data judged.
@@ -62,7 +66,7 @@ class Finding(Record):
     digests: dict[str, str] = {}
 
 
-class Certificate(Record):
+class Certificate(Record, frozen=True, kw_only=True):
     """How good a learned score is proved to be, within its class and on its training data.
 
     `objective` is training loss + penalty of the score that was returned, `lower_bound` a value

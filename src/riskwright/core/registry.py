@@ -37,4 +37,6 @@ class Registry:
 
 artifact_kinds = Registry("kind of artifact")
 artifact_kinds.register("risk_score", "riskwright.scoring.risk_scores:RiskScoreClassifier")
-artifact_kinds.register("scoring_system", "riskwright.scoring.scoring_systems:ScoringSystemClassifier")
+artifact_kinds.register(
+    "scoring_system", "riskwright.scoring.scoring_systems:ScoringSystemClassifier"
+)

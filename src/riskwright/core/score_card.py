@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,7 @@ __all__ = ["Feature", "Item", "RiskRow", "ScoreCard", "Term"]
 ItemKind = Literal["ge", "lt", "interval", "in", "missing", "value"]
 
 
-class Item(Record):
+class Item(Record, frozen=True, kw_only=True):
     """A statement about one feature that holds (1) or not (0), or the feature's own value.
 
     Kinds: `ge` value >= low; `lt` value < high; `interval` low <= value < high; `in` the value is
@@ -29,12 +30,13 @@ class Item(Record):
     levels: tuple[str, ...] | None = None
 
 
-class Feature(Record):
+class Feature(Record, frozen=True, kw_only=True):
     """An input column: what may come in, and what the card says about it.
 
     `levels` are a categorical column's known values as text; `other_levels` are the rare ones that
     were merged into the item labelled "other". A value that is in neither is unseen: it matches no
-    item and is scored as such. `actionable_by` states who can change the feature.
+    item and is scored as such. `actionable_by` states who can change the feature; `label` is how
+    the card names it, where that is not `name`.
     """
 
     name: str
@@ -47,16 +49,17 @@ class Feature(Record):
     direction: Literal["up", "down"] | None = None
     actionable_by: str | None = None
     missing: Literal["own_level", "none_seen", "refused"] = "none_seen"
+    label: str | None = None
 
 
-class Term(Record):
+class Term(Record, frozen=True, kw_only=True):
     """An item on the card and the points that it adds (per unit, for an item of kind `value`)."""
 
     item: Item
     points: int
 
 
-class RiskRow(Record):
+class RiskRow(Record, frozen=True, kw_only=True):
     """One line of the risk table: totals from `low` to `high`, whom they held, what they mean.
 
     `n` and `events` are training rows (weighted where weights were given); `observed` is the event
@@ -71,10 +74,11 @@ class RiskRow(Record):
     predicted: float
 
 
-class ScoreCard(Record):
+class ScoreCard(Record, frozen=True, kw_only=True):
     """All that is needed to read, print and apply a score.
 
-    total = sum of points of the items that hold; risk = 1 / (1 + exp(-(slope * total + intercept))).
+    total = sum of points of the items that hold,
+    risk = 1 / (1 + exp(-(slope * total + intercept))).
     For `score_class="scoring_system"` the card says yes where total > threshold and `rows` is a
     table of observed rates; slope and intercept are then None.
     """
@@ -103,14 +107,16 @@ class ScoreCard(Record):
     data_digest: str = ""
 
     def total_range(self) -> tuple[float, float]:
-        """Smallest and largest total that any input can reach, (-inf, inf) for unbounded values.
+        """Smallest and largest total that any input can reach, infinite for unbounded values.
 
         Items of one feature that exclude one another are taken together, so the range is exact for
-        cards over binary items.
+        cards over binary items. A missing value counts as an input unless the feature refuses it,
+        and so does an unseen level; the range stated for a feature bounds items of kind `value`.
         """
         low = high = 0.0
-        for group in self._groups().values():
-            reachable = _reachable(group, {f.name: f for f in self.features})
+        features = {feature.name: feature for feature in self.features}
+        for name, group in self._groups().items():
+            reachable = _reachable(group, features.get(name))
             low += min(reachable)
             high += max(reachable)
         return low, high
@@ -125,23 +131,34 @@ class ScoreCard(Record):
         return _as_text(self)
 
 
-def _reachable(terms: list[Term], features: dict[str, Feature]) -> list[float]:
-    """Sums of points that one feature can add: one per distinguishable value of the feature."""
-    if any(term.item.kind == "value" for term in terms):
-        feature = features.get(terms[0].item.feature)
-        ends = (
-            (feature.minimum, feature.maximum)
-            if feature is not None and feature.minimum is not None and feature.maximum is not None
-            else (float("-inf"), float("inf"))
-        )
-        return [sum(t.points * end for t in terms) for end in ends]
-    cuts = sorted({edge for t in terms for edge in (t.item.low, t.item.high) if edge is not None})
-    probes: list[float | str | None] = [None]
-    if cuts:
-        probes += [cuts[0] - 1.0, *cuts]
-    probes += [level for t in terms for level in t.item.levels or ()]
-    probes.append("\0 none of the levels")
-    return [float(sum(t.points for t in terms if _holds(t.item, probe))) for probe in probes]
+def _reachable(terms: list[Term], feature: Feature | None) -> list[float]:
+    """Sums of points that one feature can add: the ends of every stretch of its values."""
+    steps = [term for term in terms if term.item.kind != "value"]
+    per_unit = sum(term.points for term in terms if term.item.kind == "value")
+    levels = [level for term in steps for level in term.item.levels or ()]
+    sums = [_points(steps, level) for level in [*levels, "\0 none of the levels"] if levels]
+    if feature is None or feature.missing != "refused":
+        sums.append(_points(steps, None))
+    if not levels:
+        edges = _stretches(steps, feature if per_unit else None)
+        for start, end in pairwise(edges):
+            added = _points(steps, start)
+            sums += [added + per_unit * edge for edge in (start, end)] if per_unit else [added]
+    return sums
+
+
+def _stretches(steps: list[Term], feature: Feature | None) -> list[float]:
+    """Smallest value, the cut points between, largest value; unbounded where nothing is stated."""
+    low, high = float("-inf"), float("inf")
+    if feature is not None:
+        low = low if feature.minimum is None else feature.minimum
+        high = high if feature.maximum is None else feature.maximum
+    cuts = {edge for t in steps for edge in (t.item.low, t.item.high) if edge is not None}
+    return [low, *sorted(cut for cut in cuts if low < cut < high), high]
+
+
+def _points(steps: list[Term], value: float | str | None) -> float:
+    return float(sum(term.points for term in steps if _holds(term.item, value)))
 
 
 def _holds(item: Item, value: float | str | None) -> bool:
@@ -154,6 +171,10 @@ def _holds(item: Item, value: float | str | None) -> bool:
     return (item.low is None or value >= item.low) and (item.high is None or value < item.high)
 
 
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
+
+
 def _as_text(card: ScoreCard) -> str:
     """Fixed-width text: the points table, then the risk table."""
     width = max([len(t.item.label) for t in card.terms] + [len("Total"), 24])
@@ -164,9 +185,7 @@ def _as_text(card: ScoreCard) -> str:
         lines.append(f"{term.item.label:<{width}}  {term.points:>+8d}{per}")
     lines += [rule, f"{'Total':<{width}}  {'=':>8}", ""]
     if card.rows:
-        lines.append(
-            f"{'total':>10}  {'risk':>7}  {'observed (interval)':>24}  {'events':>8} / {'n':<8}"
-        )
+        lines.append(f"{'total':>10}  {'risk':>7}  {'observed (interval)':>24}  {'events':>8} / n")
         for row in card.rows:
             span = f"{row.low:g}" if row.low == row.high else f"{row.low:g} to {row.high:g}"
             seen = (
@@ -174,17 +193,14 @@ def _as_text(card: ScoreCard) -> str:
                 if row.observed is None
                 else f"{row.observed.value:.1%} ({row.observed.low:.1%}–{row.observed.high:.1%})"
             )
-            lines.append(
-                f"{span:>10}  {row.predicted:>7.1%}  {seen:>24}  {row.events:>8g} / {row.n:<8g}"
-            )
+            counts = f"{_count(row.events):>8} / {_count(row.n):<8}"
+            lines.append(f"{span:>10}  {row.predicted:>7.1%}  {seen:>24}  {counts}".rstrip())
         lines.append("")
     if card.slope is not None and card.intercept is not None:
-        lines.append(
-            f"risk = 1 / (1 + exp(-({card.slope:.6g} × total {card.intercept:+.6g})))"
-        )
+        lines.append(f"risk = 1 / (1 + exp(-({card.slope:.6g} × total {card.intercept:+.6g})))")
     if card.threshold is not None:
         lines.append(f"predict {card.positive_label} where total > {card.threshold:g}")
-    lines.append(f"Outcome: {card.outcome}; n = {card.n:,}, events = {card.events:g}.")
+    lines.append(f"Outcome: {card.outcome}; n = {card.n:,}, events = {_count(card.events)}.")
     if card.missing:
         lines.append(f"Missing values: {card.missing}")
     if card.certificate is not None:
@@ -195,5 +211,5 @@ def _as_text(card: ScoreCard) -> str:
 
 
 def decode(data: object) -> ScoreCard:
-    """A `ScoreCard` from plain JSON values; raises `msgspec.ValidationError` where they do not fit."""
+    """A `ScoreCard` from plain JSON values; `msgspec.ValidationError` where they do not fit."""
     return msgspec.convert(data, ScoreCard, strict=False)

@@ -1,0 +1,86 @@
+"""The card as fixed-width text, for a terminal or a letter."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from riskwright.core import ScoreCard
+
+from . import wording
+
+__all__ = ["to_text"]
+
+_WIDTH = 80
+
+
+def to_text(card: ScoreCard) -> str:
+    """The points table, the risk table and the small print, wrapped at 80 columns."""
+    return "\n".join(_lines(card)) + "\n"
+
+
+def _lines(card: ScoreCard) -> Iterator[str]:
+    yield from _wrapped(card.title)
+    yield from _wrapped(f"Outcome: {card.outcome}")
+    yield ""
+    rows = [(term.item.label, wording.points(term)) for term in card.terms]
+    yield from _table(("Add up what is true", "points"), "lr", rows, total=("Total", "="))
+    yield ""
+    if card.rows:
+        yield from _risk_table(card)
+        yield ""
+    yield from _wrapped(wording.formula(card))
+    yield from _section("Where it comes from", wording.facts(card)[1:])
+    yield from _performance(card)
+    yield from _section("What is proved", wording.proof(card.certificate))
+    yield "\nLimits of use"
+    for text in wording.limits(card):
+        yield from _wrapped(text, first="  - ")
+
+
+def _risk_table(card: ScoreCard) -> Iterator[str]:
+    head, rows = wording.risk_table(card)
+    return _table(head, "r" * len(head), rows)
+
+
+def _performance(card: ScoreCard) -> Iterator[str]:
+    yield "\nHow well it did"
+    figures = wording.figures(card)
+    if figures:
+        yield from ("  " + line for line in _table(("", "value", "interval"), "lrr", figures))
+    yield from _wrapped(wording.performance_note(card), first="  ")
+
+
+def _section(title: str, facts: Iterable[wording.Fact]) -> Iterator[str]:
+    yield f"\n{title}"
+    for fact in facts:
+        yield from _wrapped(f"{fact.name}: {fact.text}", first="  ")
+
+
+def _table(
+    head: Sequence[str], align: str, rows: Iterable[Sequence[str]], total: Sequence[str] = ()
+) -> Iterator[str]:
+    body = [[" ".join(cell.split()) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
+    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, align, strict=True)
+        return "  ".join(c.ljust(w) if a == "l" else c.rjust(w) for c, w, a in cells).rstrip()
+
+    yield line(head)
+    yield rule
+    yield from map(line, body)
+    if total:
+        yield rule
+        yield line(total)
+
+
+def _wrapped(text: str, first: str = "") -> list[str]:
+    return textwrap.wrap(
+        " ".join(text.split()),
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent="    " if first else "",
+        break_on_hyphens=False,
+    )

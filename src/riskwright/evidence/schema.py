@@ -1,0 +1,292 @@
+"""What a person states about a table: types, units, ranges, roles. A small YAML or JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Hashable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from riskwright.core import ParameterError, Record
+
+from .columns import nearest, quoted
+
+__all__ = ["ColumnSchema", "Schema", "load_schema"]
+
+MAX_BYTES = 2**20
+
+
+class ColumnSchema(Record, frozen=True, forbid_unknown_fields=True):
+    """What is stated about one column.
+
+    Attributes
+    ----------
+    type : how to read it; inferred where absent.
+    label : what the card calls it.
+    unit : of the numbers, such as "years".
+    minimum, maximum : allowed range; a number outside is an error.
+    levels : the allowed categories in order; of two, the last one means yes.
+    direction : the only way in which the feature itself can change ("up": age can only rise).
+    actionable_by : who can change the feature, such as "patient" or "clinician".
+    missing : whether missing values are a level of their own or refused.
+    cuts : cut points, taken as they are.
+    """
+
+    type: Literal["numeric", "binary", "categorical"] | None = None
+    label: str | None = None
+    unit: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    levels: tuple[str, ...] | None = None
+    direction: Literal["up", "down"] | None = None
+    actionable_by: str | None = None
+    missing: Literal["own_level", "refuse"] | None = None
+    cuts: tuple[float, ...] | None = None
+
+
+class Schema(Record, frozen=True, forbid_unknown_fields=True):
+    """What is stated about a table.
+
+    Attributes
+    ----------
+    columns : by name; columns that are not named are inferred.
+    target, positive : the outcome column, and its label that means yes.
+    weight : column of row weights.
+    groups : columns to report by; they are features only if named under `columns` with a type.
+    ignore : columns to leave out.
+    population, outcome : sentences for the card.
+    missing : for all columns that do not say otherwise.
+    """
+
+    columns: dict[str, ColumnSchema] = {}
+    target: str | None = None
+    positive: str | None = None
+    weight: str | None = None
+    groups: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    population: str | None = None
+    outcome: str | None = None
+    missing: Literal["own_level", "refuse"] | None = None
+
+
+def load_schema(source: Schema | Mapping[str, Any] | str | os.PathLike[str] | None) -> Schema:
+    """A `Schema` from a YAML or JSON file of at most 1 MiB, or from a dict of the same shape.
+
+    In YAML only `true` and `false` are booleans, so that `yes` and `no` may be labels; anchors are
+    refused, and so are keys given twice.
+
+    Raises
+    ------
+    ParameterError : names the file and the key, and the nearest known key.
+
+    Examples
+    --------
+    >>> schema = load_schema({"target": "died", "columns": {"age": {"unit": "years"}}})
+    >>> schema.columns["age"].unit
+    'years'
+    """
+    if source is None:
+        return Schema()
+    if isinstance(source, Schema):
+        return source
+    if isinstance(source, Mapping):
+        return _convert(dict(source), "schema")
+    if not isinstance(source, (str, os.PathLike)):
+        raise ParameterError(
+            "not a schema",
+            where="schema",
+            expected="a path, a dict or a Schema",
+            got=type(source).__name__,
+        )
+    path = Path(source)
+    return _convert(_parse(_text(path), path), str(path))
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ParameterError(
+            "cannot read the schema", where=str(path), got=error.strerror or str(error)
+        ) from None
+    if len(data) > MAX_BYTES:
+        raise ParameterError(
+            "schema too large", where=str(path), expected=f"at most {MAX_BYTES:,} bytes"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ParameterError(
+            "not UTF-8 text", where=str(path), got=f"byte {data[error.start]:#04x} at {error.start}"
+        ) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without anchors, dates, or booleans other than true and false."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None,
+                None,
+                "anchors and aliases are not allowed",
+                self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {quoted(key.value)} is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+    ]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def _parse(text: str, path: Path) -> Any:
+    try:
+        if path.suffix.lower() == ".json":
+            return json.loads(text, object_pairs_hook=_once)
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ParameterError(
+            "the schema cannot be parsed",
+            where=f"{path}{place}",
+            expected="YAML or JSON",
+            got=problem,
+        ) from None
+    except (ValueError, RecursionError, TypeError) as error:
+        raise ParameterError(
+            "the schema cannot be parsed",
+            where=str(path),
+            expected="YAML or JSON",
+            got=str(error)[:200] or type(error).__name__,
+        ) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the key {quoted(twice)} is given twice")
+    return dict(pairs)
+
+
+def _convert(body: Any, where: str) -> Schema:
+    if body is None:
+        return Schema()
+    if not isinstance(body, dict):
+        raise ParameterError(
+            "not a schema",
+            where=where,
+            expected="keys such as target and columns",
+            got=type(body).__name__,
+        )
+    columns = body.get("columns") or {}
+    if not isinstance(columns, Mapping):
+        raise ParameterError(
+            "wrong kind of value",
+            where=f"{where}: columns",
+            expected="a mapping of column names",
+            got=type(columns).__name__,
+        )
+    converted = {
+        str(name): _section(stated, ColumnSchema, f"{where}: columns.{name}", ("levels",))
+        for name, stated in columns.items()
+    }
+    for name, column in converted.items():
+        _check_column(column, f"{where}: columns.{name}")
+    rest = {key: value for key, value in body.items() if key != "columns"}
+    table: Schema = _section(
+        rest, Schema, where, ("target", "positive", "weight", "groups", "ignore")
+    )
+    return msgspec.structs.replace(table, columns=converted)
+
+
+def _section(stated: Any, kind: Any, where: str, texts: tuple[str, ...]) -> Any:
+    """`stated` as a record of `kind`; numbers and booleans under the keys `texts` become text."""
+    if isinstance(stated, kind):
+        return stated
+    if stated is None:
+        return kind()
+    if not isinstance(stated, Mapping):
+        raise ParameterError(
+            "wrong kind of value", where=where, expected="keys", got=type(stated).__name__
+        )
+    known = [field.name for field in msgspec.structs.fields(kind)]
+    values: dict[str, Any] = {}
+    for key, value in stated.items():
+        if key not in known:
+            raise ParameterError(
+                f"unknown key {quoted(key)}", where=where, hint=nearest(str(key), known)
+            )
+        values[str(key)] = _as_text(value) if key in texts else value
+        if key in ("groups", "ignore", "levels", "cuts") and isinstance(value, (str, int, float)):
+            values[str(key)] = [values[str(key)]]
+    for key, value in values.items():
+        try:
+            msgspec.convert({key: value}, kind)
+        except msgspec.ValidationError as error:
+            raise ParameterError(
+                "wrong kind of value",
+                where=f"{where}.{key}" if kind is ColumnSchema else f"{where}: {key}",
+                got=str(error).partition(" - at ")[0],
+            ) from None
+    return msgspec.convert(values, kind)
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_as_text(part) for part in value]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _check_column(column: ColumnSchema, where: str) -> None:
+    low, high = column.minimum, column.maximum
+    cuts = column.cuts or ()
+    problem = None
+    if low is not None and high is not None and low > high:
+        problem = "minimum is above maximum"
+    elif any(not a < b for a, b in pairwise(cuts)):
+        problem = "cuts are not in increasing order"
+    elif column.type == "binary" and column.levels is not None and len(column.levels) != 2:
+        problem = f"a binary column has two levels, not {len(column.levels)}"
+    elif column.levels is not None and len(set(column.levels)) != len(column.levels):
+        problem = "a level is given twice"
+    elif column.type == "numeric" and column.levels is not None:
+        problem = "a numeric column has no levels"
+    elif column.type == "categorical" and (cuts or low is not None or high is not None):
+        problem = "a categorical column has no cuts, minimum or maximum"
+    if problem is not None:
+        raise ParameterError(problem, where=where)

@@ -1,0 +1,295 @@
+"""Whole tables: CSV or Parquet in and out by streaming, so that memory does not grow with rows."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from riskwright.core import (
+    ColumnError,
+    DataError,
+    EmptyDataError,
+    Item,
+    ScoreCard,
+    UnreadableError,
+    UsageError,
+    atomic_write,
+)
+from riskwright.evidence.columns import Origin, conform, nearest, quoted
+
+from .rules import LARGEST_LOG_ODDS, Rule, feature_rules, risk_of, total_bounds
+
+__all__ = ["score_file", "score_frame"]
+
+_LARGEST_TABLE = 100_000
+_TEXT_FILES = (".csv", ".tsv", ".gz")
+_SEPARATORS = ",;\t|"
+
+
+def score_frame(card: ScoreCard, frame: pl.DataFrame, *, source: str = "frame") -> pl.DataFrame:
+    """The frame with two columns added: `points`, and `risk` (`predicted` for a scoring system).
+
+    Missing values and unseen levels count as the card says; columns are read as they were for
+    learning. Numbers equal those of `RowScorer`. Linear in rows. `source` names the frame in
+    messages.
+
+    Raises
+    ------
+    ColumnError
+        Where a feature of the card is absent or has the wrong type, or a column to be added exists.
+    MissingValueError
+        Where the card refuses missing values.
+    ValueRangeError
+        For infinite values.
+    """
+    scorer = _FrameScorer(card)
+    scorer.check(frame.schema, source)
+    return frame.hstack(scorer(frame, Origin(source)))
+
+
+def score_file(
+    card: ScoreCard,
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    keep: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Score every row of `source` into `out`, and return the number of rows.
+
+    The rows stream through: memory stays within some hundred megabytes whatever the file's size.
+    `out` appears when it is complete; an error leaves what stood there before.
+
+    Parameters
+    ----------
+    card : the score card to apply.
+    source : a `.csv`, `.tsv`, `.csv.gz` or `.parquet` file; cells of CSV pass on unchanged.
+    out : a `.csv` or `.parquet` file in an existing folder, other than `source`.
+    keep : columns of `source` to carry along, in this order; None keeps all of them.
+    delimiter : of the columns of CSV; None takes the likeliest one of the header line.
+    progress : called with the number of rows done so far, from worker threads.
+
+    Raises
+    ------
+    UsageError
+        For a file that is absent or of an unknown kind, or `out` equal to `source`.
+    ColumnError, MissingValueError, ValueRangeError, EmptyDataError, UnreadableError
+        Where the table does not fit the card or cannot be read.
+    """
+    source, out = Path(source), Path(out)
+    _check_paths(source, out)
+    scorer = _FrameScorer(card)
+    stream = _Stream(scorer, progress)
+    try:
+        lazy = _scan(source, delimiter)
+        schema = lazy.collect_schema()
+        scorer.check(schema, source.name)
+        columns = _kept(keep, schema, source.name)
+        scored = lazy.select(*columns, stream.expression(schema)).unnest("scored")
+        with atomic_write(out) as file:
+            if out.suffix == ".parquet":
+                scored.sink_parquet(file, compression="zstd", compression_level=1)
+            else:
+                scored.sink_csv(file)
+    except pl.exceptions.NoDataError:
+        raise EmptyDataError("no rows and no columns", where=str(source)) from None
+    except DataError:
+        if stream.failed:
+            scorer.locate(lazy, source.name)
+        raise
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("`")[0].partition("\n")[0]  # past the mark, people's data
+        raise UnreadableError("cannot read", where=str(source), got=reason or "bytes") from None
+    return stream.rows
+
+
+class _FrameScorer:
+    """Points and meaning of the rows of a frame, by one expression for each."""
+
+    def __init__(self, card: ScoreCard) -> None:
+        self.rules = feature_rules(card)
+        self.names = [rule.feature.name for rule in self.rules]
+        self.added = ("points", "predicted" if card.score_class == "scoring_system" else "risk")
+        self._points = _points(self.rules).alias(self.added[0])
+        self._meaning = _meaning(card).alias(self.added[1])
+        whole = total_bounds(card) is not None
+        kind = pl.Boolean() if card.score_class == "scoring_system" else pl.Float64()
+        self.dtypes = {self.added[0]: pl.Int32() if whole else pl.Float64(), self.added[1]: kind}
+
+    def __call__(self, frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+        columns = [conform(frame[r.feature.name], r.feature, origin) for r in self.rules]
+        if not columns:
+            columns = [pl.repeat(0, frame.height, dtype=pl.Int8, eager=True).alias("")]
+        return pl.DataFrame(columns).select(self._points).with_columns(self._meaning)
+
+    def check(self, schema: pl.Schema, source: str) -> None:
+        absent = [name for name in self.names if name not in schema]
+        if absent:
+            raise ColumnError(
+                "columns are missing" if len(absent) > 1 else "a column is missing",
+                where=source,
+                expected=", ".join(map(quoted, absent)),
+                hint=nearest(absent[0], schema.names()),
+            )
+        taken = [name for name in self.added if name in schema]
+        if taken:
+            raise ColumnError(
+                "columns that scoring adds exist already",
+                where=source,
+                got=", ".join(map(quoted, taken)),
+                hint="Rename or drop them",
+            )
+        twice = [name for name in self.names if f"{name}_duplicated_0" in schema]
+        if twice:
+            raise ColumnError(
+                "duplicate column names", where=source, got=", ".join(map(quoted, twice))
+            )
+
+    def locate(self, lazy: pl.LazyFrame, source: str) -> None:
+        """Raise the error of the first row that cannot be scored, with its number in the file."""
+        done = 0
+        for batch in lazy.select(self.names).collect_batches(maintain_order=True):
+            self(batch, _Later(source, done))
+            done += batch.height
+
+
+class _Later(Origin):
+    """Rows of a batch, counted from the first row of the file."""
+
+    def __init__(self, name: str, before: int) -> None:
+        super().__init__(name)
+        self._before = before
+
+    def rows(self, wrong: pl.Series) -> str:
+        first = [str(self._before + i + 1) for i in wrong.arg_true().head(5)]
+        return f"row{'s' * (len(first) > 1)} {', '.join(first)} (data rows are counted from 1)"
+
+
+class _Stream:
+    """Scores batches as they pass, counts their rows, and remembers whether one failed."""
+
+    def __init__(self, scorer: _FrameScorer, progress: Callable[[int], None] | None) -> None:
+        self.rows = 0
+        self.failed = False
+        self._scorer = scorer
+        self._progress = progress
+        self._lock = threading.Lock()
+
+    def expression(self, schema: pl.Schema) -> pl.Expr:
+        names = self._scorer.names or schema.names()[:1]
+        return (
+            pl.struct(names)
+            .map_batches(self, return_dtype=pl.Struct(self._scorer.dtypes), is_elementwise=True)
+            .alias("scored")
+        )
+
+    def __call__(self, batch: pl.Series) -> pl.Series:
+        try:
+            scored = self._scorer(batch.struct.unnest(), Origin("batch"))
+        except DataError:
+            self.failed = True
+            raise
+        with self._lock:
+            self.rows += len(batch)
+            if self._progress is not None:
+                self._progress(self.rows)
+        return scored.to_struct("scored")
+
+
+def _check_paths(source: Path, out: Path) -> None:
+    if not source.is_file():
+        raise UsageError("no such file", where=str(source))
+    if source.suffix not in (*_TEXT_FILES, ".parquet"):
+        raise UsageError(
+            "unknown kind of file", where=str(source), expected=".csv, .tsv, .csv.gz or .parquet"
+        )
+    if out.suffix not in (".csv", ".parquet"):
+        raise UsageError("unknown kind of file", where=str(out), expected=".csv or .parquet")
+    if out.exists() and out.samefile(source):
+        raise UsageError(
+            "the output would replace the input", where=str(out), hint="Name another output file"
+        )
+
+
+def _scan(source: Path, delimiter: str | None) -> pl.LazyFrame:
+    if source.suffix == ".parquet":
+        return pl.scan_parquet(source)
+    with source.open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise UnreadableError(
+                "text in UTF-16 cannot be streamed", where=str(source), hint="Save it as UTF-8"
+            )
+    return pl.scan_csv(
+        source, separator=delimiter or _likely_separator(source), infer_schema=False
+    )
+
+
+def _likely_separator(source: Path) -> str:
+    opened = gzip.open(source) if source.suffix == ".gz" else source.open("rb")
+    with opened as file:
+        header = file.readline(2**20).decode("utf-8", "replace")
+    return max(_SEPARATORS, key=header.count)
+
+
+def _kept(keep: Sequence[str] | None, schema: pl.Schema, source: str) -> list[str]:
+    if keep is None:
+        return schema.names()
+    absent = [name for name in keep if name not in schema]
+    if absent:
+        raise ColumnError(
+            "no such column to keep",
+            where=source,
+            got=", ".join(map(quoted, absent)),
+            hint=nearest(absent[0], schema.names()),
+        )
+    return list(dict.fromkeys(keep))
+
+
+def _points(rules: Sequence[Rule]) -> pl.Expr:
+    """The sum over conformed columns: text, integers or 64-bit floats with nulls and no NaN."""
+    total = pl.lit(0, dtype=pl.Int32)
+    for rule in rules:
+        for term in rule.steps:
+            holds = _holds(term.item).fill_null(False).cast(pl.Int32)
+            total = total + holds * pl.lit(term.points, dtype=pl.Int32)
+    for rule in rules:
+        for term in rule.multiples:
+            column = pl.col(term.item.feature).cast(pl.Float64)
+            total = total.cast(pl.Float64) + (column * float(term.points)).fill_null(0.0)
+    return total
+
+
+def _holds(item: Item) -> pl.Expr:
+    column = pl.col(item.feature)
+    if item.kind == "missing":
+        return column.is_null()
+    if item.kind == "in":
+        return column.is_in(item.levels or ("",))
+    above = pl.lit(True) if item.low is None else column >= _literal(item.low)
+    return above if item.high is None else above & (column < _literal(item.high))
+
+
+def _literal(value: float) -> float:
+    """Whole numbers as int, so that integer columns are compared without conversion."""
+    return int(value) if float(value).is_integer() and abs(value) < 2**53 else value
+
+
+def _meaning(card: ScoreCard) -> pl.Expr:
+    """Risk by looking the total up where totals are integers, which also makes it exact."""
+    points = pl.col("points")
+    if card.score_class == "scoring_system":
+        return points > (card.threshold or 0.0)
+    bounds = total_bounds(card)
+    if bounds is None or bounds[1] - bounds[0] > _LARGEST_TABLE:
+        log_odds = (points * card.slope + card.intercept).clip(-LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+        return 1.0 / (1.0 + (-log_odds).exp())
+    low, high = bounds
+    table = pl.Series([risk_of(card, total) for total in range(low, high + 1)], dtype=pl.Float64)
+    return pl.lit(table).gather((points - low).cast(pl.UInt32))

@@ -1,0 +1,79 @@
+"""Rows with equal items folded into weighted patterns, so that cost stops growing with rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._kernels import BinaryFolder
+
+__all__ = ["Patterns", "fold"]
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Distinct rows and the weight of events and of non-events that each stands for.
+
+    Binary items are kept as `bits` (m x ceil(d / 64), item j in bit j % 64 of word j // 64), other
+    items as `values` (m x d, float64); the other one is None.
+    """
+
+    n_items: int
+    positive: NDArray[np.float64]
+    negative: NDArray[np.float64]
+    bits: NDArray[np.uint64] | None = None
+    values: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.positive)
+
+    @property
+    def total(self) -> float:
+        return float(self.positive.sum() + self.negative.sum())
+
+    def column(self, item: int) -> NDArray[np.float64]:
+        """Values of one item, one per pattern."""
+        if self.values is not None:
+            return self.values[:, item]
+        assert self.bits is not None
+        word = self.bits[:, item // 64] >> np.uint64(item % 64)
+        return (word & np.uint64(1)).astype(np.float64)
+
+    def dense(self) -> NDArray[np.float64]:
+        """All items as an m x d matrix."""
+        if self.values is not None:
+            return self.values
+        return np.column_stack([self.column(j) for j in range(self.n_items)])
+
+
+Chunk = tuple[NDArray[np.generic], NDArray[np.uint8], NDArray[np.float64] | None]
+
+
+def fold(chunks: Iterable[Chunk], n_items: int, *, binary: bool) -> Patterns:
+    """Fold chunks of (item matrix, 0/1 outcome, weights or None) into patterns.
+
+    The result does not depend on the order of the rows, and a row of weight 2 counts exactly as
+    two rows. Patterns of weight 0 are left out. O(n d) time; memory grows with distinct rows.
+    """
+    if binary:
+        folder = BinaryFolder(n_items)
+        for items, y, weight in chunks:
+            folder.add(np.ascontiguousarray(items, dtype=np.uint8), y, weight)
+        bits, positive, negative = folder.patterns()
+        return Patterns(n_items, positive, negative, bits=bits)
+    parts = [
+        (np.asarray(items, dtype=np.float64), y, np.ones(len(y)) if weight is None else weight)
+        for items, y, weight in chunks
+    ]
+    rows = np.concatenate([items for items, _, _ in parts]) + 0.0
+    y = np.concatenate([y for _, y, _ in parts])
+    weight = np.concatenate([weight for _, _, weight in parts])
+    keep = weight > 0
+    distinct, inverse = np.unique(rows[keep], axis=0, return_inverse=True)
+    inverse = inverse.ravel()
+    positive = np.bincount(inverse, weights=weight[keep] * y[keep], minlength=len(distinct))
+    negative = np.bincount(inverse, weights=weight[keep] * (1 - y[keep]), minlength=len(distinct))
+    return Patterns(n_items, positive, negative, values=np.ascontiguousarray(distinct))
