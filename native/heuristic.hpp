@@ -201,11 +201,18 @@ class Heuristic {
       if (cells.blocks > kManyBlocks && i >= kFewFinals) return;
       found[i].at(c.items.data(), n);
       Polish(problem_, cells, c.items.data()).run(c.weight.data(), found[i], progress_.stop);
-      if (n > kLatticeTerms) return;
+      if (n > kLatticeTerms && (!problem_.unit || i >= kFewFinals)) return;
       Lattice lattice(problem_, progress_.stop);
       lattice.search(cells, c.items.data(), strict, c.weight.data(), node_budget(cells), found[i]);
     });
-    for (const Pool& p : found) pool.merge(p);
+    for (size_t i = 0; i < finals.size(); ++i) {
+      const Solution& s = found[i].best();
+      if (!(s.objective < kInfinity)) continue;
+      tried_.insert(finals[i].items);
+      auto [at, fresh] = reached_.try_emplace(s.items, s.objective);
+      at->second = std::min(at->second, s.objective);
+      pool.merge(found[i]);
+    }
     progress_.objective.store(pool.best().objective);
   }
 
@@ -215,17 +222,18 @@ class Heuristic {
     return std::max<int64_t>(60, 400000 / (work + 40));
   }
 
-  // Exchange, add or drop a term while that helps.
+  // Exchange, add or drop a term, starting from the best few scores, while that helps.
   void local_search(Pool& pool) {
-    std::set<std::vector<int>> seen;
-    for (int round = 0; round < 30 && !stopped(); ++round) {
-      const Solution start = pool.best();
-      if (start.items.empty()) return;
-      seen.insert(start.items);
-      const int n = int(start.items.size());
+    std::set<std::vector<int>> expanded;
+    for (int round = 0; round < kMostRounds && !stopped(); ++round) {
+      const std::vector<int> start = next_start(expanded);
+      if (start.empty()) return;
+      expanded.insert(start);
+      const double best = pool.best().objective;
+      const int n = int(start.size());
       std::vector<std::vector<Candidate>> found(n + 1);
       parallel_for(settings_.threads, n + 1, [&](int out, int) {
-        std::vector<int> rest = start.items;
+        std::vector<int> rest = start;
         if (out < n) rest.erase(rest.begin() + out);
         if (closure(rest).size() != rest.size() || int(rest.size()) >= problem_.max_terms) return;
         found[out] = expand(fit(rest), std::min(10, settings_.beam));
@@ -233,25 +241,41 @@ class Heuristic {
       std::set<Candidate> order;
       for (auto& list : found)
         for (auto& c : list)
-          if (!seen.count(c.items)) order.insert(std::move(c));
+          if (!tried_.count(c.items)) order.insert(std::move(c));
       std::vector<Candidate> finals;
       for (const Candidate& c : order) {
-        if (int(finals.size()) >= settings_.beam || c.loss > start.objective) break;
+        if (int(finals.size()) >= settings_.beam || c.loss > best) break;
         if (problem_.complete(c.items.data(), int(c.items.size()))) finals.push_back(c);
-        seen.insert(c.items);
       }
-      if (finals.empty()) return;
-      integer_phase(finals, pool);
+      if (!finals.empty()) integer_phase(finals, pool);
     }
   }
 
-  static constexpr int kLatticeTerms = 6, kManyBlocks = 128, kFewFinals = 8;
+  // The best support not yet expanded, if it is among the best few.
+  std::vector<int> next_start(const std::set<std::vector<int>>& expanded) const {
+    std::vector<std::pair<double, const std::vector<int>*>> order;
+    for (const auto& [items, objective] : reached_)
+      if (!items.empty()) order.emplace_back(objective, &items);
+    const size_t few = std::min<size_t>(kStarts, order.size());
+    std::partial_sort(order.begin(), order.begin() + few, order.end(),
+                      [](const auto& a, const auto& b) {
+                        return a.first != b.first ? a.first < b.first : *a.second < *b.second;
+                      });
+    for (size_t i = 0; i < few; ++i)
+      if (!expanded.count(*order[i].second)) return *order[i].second;
+    return {};
+  }
+
+  static constexpr int kLatticeTerms = 6, kManyBlocks = 128, kFewFinals = 8, kMostRounds = 30,
+                       kStarts = 4;
 
   const Problem& problem_;
   const Settings& settings_;
   Progress& progress_;
   const Clock& clock_;
   std::set<Candidate> levels_[kMaxTerms + 1];
+  std::set<std::vector<int>> tried_;            // supports given to the integer phase
+  std::map<std::vector<int>, double> reached_;  // items in use, and the best objective with them
 };
 
 }  // namespace rw::RW_ISA

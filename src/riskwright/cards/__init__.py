@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Literal, get_args
 
 from riskwright.core import ParameterError, ScoreCard, json_values
+
+from .drawing import card_picture
+from .html import to_html
+from .markdown import to_markdown
+from .png import to_png
+from .svg import to_svg
+from .text import to_text
 
 __all__ = ["FORMATS", "Format", "render"]
 
@@ -27,11 +35,22 @@ def render(card: ScoreCard, format: Format = "text") -> str | bytes:
     MissingExtraError
         For "png" where matplotlib is not installed.
     """
-    if format == "text":
-        from .text import to_text
+    if format not in _RENDERERS:
+        raise ParameterError(
+            "unknown format", where="format", expected=", ".join(FORMATS), got=repr(format)
+        )
+    return _RENDERERS[format](card)
 
-        return to_text(card)
-    if format == "markdown":
-        from .markdown import to_markdown
 
-        return to_markdown(card)
+def _to_json(card: ScoreCard) -> str:
+    return json.dumps(json_values(card), indent=1, ensure_ascii=False) + "\n"
+
+
+_RENDERERS: dict[str, Callable[[ScoreCard], str | bytes]] = {
+    "text": to_text,
+    "markdown": to_markdown,
+    "html": to_html,
+    "svg": lambda card: to_svg(card_picture(card)),
+    "png": lambda card: to_png(card_picture(card)),
+    "json": _to_json,
+}

@@ -253,7 +253,7 @@ def _scales(axes: _Axes, rows: Sequence[RiskRow]) -> Iterator[Shape]:
     yield Text(axes.left - 8, axes.bottom + 18, "total", 12, "end", color=QUIET)
     yield Text(axes.left - 8, axes.bottom + 35, "n", 12, "end", color=QUIET)
     totals = [wording.span(row) for row in rows]
-    people = [wording.count(row.n) for row in rows]
+    people = [wording.short_count(row.n) for row in rows]
     longest = max(len(text) for text in totals + people)
     every = max(1, math.ceil((longest * 12 * _GLYPH + 6) / axes.step))
     for i in range(0, len(rows), every):

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any
 
 from riskwright.core import Feature, RiskRow, ScoreCard
 
@@ -16,10 +13,14 @@ from . import wording
 from .drawing import risk_chart
 from .svg import to_svg
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 __all__ = ["to_html"]
 
 _ROWS_BESIDE_CHART = 15
-_ROWS_PER_BAND = 14
+_ROWS_PER_BAND = 25
+_LINES_AT_EASE = 24
 
 
 def to_html(card: ScoreCard) -> str:
@@ -31,17 +32,20 @@ def to_html(card: ScoreCard) -> str:
     head, cells = wording.risk_table(card)
     rows = list(zip(map(_bounds, card.rows), cells, strict=True))
     wide = len(rows) > _ROWS_BESIDE_CHART
-    size = math.ceil(len(rows) / math.ceil(len(rows) / _ROWS_PER_BAND)) if wide else len(rows)
-    return _environment().get_template("score_card.html").render(
+    n_bands = max(2, math.ceil(len(rows) / _ROWS_PER_BAND)) if wide else 1
+    size = max(1, math.ceil(len(rows) / n_bands))
+    size_of_chart = (900, 180) if wide else (460, 330)
+    return _template().render(
         card=card,
         wording=wording,
         fields=fields,
         calculator=_calculator(card, fields),
         states_risk=card.score_class != "scoring_system",
         risk_head=head,
-        bands=[rows[i : i + size] for i in range(0, len(rows), max(size, 1))],
+        bands=[rows[i : i + size] for i in range(0, len(rows), size)],
         wide=wide,
-        chart=Markup(to_svg(risk_chart(card, *((900, 210) if wide else (460, 330))), name="chart", standalone=False)),
+        dense=len(card.terms) + size > _LINES_AT_EASE,
+        chart=to_svg(risk_chart(card, *size_of_chart), name="chart", standalone=False),
         facts=wording.facts(card)[1:],
         figures=wording.figures(card),
         limits=wording.limits(card),
@@ -50,15 +54,17 @@ def to_html(card: ScoreCard) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
     )
+    return environment.get_template("score_card.html")
 
 
 def _read_features(card: ScoreCard) -> list[Feature]:

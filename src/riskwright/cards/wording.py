@@ -21,6 +21,7 @@ __all__ = [
     "proof",
     "risk_table",
     "seen",
+    "short_count",
     "span",
 ]
 
@@ -70,6 +71,14 @@ def points(term: Term) -> str:
 def count(number: float) -> str:
     """A number of people; weighted ones keep one decimal."""
     return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.1f}"
+
+
+def short_count(number: float) -> str:
+    """A number of people in few letters: 950, 12k, 3.4M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 10 * size or (number >= size and size > 1e3):
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.4g}"
 
 
 def span(row: RiskRow) -> str:

@@ -464,7 +464,7 @@ def _weight(series: pl.Series, origin: Origin) -> np.ndarray:
             got=f"{kind} in {origin.rows(wrong)}",
             hint="Correct the weights; 0 leaves a row out",
         )
-    if not values.any():
+    if not (values > 0).any():
         raise ValueRangeError("all weights are zero", where=where, expected="a positive sum")
     return values.to_numpy(writable=True)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Estimate, Feature, Item, RiskRow, Term
-from ..solvers import Found, Patterns
-from ..stats import proportion_interval
+from riskwright.core import Estimate, Feature, Item, RiskRow, Term
+from riskwright.solvers import Found, Patterns
+from riskwright.stats import proportion_interval
 
 __all__ = ["LIMITS", "missing_statement", "ordered_terms", "pattern_totals", "risk_rows"]
 

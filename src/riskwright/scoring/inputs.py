@@ -17,9 +17,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..core import DataError, TargetError
-from ..evidence import Binarizer
-from ..solvers import Patterns, fold
+from riskwright.core import DataError, TargetError
+from riskwright.evidence import Binarizer
+from riskwright.solvers import Patterns, fold
 
 __all__ = ["CHUNK_ROWS", "TrainingData", "check_rows", "check_training", "fold_items", "item_chunks"]
 

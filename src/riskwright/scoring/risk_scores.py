@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._version import __version__
-from ..core import (
+from riskwright._version import __version__
+from riskwright.core import (
     Certificate,
     ConstraintError,
     Estimate,
@@ -24,9 +24,9 @@ from ..core import (
     SearchError,
     digest_arrays,
 )
-from ..evidence import Binarizer, Table
-from ..metrics import evaluate
-from ..solvers import (
+from riskwright.evidence import Binarizer, Table
+from riskwright.metrics import evaluate
+from riskwright.solvers import (
     CardProblem,
     Constraints,
     Found,
@@ -36,7 +36,7 @@ from ..solvers import (
     available_threads,
     search,
 )
-from ..stats import effective_size
+from riskwright.stats import effective_size
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .inputs import TrainingData, check_rows, check_training, fold_items
 from .selection import choose_by_cross_validation, folds
@@ -86,7 +86,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
     cv : int or None, default=None
         Folds for the cross-validated figures on the card; cut points and points are learned anew
         in each fold, without proof.
-    pool_tolerance : float, default=0.0
+    pool_tolerance : float, default=0.001
         `pool_` holds cards whose objective is within this share of the best one.
     class_weight : dict, "balanced" or None, default=None
     random_state : int, RandomState or None, default=None
@@ -147,7 +147,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         gap_tolerance: float = 0.0,
         select: Literal["loss", "cv"] = "loss",
         cv: int | None = None,
-        pool_tolerance: float = 0.0,
+        pool_tolerance: float = 0.001,
         class_weight: dict[Any, float] | str | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from ..evidence import Binarizer
-from ..solvers import Found, Patterns, fold
+from riskwright.evidence import Binarizer
+from riskwright.solvers import Found, Patterns, fold
 from .card_building import pattern_totals
 from .inputs import TrainingData, item_chunks
 

@@ -7,26 +7,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core import ConstraintError, Feature, Item, ParameterError, Record
+from riskwright.core import ConstraintError, Feature, Item, ParameterError, Record
 
 __all__ = ["AtMost", "Constraints", "IfThen", "ItemRules"]
 
 
-class AtMost(Record):
+class AtMost(Record, frozen=True, kw_only=True):
     """At most `count` of the named features or items may be used."""
 
     count: int
     of: tuple[str, ...]
 
 
-class IfThen(Record):
+class IfThen(Record, frozen=True, kw_only=True):
     """Where `use` is used, `then` must be used as well."""
 
     use: str
     then: str
 
 
-class Constraints(Record):
+class Constraints(Record, frozen=True, kw_only=True):
     """What a card may look like. Names are columns (meaning all their items) or item labels.
 
     points : name -> (lowest, highest) integer points where it is used.

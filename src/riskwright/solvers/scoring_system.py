@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core import ConstraintError, SearchError
-from ..core.records import Status
+from riskwright.core import ConstraintError, SearchError
+from riskwright.core.records import Status
 from . import _kernels
 from .constraints import ItemRules
 from .patterns import Patterns
@@ -30,8 +30,8 @@ Integers = npt.NDArray[np.int64]
 
 _WEIGHT_BITS = 40
 _TIE = 1e-9
-_HEURISTIC_EFFORT = 150_000_000
-_ALONE_EFFORT = 600_000_000
+_HEURISTIC_EFFORT = 150_000_000  # rows touched by the heuristic, about half a second
+_ALONE_EFFORT = 300_000_000
 _POLL_SECONDS = 0.1
 _MOST_COLUMNS = 400  # beyond it a logistic fit takes longer than it helps
 

@@ -1,0 +1,138 @@
+"""Run the measures and write the table: `python -m benchmarks --help`."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import cold, data, learning, process, report, volume
+from .environments import Unavailable, interpreter, versions
+from .tasks import Task
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
+
+
+def _options() -> argparse.Namespace:
+    measures = sorted({t.measure for family in (learning, volume, cold) for t in family.tasks(1)})
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        default=[],
+        help="measures or data sets whose tasks are run, by the start of their name: "
+        + ", ".join(measures),
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer repeats, no slow tasks")
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the results")
+    parser.add_argument("--publish", action="store_true", help=f"also put the table into {PAGE}")
+    return parser.parse_args()
+
+
+def _machine() -> dict[str, Any]:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": named[0] if named else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "?",
+        "memory": f"{memory:.0f} GiB",
+        "Python": platform.python_version(),
+        "load at start": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def _measure(task: Task, python: Path) -> dict[str, Any]:
+    if not task.whole_process:
+        found, cost = process.call(python, task.function, task.arguments, task.limit_s)
+        return {**found, "peak_mb": cost.peak_mb}
+    costs = []
+    for _ in range(task.repeats):
+        with tempfile.TemporaryDirectory() as scratch:
+            env = {task.fresh_cache: scratch} if task.fresh_cache else {}
+            command = [part.format(scratch=scratch) for part in task.command]
+            if not command:
+                command = process.child(task.function, task.arguments, Path(scratch) / "answer")
+            costs.append(process.run([str(python), *command], task.limit_s, env))
+    names = ("wall_s", "cpu_s", "peak_mb")
+    return {n: statistics.median(getattr(c, n) for c in costs) for n in names} | {"figures": {}}
+
+
+def _row(task: Task) -> dict[str, Any]:
+    names = {"measure": task.measure, "case": task.case, "competitor": task.competitor}
+    row: dict[str, Any] = {**names, "status": "ok", "reason": "", "figures": {}}
+    missing = [table for table in task.tables if not data.available(table)]
+    if missing:
+        reason = f"skipped: no data set {', '.join(missing)} at {data.path(missing[0])}"
+        return {**row, "status": "skipped", "reason": reason}
+    try:
+        python = interpreter(task.environment)
+        if "n" in task.arguments:
+            process.call(Path(sys.executable), "volume:rows_file", {"n": task.arguments["n"]}, 600)
+        return row | _measure(task, python)
+    except Unavailable as problem:
+        return {**row, "status": "not available", "reason": f"not available: {problem}"}
+    except RuntimeError as problem:
+        return {**row, "status": "failed", "reason": f"failed: {problem}"}
+
+
+def _publish(text: str) -> None:
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(before + BEGIN + "\n" + text + "\n" + END + after, encoding="utf-8")
+
+
+def _chosen(options: argparse.Namespace) -> list[Task]:
+    short = options.quick
+    families = ((learning, 1 if short else 5), (volume, 1 if short else 3), (cold, 3))
+    every = [task for family, repeats in families for task in family.tasks(repeats)]
+    return [
+        task
+        for task in every
+        if (task.quick or not short) and (not options.only or _named(options.only, task))
+    ]
+
+
+def _named(starts: list[str], task: Task) -> bool:
+    return any(name.startswith(s) for s in starts for name in (task.measure, *task.tables))
+
+
+def main() -> int:
+    """Run what was asked for; 1 when a task failed or a requirement was not met."""
+    options = _options()
+    tasks, machine, rows = _chosen(options), _machine(), []
+    if not tasks:
+        print("no task has such a name; see --help", file=sys.stderr)
+        return 2
+    for count, task in enumerate(tasks, 1):
+        label = f"{task.measure}: {task.case}: {task.competitor}"
+        print(f"[{count}/{len(tasks)}] {label}", file=sys.stderr, flush=True)
+        rows.append(_row(task))
+    for task, row in zip(tasks, rows, strict=True):
+        row["ours_beside_best_peer"] = report.ours_beside_peers(row, rows)
+        row["required"] = report.verdicts(row, task.limits, rows)
+    results = {"machine": machine, "versions": versions(), "rows": rows}
+    options.out.mkdir(parents=True, exist_ok=True)
+    text = report.table(results)
+    (options.out / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+    (options.out / "results.md").write_text(text, encoding="utf-8")
+    print(text)
+    if options.publish:
+        _publish(text)
+    unmet = any(v["met"] is False for row in rows for v in row["required"])
+    return int(unmet or any(row["status"] == "failed" for row in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

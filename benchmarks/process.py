@@ -1,0 +1,68 @@
+"""Run one competitor in a process of its own and read what the process cost."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Cost", "call", "child", "run"]
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took from start to end; peak memory is its resident set in MB (10^6 bytes)."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def run(command: list[str], limit_s: float, env: dict[str, str] | None = None) -> Cost:
+    """Run a command from the repository root; RuntimeError with its last line when it fails."""
+    with tempfile.TemporaryFile("w+") as talk:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.DEVNULL,
+            stderr=talk,
+        )
+        timer = threading.Timer(limit_s, process.kill)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            talk.seek(0)
+            lines = talk.read().strip().splitlines() or ["no message"]
+            stopped = f"stopped after {limit_s:g} s: " if wall >= limit_s else ""
+            raise RuntimeError(f"{stopped}exit {process.returncode}: {lines[-1]}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6)
+
+
+def call(
+    python: Path, function: str, arguments: dict[str, Any], limit_s: float
+) -> tuple[dict[str, Any], Cost]:
+    """Call `module:function` of this package in a fresh process of `python`."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer.json"
+        cost = run([str(python), *child(function, arguments, answer)], limit_s)
+        return json.loads(answer.read_text()), cost
+
+
+def child(function: str, arguments: dict[str, Any], answer: Path) -> list[str]:
+    """What follows `python` to call `module:function` of this package, writing into `answer`."""
+    module, name = function.split(":")
+    order = json.dumps({"module": module, "name": name, "arguments": arguments})
+    return ["-m", "benchmarks.child", order, str(answer)]

@@ -1,0 +1,110 @@
+"""Results as one Markdown table: figures, seconds, memory, and ratios to the best peer."""
+
+from typing import Any
+
+from .tasks import Limit
+
+__all__ = ["ours_beside_peers", "table", "verdicts"]
+
+OURS = "riskwright"
+HIGHER_IS_BETTER = ("auc", "million_rows_per_s")
+DIFFERENCES = ("loss", "auc")
+RATIOS = ("wall_s", "cpu_s", "peak_mb", "million_rows_per_s", "us_per_row")
+NAMES = {
+    "wall_s": "seconds",
+    "cpu_s": "CPU",
+    "peak_mb": "memory",
+    "million_rows_per_s": "rows/s",
+    "us_per_row": "µs",
+}
+HEAD = (
+    *("measure", "case", "competitor", "result", "first s", "wall s", "CPU s", "peak MB"),
+    *("ours / best peer", "required"),
+)
+
+
+def _value(row: dict[str, Any], name: str) -> float | None:
+    return row["figures"].get(name, row.get(name))
+
+
+def _same_case(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        r
+        for r in rows
+        if (r["measure"], r["case"]) == (row["measure"], row["case"]) and r["status"] == "ok"
+    ]
+
+
+def ours_beside_peers(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Our figure over the best peer's (losses and AUC: minus it), the best taken per figure."""
+    if row["competitor"] != OURS or row["status"] != "ok":
+        return {}
+    peers = [r for r in _same_case(row, rows) if r["competitor"] != OURS]
+    found = {}
+    for name in (*DIFFERENCES, *RATIOS):
+        ours = _value(row, name)
+        theirs = [v for v in (_value(peer, name) for peer in peers) if v is not None]
+        if ours is None or not theirs:
+            continue
+        best = max(theirs) if name in HIGHER_IS_BETTER else min(theirs)
+        found[name] = ours - best if name in DIFFERENCES else ours / best
+    return found
+
+
+def verdicts(
+    row: dict[str, Any], limits: tuple[Limit, ...], rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Each limit as text and whether it is met; None where it cannot be told."""
+    found = []
+    for limit in limits:
+        bound: float | None = limit.value
+        if limit.beside:
+            peers = [r for r in _same_case(row, rows) if r["competitor"] == limit.beside]
+            base = _value(peers[0], limit.figure) if peers else None
+            bound = None if base is None else base + limit.value
+        value = _value(row, limit.figure) if row["status"] == "ok" else None
+        met = None
+        if value is not None and bound is not None:
+            met = value >= bound if limit.at_least else value <= bound
+        found.append({"limit": str(limit), "met": met})
+    return found
+
+
+def _number(value: Any, name: str = "") -> str:
+    if value is None:
+        return "–"
+    if not isinstance(value, float):
+        return str(value)
+    if "loss" in name or name in ("objective", "lower_bound"):
+        return f"{value:.9f}"
+    if name in ("auc", "mean_risk"):
+        return f"{value:.5f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    result = row["reason"] or ", ".join(
+        f"{name.replace('_', ' ')} {_number(value, name)}" for name, value in row["figures"].items()
+    )
+    beside = ", ".join(
+        f"{name} {value:+.2g}" if name in DIFFERENCES else f"{NAMES[name]} ×{value:.2g}"
+        for name, value in row["ours_beside_best_peer"].items()
+    )
+    marks = {True: "✓", False: "✗", None: "?"}
+    required = ", ".join(f"{marks[v['met']]} {v['limit']}" for v in row["required"])
+    figures = [_number(row.get(name)) for name in ("first_s", "wall_s", "cpu_s", "peak_mb")]
+    names = [row["measure"], row["case"], row["competitor"]]
+    return [*names, result, *figures, beside, required.replace("_", " ")]
+
+
+def table(results: dict[str, Any]) -> str:
+    """The machine and the versions in lines, then the table."""
+    machine = "; ".join(f"{name} {value}" for name, value in results["machine"].items())
+    versions = ", ".join(f"{name} {value}" for name, value in results["versions"].items())
+    lines = [f"Machine: {machine}.", "", f"Versions: {versions}.", ""]
+    lines += [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
+    lines += [
+        f"| {' | '.join(cell.replace('|', '/') for cell in _cells(row))} |"
+        for row in results["rows"]
+    ]
+    return "\n".join(lines) + "\n"
