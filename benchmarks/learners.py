@@ -1,12 +1,13 @@
 """One way to call every learner: fit it, then state its loss in the same terms for all."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-__all__ = ["LEARNERS", "MAX_LOG_ODDS", "Fitted", "imodels_bounded", "log_loss", "riskwright_model"]
+__all__ = ["LEARNERS", "MAX_LOG_ODDS", "Fitted", "imodels_bounded", "log_loss", "ready"]
 
 MAX_LOG_ODDS = 10.0
 
@@ -19,6 +20,12 @@ class Fitted:
     risk: Callable[[np.ndarray], np.ndarray]
     log_odds: float
     figures: dict[str, Any] = field(default_factory=dict)
+
+
+def ready(learner: str) -> Callable[..., Fitted]:
+    """The learner with its library imported, so that no fit pays for the import."""
+    importlib.import_module(LIBRARIES[learner])
+    return LEARNERS[learner]
 
 
 def log_loss(risk: np.ndarray, y: np.ndarray) -> float:
@@ -121,6 +128,12 @@ def optbinning(X: np.ndarray, y: np.ndarray, k: int) -> Fitted:
     return Fitted(lambda rows: sign * card.score(pd.DataFrame(rows, columns=names)), np.nan)
 
 
+LIBRARIES = {
+    "riskwright": "riskwright.scoring",
+    "imodels": "imodels",
+    "fasterrisk": "fasterrisk.fasterrisk",
+    "optbinning": "optbinning",
+}
 LEARNERS = {
     "riskwright": riskwright,
     "imodels": imodels,

@@ -32,10 +32,10 @@ NOTHING_OPEN = Limit("gap", 1e-9)
 def heuristic(learner: str, data: str, k: int, repeats: int, **options: Any) -> dict[str, Any]:
     """Fit a learner on all rows; its loss as fitted and under the bound on a term's log-odds."""
     from .data import load
-    from .learners import LEARNERS, MAX_LOG_ODDS, imodels_bounded, log_loss
+    from .learners import MAX_LOG_ODDS, imodels_bounded, log_loss, ready
 
-    X, y, _ = load(data)
-    fitted, seconds = timed(lambda: LEARNERS[learner](X, y, k, **options), repeats)
+    fit, (X, y, _) = ready(learner), load(data)
+    fitted, seconds = timed(lambda: fit(X, y, k, **options), repeats)
     loss = log_loss(fitted.risk(X), y)
     figures = {"loss": loss} | fitted.figures
     if fitted.log_odds > MAX_LOG_ODDS * (1 + 1e-9):
@@ -48,10 +48,10 @@ def heuristic(learner: str, data: str, k: int, repeats: int, **options: Any) -> 
 def certified(data: str, k: int, repeats: int, **options: Any) -> dict[str, Any]:
     """Our certified card; the objective is recomputed from its predicted risks."""
     from .data import load
-    from .learners import log_loss, riskwright
+    from .learners import log_loss, ready
 
-    X, y, _ = load(data)
-    fitted, seconds = timed(lambda: riskwright(X, y, k, **options), repeats)
+    fit, (X, y, _) = ready("riskwright"), load(data)
+    fitted, seconds = timed(lambda: fit(X, y, k, **options), repeats)
     loss = log_loss(fitted.risk(X), y)
     objective = loss + 1e-6 * fitted.figures["terms"]
     if abs(objective - fitted.figures["objective"]) > 1e-9:
@@ -67,13 +67,13 @@ def cross_validated(learner: str, data: str, k: int, **options: Any) -> dict[str
     from sklearn.model_selection import StratifiedKFold
 
     from .data import load
-    from .learners import LEARNERS
+    from .learners import ready
 
-    X, y, _ = load(data)
+    fit, (X, y, _) = ready(learner), load(data)
     areas, costs = [], []
     for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(X, y):
         rows, outcome = X[train], y[train]
-        fitted, cost = timed(lambda r=rows, o=outcome: LEARNERS[learner](r, o, k, **options), 0)
+        fitted, cost = timed(lambda r=rows, o=outcome: fit(r, o, k, **options), 0)
         areas.append(float(roc_auc_score(y[test], fitted.risk(X[test]))))
         costs.append(cost)
     seconds = {name: statistics.median(c[name] for c in costs) for name in ("wall_s", "cpu_s")}
@@ -155,7 +155,11 @@ def _beside(data: str, k: int, repeats: int) -> list[Task]:
 
 def _binning() -> list[Task]:
     variants = [
-        ("riskwright", "riskwright", {"binning": "auto"}),
+        (
+            "riskwright",
+            "riskwright",
+            {"k": 10, "max_features": 5, "binning": "auto", "certify": False},
+        ),
         ("optbinning", "optbinning", {}),
         ("imodels, deciles", "imodels", {"binarize": True}),
         ("imodels, percentiles", "imodels", {"binarize": True, "n_thresholds": 99}),

@@ -100,7 +100,8 @@ class BestFirst {
     open_.pop();
     std::vector<int> items = originals(node.items);
     for (int r = 0; r < node.last; ++r) items.push_back(item_[r]);
-    node.bound = std::max(node.bound, dense_.bound(items, cutoff, 12, progress_.stop));
+    const double used = problem_.penalty * double(node.items.size());
+    node.bound = std::max(node.bound, used + dense_.bound(items, cutoff - used, 12, progress_.stop));
     node.dense = true;
     ++progress_.nodes;
     push(std::move(node));
@@ -146,10 +147,9 @@ class BestFirst {
     const Minimum m = model.minimise(cells, box.low, box.high, w.data(), 1.0 / problem_.total,
                                      kInfinity, 1e-9, 40);
     const bool full = n == problem_.max_terms || node.last == 0;
-    if (full || !problem_.unconstrained()) {
-      ++out.examined;
-      if (problem_.complete(items.data(), n)) solve(cells, items, w, m.bound, incumbent, cutoff, out);
-    }
+    ++out.examined;
+    if (problem_.complete(items.data(), n))
+      solve(cells, items, w, m.bound + problem_.penalty * n, incumbent, cutoff, out);
     if (!full) branch(node, items, part, w, m.tangent, cutoff, out);
   }
 
@@ -162,7 +162,7 @@ class BestFirst {
     Lattice lattice(problem_, progress_.stop);
     const int64_t budget = settings_.time_limit < kInfinity ? 2'000'000 : 50'000'000;
     const LatticeReport report =
-        lattice.search(cells, items.data(), !problem_.removable(), w.data(), budget, *out.pool);
+        lattice.search(cells, items.data(), true, w.data(), budget, *out.pool);
     if (report.lower_bound < out.pool->cutoff())
       out.open_bound = std::max(std::min(report.lower_bound, out.pool->cutoff()), bound);
   }
@@ -183,7 +183,6 @@ class BestFirst {
     const int n = int(items.size()), further = problem_.max_terms - n - 1;
     const double scale = 1.0 / problem_.total;
     std::vector<double> best(further, 0.0);
-    const bool cover = problem_.unconstrained();
     std::vector<int> longer = items;
     longer.push_back(-1);
     for (int j = 0; j < node.last; ++j) {
@@ -192,12 +191,11 @@ class BestFirst {
       for (int64_t k = problem_.start[item]; k < problem_.start[item + 1]; ++k)
         g += (problem_.binary ? 1.0 : problem_.value[k]) * r[problem_.row[k]];
       double v = reach(problem_, item, g * scale);
-      double bound = tangent + v;
+      double bound = tangent + v + problem_.penalty * (n + 1);
       for (double b : best) bound += b;
       bound = std::max(bound, node.bound);
       longer.back() = item;
-      const bool short_of_items = cover && j < further;  // a fuller support covers it
-      if (bound < cutoff && !short_of_items && problem_.allowed(longer.data(), n + 1)) {
+      if (bound < cutoff && problem_.allowed(longer.data(), n + 1)) {
         Node child;
         child.bound = bound;
         child.last = j;

@@ -1,4 +1,4 @@
-// Proof for 0/1 items: every support up to K items is examined or excluded by a bound.
+// Proof for 0/1 items: every support of 1 .. K items is examined or excluded by a bound.
 //
 // A support of K binary items has at most 2^K distinct rows, so its loss, gradient and bound follow
 // from the weighted counts of rows in which all items of each subset hold. Counts of up to K - 1
@@ -121,6 +121,13 @@ class Enumeration {
   double binomial(int n, int k) const { return n < k ? 0.0 : binomial_[size_t(n) * (kLargest + 2) + k]; }
   int64_t rank_step(int n, int k) const {
     return n < k ? 0 : int64_t(binomial_[size_t(n) * (kLargest + 2) + k]);
+  }
+
+  // Supports that extend a set by up to `further` items below j, the set itself included.
+  int64_t subtree(int j, int further) const {
+    int64_t n = 0;
+    for (int t = 0; t <= further; ++t) n += rank_step(j, t);
+    return n;
   }
 
   void make_binomials() {
@@ -254,9 +261,8 @@ class Enumeration {
     }
 
    private:
-    // A lead without followers: a support of its own where K = 1 or where smaller sizes count.
+    // A lead without followers is a support of its own.
     void alone(int lead) {
-      if (e_.k_ > 1 && problem_.unconstrained()) return;
       set_[0] = lead;
       ++supports_;
       weight_[1][0] = weight_[0][0];
@@ -300,7 +306,10 @@ class Enumeration {
       const int below = only >= 0 ? only + 1 : set_[T - 1];
       const int from = only >= 0 ? only : 0;
       const Minimum m = node<T>();
-      if (!problem_.unconstrained() && only < 0) emit(T, m.bound);
+      if (only < 0) {
+        ++supports_;
+        emit(T, m.bound);
+      }
       gradients<T>(from, below);
       children<T>(from, below);
     }
@@ -424,9 +433,9 @@ class Enumeration {
     void children(int from, int below) {
       const int further = e_.k_ - T - 1;  // items that may follow the child
       const double* g = reach_[T].data();
-      const double base = tangent_[T];
-      supports_ += further == 0 ? below - from : 0;
+      const double base = tangent_[T] + problem_.penalty * (T + 1);
       if (further == 0) {
+        supports_ += below - from;
         for (int j = from; j < below; ++j)
           if (base + g[j] < cutoff_) leaf<T>(j);
         return;
@@ -446,15 +455,12 @@ class Enumeration {
       } else {
         for (int j = from; j < below; ++j) tail[j] = -kInfinity;
       }
-      const bool stops_count = !problem_.unconstrained();
       for (int j = below - 1; j >= from; --j) {
         if (!open_) return;
-        const double bound = base + g[j] + tail[j];
-        if (bound >= cutoff_) {
-          if (!stops_count) supports_ += int64_t(e_.binomial(j, further));
+        if (base + g[j] + tail[j] >= cutoff_) {
+          supports_ += e_.subtree(j, further);
           continue;
         }
-        if (!stops_count && j < further) continue;  // too few items below to fill the support
         narrow(T, j);
         descend(T + 1, j, -1);
       }
@@ -510,12 +516,15 @@ class Enumeration {
         for (int a = 0; a < S; ++a) weight_[S][a] = weight_[T][a];
         weight_[S][S] = 0.0;
         Model<S> model;
-        Minimum m = model.minimise(cells, low, high, weight_[S], scale_, cutoff_, 1e-8, 25);
+        Minimum m = model.minimise(cells, low, high, weight_[S], scale_,
+                                   cutoff_ - problem_.penalty * S, 1e-8, 25);
         emit(S, m.bound);
       }
     }
 
+    // Every item of a support is used: smaller ones are supports of their own.
     void emit(int size, double bound) {
+      bound += problem_.penalty * size;
       if (bound >= cutoff_) return;
       for (int a = 0; a < size; ++a) original_[a] = e_.item_[set_[a]];
       if (!problem_.unconstrained() &&

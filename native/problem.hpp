@@ -42,15 +42,14 @@ struct Problem {
   double pool_tolerance = 0.0;                    // relative; 0 keeps the best card alone
   int pool_size = 1000;
 
-  // Does leaving terms away keep a feasible set feasible? If so, supports of exactly max_terms items
-  // with zero points allowed cover all smaller ones.
+  // Does leaving terms away keep a feasible set feasible?
   bool removable() const {
     if (!required.empty() || !implications.empty()) return false;
     for (int j = 0; j < d; ++j)
       if (low[j] > 0.0 || high[j] < 0.0) return false;
     return true;
   }
-  // No constraint forbids a set of up to max_terms items.
+  // Every set of up to max_terms items is feasible.
   bool unconstrained() const {
     return removable() && groups.empty() && max_features >= max_terms;
   }

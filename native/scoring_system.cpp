@@ -43,11 +43,13 @@ void on_threads(int threads, std::atomic<bool>& stop, F&& f) {
 
 // Totals of a score must lie further apart than this for a threshold to stand between them.
 double margin_of(const Task& task, const int* items, const int* points, size_t n) {
-  if (task.integral) return 0.5;
+  bool whole = true;
   double scale = 0.0;
-  for (size_t a = 0; a < n; ++a)
+  for (size_t a = 0; a < n; ++a) {
+    whole = whole && task.whole[size_t(items[a])];
     scale += std::abs(points[a]) * task.largest[size_t(items[a])];
-  return kMargin * scale;
+  }
+  return whole ? 0.5 : kMargin * scale;
 }
 
 // Sorts, adds up and scans elements.
@@ -166,6 +168,10 @@ class Refiner {
   // New cell of each row from the old ones and a column; returns how many cells there are.
   int refine(const int32_t* old, int old_count, const int32_t* codes, int distinct, int m,
              int32_t* fresh) {
+    if (old_count == m) {
+      std::copy(old, old + m, fresh);
+      return m;
+    }
     const int64_t keys = int64_t(old_count) * distinct;
     int count = 0;
     if (keys <= kTable) {
@@ -315,7 +321,7 @@ class LocalSearch {
       score.points.push_back(points);
       score.size += std::abs(points);
     }
-    spent += int64_t(n) * (task_.integral ? 1 : 12);
+    spent += 50 + int64_t(n) * (task_.integral ? 1 : 12);
     n = scanner_.arrange(e, n);
     const double margin =
         margin_of(task_, score.items.data(), score.points.data(), score.items.size());
@@ -875,7 +881,7 @@ class Certifier {
     add_up(w, 0, count);
     for (int item : w.items) count = split(w, 0, 0, count, item);
     if (unit == 0) {
-      note(w, cost_of_cells(task_, bounding_, w.cell[0].data(), count, w.scratch));
+      note(w, cost_of_cells(w, 0));
     } else if (unit <= n) {
       extend(w, 0, count, size_t(unit - 1), false);
     } else {
@@ -916,14 +922,25 @@ class Certifier {
     const int item = free_[at];
     w.items.push_back(item);
     if (allowed(w) && !progress_.stop.load(std::memory_order_relaxed)) {
-      note(w, cost_with(w, depth, count, item));
-      if (deep && int(w.items.size()) < task_.rules.max_terms) {
-        const int cells = split(w, depth, depth + 1, count, item);
+      const bool more = deep && int(w.items.size()) < task_.rules.max_terms;
+      const bool few = int64_t(count) * task_.distinct[size_t(item)] <= 2 * task_.rules.m + 64;
+      const int cells = more || !few ? split(w, depth, depth + 1, count, item) : 0;
+      note(w, few ? cost_with(w, depth, count, item) : cost_of_cells(w, depth + 1));
+      if (more) {
         for (size_t later = at + 1; later < free_.size(); ++later)
           extend(w, depth + 1, cells, later, true);
       }
     }
     w.items.pop_back();
+  }
+
+  int64_t cost_of_cells(const Worker& w, size_t depth) const {
+    const std::vector<int64_t>& totals = w.totals[depth];
+    int64_t cost = bounding_.constant;
+    for (size_t c = 0; c < totals.size(); c += 2)
+      cost += std::min(bounding_.positive_missed * totals[c],
+                       bounding_.negative_missed * totals[c + 1]);
+    return cost;
   }
 
   // Cost of the cells at `depth` divided by one more item. Only the rows off the item's usual value
@@ -1079,8 +1096,10 @@ void read_columns(Task& task, const double* values) {
           int32_t(std::lower_bound(sorted.begin(), sorted.end(), x[i]) - sorted.begin());
     task.distinct.push_back(int(sorted.size()));
     task.largest.push_back(std::max(std::abs(sorted.front()), std::abs(sorted.back())));
-    for (double v : sorted) task.integral = task.integral && v == std::floor(v);
-    task.integral = task.integral && task.largest.back() < 1e9;
+    bool whole = task.largest.back() < 1e9;
+    for (double v : sorted) whole = whole && v == std::floor(v);
+    task.whole.push_back(whole);
+    task.integral = task.integral && whole;
   }
 }
 

@@ -29,7 +29,8 @@ struct Task {
   std::vector<int> distinct;    // distinct values of each column
   std::vector<double> largest;  // largest |value| of each column
   std::vector<int64_t> positive, negative;
-  bool integral = false;  // every value is a small integer
+  std::vector<char> whole;      // column of integers below 1e9
+  bool integral = false;        // all columns are
   int64_t penalty = 0;    // per term, in units of weight
   bool count_false_negatives = true, count_false_positives = true;
   int64_t false_negative_limit = kNone, false_positive_limit = kNone;

@@ -23,8 +23,7 @@ class Search {
     publish(pool);
     outcome_.supports_total = 0.0;
     for (int t = 0; t <= problem_.max_terms; ++t)
-      if (!problem_.unconstrained() || t == problem_.max_terms)
-        outcome_.supports_total += Enumeration::choose(problem_.d, t);
+      outcome_.supports_total += Enumeration::choose(problem_.d, t);
     outcome_.method = "heuristic";
     double lower = -kInfinity;
     if (settings_.certify && !stopped()) {
@@ -159,8 +158,7 @@ class Search {
     out->lower_ceiling(incumbent.pool_cutoff());
     out->at(s.items, s.size);
     Lattice lattice(problem_, progress_.stop);
-    const LatticeReport report = lattice.search(cells, s.items, !problem_.removable(), s.weight,
-                                                kMostLatticeNodes, *out);
+    const LatticeReport report = lattice.search(cells, s.items, true, s.weight, kMostLatticeNodes, *out);
     progress_.nodes.fetch_add(report.nodes);
     return report.lower_bound < out->cutoff() ? std::max(report.lower_bound, s.bound) : kInfinity;
   }

@@ -185,7 +185,7 @@ def test_weights_are_repeated_rows_and_order_is_irrelevant(method):
     X, y, rng = sample(600, seed=5)
     times = rng.integers(0, 4, len(y))
     order = rng.permutation(np.repeat(np.arange(len(y)), times))
-    options = dict(method=method, monotone={"rate": "up"} if method == "outcome" else None)
+    options = {"method": method, "monotone": {"rate": "up"} if method == "outcome" else None}
     weighted = Binarizer(**options).fit(X, y, sample_weight=times)
     repeated = Binarizer(**options).fit(X[order], y[order])
     assert weighted.items_ == repeated.items_
@@ -270,6 +270,16 @@ def test_missing_values_are_refused_if_asked():
     lenient = Binarizer().fit(whole, y)
     assert {f.missing for f in lenient.features_} == {"none_seen"}
     assert lenient.transform(X).shape == (X.height, len(lenient.items_))
+
+
+def test_a_schema_that_refuses_missing_values_binds_later_rows():
+    X, y, _ = sample(missing=0)
+    stated = {"columns": {"age": {"missing": "refuse"}}}
+    table = read_table(X.with_columns(y=y), target="y", schema=stated)
+    binarizer = Binarizer().fit(table.X, table.y, features=table.features)
+    gap = X.with_columns(age=pl.Series([None] + [50] * (X.height - 1)))
+    with pytest.raises(MissingValueError, match=r"column 'age'.*nothing in row 1 "):
+        binarizer.transform(gap)
 
 
 def test_constant_and_empty_columns_give_no_item():

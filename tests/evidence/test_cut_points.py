@@ -1,6 +1,6 @@
 """Cut points: the dynamic programme against brute force, exact weights, readable numbers."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -26,12 +26,12 @@ def loss_of(weight, events, cuts):
     """Log loss and rates of the bins between `cuts`, from the definition."""
     edges = [0, *cuts, len(weight) - 1]
     total, rates = 0.0, []
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in pairwise(edges):
         w, e = weight[b] - weight[a], events[b] - events[a]
         rate = e / w
         rates.append(rate)
         total -= sum(k * np.log(p) for k, p in ((e, rate), (w - e, 1 - rate)) if k > 0)
-    return total, rates, [weight[b] - weight[a] for a, b in zip(edges, edges[1:], strict=False)]
+    return total, rates, [weight[b] - weight[a] for a, b in pairwise(edges)]
 
 
 def brute_force(weight, events, max_cuts, penalty, min_weight, monotone):
@@ -87,14 +87,14 @@ def sample(seed, n=3000):
 
 def cuts_of(values, y, weight=None, **changes):
     total = float(len(values) if weight is None else weight.sum())
-    options = dict(
-        rows=len(values),
-        total=total,
-        max_cuts=5,
-        min_share=0.01,
-        monotone=None,
-        round_cuts=True,
-    )
+    options = {
+        "rows": len(values),
+        "total": total,
+        "max_cuts": 5,
+        "min_share": 0.01,
+        "monotone": None,
+        "round_cuts": True,
+    }
     return outcome_cuts(values, y, weight, **{**options, **changes})
 
 
@@ -104,7 +104,7 @@ def test_weights_are_repeated_rows_and_order_is_irrelevant(monotone, round_cuts)
     rng, values, y = sample(1)
     times = rng.integers(1, 5, len(values))
     shuffled = rng.permutation(np.repeat(np.arange(len(values)), times))
-    options = dict(monotone=monotone, round_cuts=round_cuts)
+    options = {"monotone": monotone, "round_cuts": round_cuts}
     weighted = cuts_of(values, y, exact_weights(times.astype(float)), **options)
     repeated = cuts_of(values[shuffled], y[shuffled], None, **options)
     assert weighted == repeated

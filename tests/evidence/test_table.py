@@ -23,9 +23,7 @@ from riskwright.core import (
 )
 from riskwright.evidence import Binarizer, read_table
 
-SHARED = Path(
-    os.environ.get("RISKWRIGHT_SHARED", Path(__file__).resolve().parents[3] / "shared")
-)
+SHARED = Path(os.environ.get("RISKWRIGHT_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 N = 60
 
 
@@ -258,6 +256,12 @@ def test_unknown_columns_are_answered_with_the_nearest():
     raised(ColumnError, "(schema columns)", "'agee'", "'age'", schema=stated)
 
 
+def test_arguments_of_the_wrong_kind_are_refused():
+    raised(ParameterError, "positive", "not a label", "list", positive=[1])
+    raised(ParameterError, "groups", "not column names", "3", groups=3)
+    raised(ParameterError, "ignore", "not column names", "[1]", ignore=[1])
+
+
 def test_a_column_has_one_role():
     raised(ParameterError, "'y'", "both target and weight", weight="y")
 
@@ -270,9 +274,10 @@ def test_a_column_has_one_role():
         ([str(10**30), "1"] * 30, ValueRangeError, ["too large", "rows 1, 3"]),
         (["12", "x1"] + [str(i) for i in range(58)], ColumnError, ["mixed", "'x1' in row 2"]),
         (["1,5", "2"] + [str(i) for i in range(58)], ColumnError, ["comma", "'1,5'", "1.5"]),
+        ([f"{i},5" for i in range(60)], ColumnError, ["comma", "'0,5' in rows 1, 2"]),
         ([[1], [2]] * 30, ColumnError, ["neither numbers nor text", "List"]),
     ],
-    ids=["inf", "gigantic", "gigantic text", "mixed", "decimal comma", "lists"],
+    ids=["inf", "gigantic", "gigantic text", "mixed", "decimal comma", "only commas", "lists"],
 )
 def test_bad_values_are_refused_with_column_and_rows(column, error, words):
     raised(error, "column 'x'", *words, source=frame(x=column))

@@ -255,8 +255,12 @@ def test_weight_two_is_the_row_twice(limit: float | None) -> None:
     rng = np.random.default_rng(0)
     weight = rng.integers(0, 3, size=80)
     settings = {"max_terms": 3, "max_points": 3, "max_false_positive_rate": limit}
-    weighted = solve_scoring_system(problem_of(X[weight > 0], y[weight > 0], weight[weight > 0], **settings))
-    repeated = solve_scoring_system(problem_of(np.repeat(X, weight, axis=0), np.repeat(y, weight), **settings))
+    weighted = solve_scoring_system(
+        problem_of(X[weight > 0], y[weight > 0], weight[weight > 0], **settings)
+    )
+    repeated = solve_scoring_system(
+        problem_of(np.repeat(X, weight, axis=0), np.repeat(y, weight), **settings)
+    )
     assert (weighted.items, weighted.points, weighted.threshold, weighted.objective) == (
         repeated.items,
         repeated.points,

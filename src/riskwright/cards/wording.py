@@ -197,13 +197,14 @@ def proof(certificate: Certificate | None) -> list[Fact]:
     """What is proved about the search, and what is not."""
     if certificate is None:
         return [Fact("Proof", "none: this card carries no certificate")]
+    bounded = math.isfinite(certificate.lower_bound)
     lines = [
         Fact("Verdict", _verdict(certificate)),
         Fact("Statement", certificate.statement),
         Fact("Kind of score", _CLASSES[certificate.score_class]),
-        Fact(f"Objective ({_LOSSES[certificate.loss_name]})", f"{certificate.objective:.7g}"),
-        Fact("Lower bound", f"{certificate.lower_bound:.7g}"),
-        Fact("Gap", f"{100 * certificate.gap:.3g}%"),
+        Fact(f"Objective ({_LOSSES[certificate.loss_name]})", f"{certificate.objective:.7f}"),
+        Fact("Lower bound", f"{certificate.lower_bound:.7f}" if bounded else "none"),
+        Fact("Gap", f"{100 * certificate.gap:.3g}%" if bounded else "not known"),
     ]
     if certificate.constraints:
         lines.append(Fact("Constraints", "; ".join(certificate.constraints)))
@@ -218,12 +219,13 @@ def proof(certificate: Certificate | None) -> list[Fact]:
 
 
 def _verdict(certificate: Certificate) -> str:
-    gap = f"{100 * certificate.gap:.3g}%"
+    gap = f"within {100 * certificate.gap:.3g}% of the best score of its kind"
     if certificate.status == "optimal":
         return "Proved best: no other score of its kind fits the training data better."
     if certificate.status == "within_gap":
-        return f"Proved to lie within {gap} of the best score of its kind on the training data."
+        return f"Proved to lie {gap} on the training data."
     if certificate.status == "heuristic":
         return "Not proved: found by a heuristic search, without a certificate of optimality."
     ended = "time ran out" if certificate.status == "time_limit" else "the search was interrupted"
-    return f"Not proved best: {ended}. It lies within {gap} of the best score of its kind."
+    known = f"It lies {gap}." if math.isfinite(certificate.gap) else "No bound was reached."
+    return f"Not proved best: {ended}. {known}"

@@ -23,6 +23,7 @@ from .exceptions import (
 from .randomness import generator
 from .records import Certificate, Estimate, Finding, Record
 from .registry import Registry, artifact_kinds
+from .saving import load, save
 from .score_card import Feature, Item, RiskRow, ScoreCard, Term
 
 __all__ = [
@@ -58,6 +59,8 @@ __all__ = [
     "digest_arrays",
     "generator",
     "json_values",
+    "load",
     "read_artifact",
+    "save",
     "write_artifact",
 ]

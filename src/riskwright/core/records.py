@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -97,3 +97,38 @@ class Certificate(Record, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return self.statement
+
+    def check(
+        self,
+        model: Any,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        seconds: float = 600.0,
+    ) -> tuple[Finding, ...]:
+        """Verify this certificate against the model and its training data.
+
+        Recomputes feasibility, loss and objective, compares the data's digest, and proves the
+        lower bound again with code that shares nothing with the search (about a hundred times
+        slower; undecided after `seconds`). A Finding's `passed` is None where it is undecided.
+        """
+        from .checker import check_proof
+
+        proof = model.proof(X, y, sample_weight)
+        same = proof["claim"]["data_digest"] == self.data_digest
+        digest = Finding(
+            code="certificate.data",
+            sentence="The data are those that the score was learned from."
+            if same
+            else "The data are not those that the score was learned from.",
+            severity="info" if same else "high",
+            passed=same,
+            method="SHA-256 of the folded patterns",
+            digests={"certificate": self.data_digest, "data": proof["claim"]["data_digest"]},
+        )
+        proof["claim"]["objective"] = self.objective
+        proof["claim"]["loss"] = self.loss
+        proof["claim"]["lower_bound"] = self.lower_bound
+        proof["claim"]["status"] = self.status
+        return (digest, *check_proof(proof, seconds=seconds))

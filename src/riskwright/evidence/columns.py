@@ -39,6 +39,7 @@ EXACT_INTEGERS = 2**53
 MISSING_NUMBER = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "<na>", "-", "--", ".")
 MISSING_TEXT = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?", "<NA>")
 YES = ("1", "true", "yes", "y", "t", "positive", "pos", "present", "case", "event")
+_COMMA_NUMBER = r"^[+-]?\d{1,3}(\.\d{3})*,\d+$|^[+-]?\d+,\d+$"
 _INTEGERS = (
     (pl.UInt8, 0, 2**8 - 1),
     (pl.Int8, -(2**7), 2**7 - 1),
@@ -281,9 +282,11 @@ def _looks_mixed(texts: pl.Series, known: pl.Series, numeric: pl.Series) -> bool
     Few, often repeated values that each hold at least 1 % of the rows are levels.
     """
     n_known = int(known.sum())
+    odd = texts.filter(known & ~numeric)
+    if odd.str.contains(_COMMA_NUMBER).all() and odd.n_unique() > 10:
+        return True
     if int(numeric.sum()) < n_known / 2:
         return False
-    odd = texts.filter(known & ~numeric)
     few = texts.filter(known).n_unique() <= min(20, n_known // 5)
     counts = odd.value_counts(name="times")["times"]
     return not (few and (counts >= n_known / 100).all())
@@ -291,7 +294,7 @@ def _looks_mixed(texts: pl.Series, known: pl.Series, numeric: pl.Series) -> bool
 
 def _refuse_mixed(texts: pl.Series, wrong: pl.Series, origin: Origin) -> None:
     odd = texts.filter(wrong)
-    if odd.str.contains(r"^[+-]?\d{1,3}(\.\d{3})*,\d+$|^[+-]?\d+,\d+$").all():
+    if odd.str.contains(_COMMA_NUMBER).all():
         raise ColumnError(
             "numbers written with a comma",
             where=origin.column(texts.name),

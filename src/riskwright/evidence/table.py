@@ -167,9 +167,9 @@ def read_table(
     stated = load_schema(schema)
     stated = msgspec.structs.replace(
         stated,
-        target=target if target is not None else stated.target,
-        positive=stated.positive if positive is None else level_text(positive),
-        weight=weight if weight is not None else stated.weight,
+        target=stated.target if target is None else str(target),
+        positive=stated.positive if positive is None else _label_text(positive),
+        weight=stated.weight if weight is None else str(weight),
         groups=_names(groups, "groups") or stated.groups,
         ignore=_names(ignore, "ignore") or stated.ignore,
         missing=missing if missing is not None else stated.missing,
@@ -184,11 +184,25 @@ def read_table(
     return _Reading(raw, stated).table()
 
 
+def _label_text(positive: Any) -> str:
+    try:
+        return level_text(positive)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            "not a label",
+            where="positive",
+            expected="a text, a number or a boolean",
+            got=type(positive).__name__,
+        ) from None
+
+
 def _names(value: Sequence[str] | str, argument: str) -> tuple[str, ...]:
-    names = (value,) if isinstance(value, str) else tuple(value)
-    if not all(isinstance(name, str) for name in names):
-        raise ParameterError("not column names", where=argument, expected="texts")
-    return names
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise ParameterError(
+            "not column names", where=argument, expected="a list of texts", got=repr(value)[:60]
+        )
+    return tuple(names)
 
 
 def _check_roles(schema: Schema, raw: RawTable) -> None:

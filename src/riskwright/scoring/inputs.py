@@ -29,7 +29,8 @@ CHUNK_ROWS = 1 << 18
 class TrainingData:
     """Checked training rows: X as it came (frame or float array), y as 0/1, weights or None.
 
-    Rows of weight 0 are gone. `weight` includes the class weights.
+    Rows of weight 0 are gone; `kept` holds the row numbers of those that stayed, if any went.
+    `weight` includes the class weights.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class TrainingData:
         y: NDArray[np.uint8],
         weight: NDArray[np.float64] | None,
         classes: NDArray[Any],
+        kept: NDArray[np.intp] | None = None,
     ) -> None:
+        self.kept = kept
         self.X = X
         self.y = y
         self.weight = weight
@@ -54,6 +57,19 @@ class TrainingData:
     @property
     def total(self) -> float:
         return float(len(self.y) if self.weight is None else self.weight.sum())
+
+    def place(self, rows: Any) -> NDArray[np.intp]:
+        """Row numbers of the data as they were given -> row numbers here, without those gone."""
+        given = np.asarray(rows)
+        if given.dtype == bool:
+            given = np.flatnonzero(given)
+        if self.kept is None:
+            return given.astype(np.intp)
+        position = np.full(int(self.kept[-1]) + 1, -1, dtype=np.intp)
+        position[self.kept] = np.arange(len(self.kept))
+        given = given[given < len(position)]
+        found = position[given]
+        return found[found >= 0]
 
     def take(self, rows: NDArray[np.intp]) -> TrainingData:
         """Some of the rows."""
@@ -124,6 +140,7 @@ def check_training(
     weight = None if sample_weight is None else _check_sample_weight(
         sample_weight, np.empty((n, 1)), dtype=np.float64, ensure_non_negative=True
     )
+    used = None
     if weight is not None and not (weight > 0).all():
         used = np.flatnonzero(weight > 0)
         X, y, weight = take_rows(X, used), y[used], weight[used]
@@ -144,12 +161,12 @@ def check_training(
     if class_weight is not None:
         factor = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
         weight = factor[encoded] * (1.0 if weight is None else weight)
-    return TrainingData(X, encoded.astype(np.uint8), weight, classes)
+    return TrainingData(X, encoded.astype(np.uint8), weight, classes, used)
 
 
 def _refuse_missing_outcomes(y: NDArray[Any]) -> None:
     if y.dtype.kind == "f":
-        missing = np.isnan(y)
+        missing = ~np.isfinite(y)
     elif y.dtype.kind == "O":
         missing = np.array([v is None or v != v for v in y.tolist()], dtype=bool)
     else:
@@ -157,7 +174,7 @@ def _refuse_missing_outcomes(y: NDArray[Any]) -> None:
     if missing.any():
         rows = ", ".join(str(i + 1) for i in np.flatnonzero(missing)[:5])
         raise TargetError(
-            f"Input y contains NaN: the outcome is missing in {int(missing.sum())} rows",
+            f"Input y contains NaN or infinity: no outcome in {int(missing.sum())} rows",
             where=f"rows {rows}" + (", ..." if missing.sum() > 5 else ""),
             hint="Leave out rows whose outcome is not known",
         )

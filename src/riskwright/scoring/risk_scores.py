@@ -38,7 +38,7 @@ from riskwright.solvers import (
 )
 from riskwright.stats import effective_size
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
-from .inputs import TrainingData, check_rows, check_training, fold_items
+from .inputs import TrainingData, check_rows, check_training, fold_items, take_rows
 from .selection import choose_by_cross_validation, folds
 
 __all__ = ["RiskScoreClassifier"]
@@ -83,9 +83,9 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
     select : {"loss", "cv"}, default="loss"
         "cv": of the pool, take the smallest card whose cross-validated loss is within one standard
         error of the best (pool tolerance at least 1 %).
-    cv : int or None, default=None
+    cv : int, splitter, iterable of (train, test) or None, default=None
         Folds for the cross-validated figures on the card; cut points and points are learned anew
-        in each fold, without proof.
+        in each fold, without proof. A number means stratified, shuffled folds.
     pool_tolerance : float, default=0.001
         `pool_` holds cards whose objective is within this share of the best one.
     class_weight : dict, "balanced" or None, default=None
@@ -146,7 +146,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         time_limit: float | None = 60.0,
         gap_tolerance: float = 0.0,
         select: Literal["loss", "cv"] = "loss",
-        cv: int | None = None,
+        cv: Any = None,
         pool_tolerance: float = 0.001,
         class_weight: dict[Any, float] | str | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -267,7 +267,8 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         )
         need("gap_tolerance", number(self.gap_tolerance, 0.0, 1.0), "a number from 0 to 1")
         need("select", self.select in ("loss", "cv"), '"loss" or "cv"')
-        need("cv", self.cv is None or whole(self.cv, 2, 1000), "None or a whole number from 2")
+        if isinstance(self.cv, int | float | str):
+            need("cv", whole(self.cv, 2, 1000), "None, a whole number from 2, or a splitter")
         need("pool_tolerance", number(self.pool_tolerance, 0.0, 10.0), "a number from 0")
 
     def _constraints(self) -> Constraints:
@@ -514,16 +515,16 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
     def _cross_validated(self, data: TrainingData, seed: int) -> tuple[dict[str, Estimate], str]:
         if self.cv is None:
             return {}, "not cross-validated"
-        from .inputs import take_rows
-
-        risk = np.empty(len(data))
-        splits = folds(data.y, self.cv, seed)
+        risk = np.full(len(data), np.nan)
+        splits = folds(data, self.cv, seed)
         for train, test in splits:
             model = clone(self).set_params(certify=False, cv=None, class_weight=None, verbose=False)
             part = data.take(train)
             model.fit(part.X, part.y, part.weight)
             risk[test] = model.predict_proba(take_rows(data.X, test))[:, 1]
-        figures = evaluate(data.y, risk, sample_weight=data.weight).overall
+        seen = np.flatnonzero(~np.isnan(risk))
+        weight = None if data.weight is None else data.weight[seen]
+        figures = evaluate(data.y[seen], risk[seen], sample_weight=weight).overall
         method = (
             f"{len(splits)}-fold cross-validation; cut points and points learned anew in each fold"
         )
@@ -531,6 +532,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Log-odds of the event, slope * total + intercept; shape (n_rows,)."""
+        check_is_fitted(self)
         return np.asarray(self.slope_ * self.total_points(X) + self.intercept_)
 
     def total_points(self, X: Any) -> NDArray[np.float64]:
@@ -549,6 +551,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likelier class; shape (n_rows,). Choose thresholds by cost where errors differ."""
+        check_is_fitted(self)
         return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
 
     def proof(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +17,35 @@ from .inputs import TrainingData, item_chunks
 __all__ = ["choose_by_cross_validation", "folds"]
 
 
-def folds(y: NDArray[np.uint8], k: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """(train, test) row numbers of k stratified folds; fewer where a class has fewer rows."""
-    k = max(2, min(k, int(y.sum()), int(len(y) - y.sum())))
-    splitter = StratifiedKFold(k, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros((len(y), 1)), y))
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def folds(data: TrainingData, cv: Any, seed: int) -> list[Split]:
+    """(train, test) row numbers, each part with both classes.
+
+    A number means that many stratified, shuffled folds (fewer where a class has fewer rows); a
+    splitter or an iterable of splits is taken as scikit-learn takes it.
+    """
+    y = data.y
+    if isinstance(cv, int | np.integer):
+        k = max(2, min(int(cv), int(y.sum()), int(len(y) - y.sum())))
+        splitter = StratifiedKFold(k, shuffle=True, random_state=seed)
+        splits: Iterable[Split] = splitter.split(np.zeros((len(y), 1)), y)
+    elif hasattr(cv, "split"):
+        splits = cv.split(np.zeros((len(y), 1)), y)
+    else:
+        splits = [(data.place(train), data.place(test)) for train, test in cv]
+    return [(train, test) for train, test in splits if len(np.unique(y[train])) == 2 and len(test)]
 
 
 def choose_by_cross_validation(
-    pool: Sequence[Found], binarizer: Binarizer, data: TrainingData, k: int, seed: int, bound: float
+    pool: Sequence[Found], binarizer: Binarizer, data: TrainingData, cv: Any, seed: int, bound: float
 ) -> int:
     """Index of the smallest card of the pool whose cross-validated log loss is within one standard
     error of the best (paired over folds). Slope and intercept are fitted anew in every fold; the
     points are those of the pool. Size: number of terms, then sum of absolute points.
     """
-    parts = _fold_parts(binarizer, data, k, seed)
+    parts = _fold_parts(binarizer, data, cv, seed)
     losses = np.array([_fold_losses(found, parts, bound) for found in pool])
     mean = losses.mean(axis=1)
     best = int(mean.argmin())
@@ -40,12 +55,12 @@ def choose_by_cross_validation(
     return min(near, key=lambda i: (len(pool[i].items), sum(map(abs, pool[i].points)), i))
 
 
-def _fold_parts(binarizer: Binarizer, data: TrainingData, k: int, seed: int) -> list[Patterns]:
+def _fold_parts(binarizer: Binarizer, data: TrainingData, cv: Any, seed: int) -> list[Patterns]:
     binary = all(item.kind != "value" for item in binarizer.items_)
     n_items = len(binarizer.items_)
     return [
         fold(item_chunks(binarizer, data.take(test)), n_items, binary=binary)
-        for _, test in folds(data.y, k, seed)
+        for _, test in folds(data, cv, seed)
     ]
 
 

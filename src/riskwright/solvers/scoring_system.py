@@ -1,8 +1,14 @@
 """Scoring systems: the integer points and threshold with the smallest weighted 0-1 loss, proved.
 
-The class of scores and the sparse objective are those of Ustun & Rudin, "Supersparse linear
-integer models for optimized medical scoring systems", Machine Learning 102 (2016). The search is
-this project's own; `docs/algorithms/scoring_systems.md` explains it.
+Class of scores and objective: Ustun & Rudin (2016), Supersparse linear integer models for optimized
+medical scoring systems, Machine Learning 102.
+
+How it is proved. Rows that agree on the items of a support form a cell, and no rule over these
+items beats the one that takes the better side in every cell: this bounds all supports. Those left
+open are searched depth first over the points. Once the first items have points, rows that agree on
+the others form a group; a group's rows keep their order whatever comes, so the best threshold of
+each group by itself bounds all completions. Limits on error rates enter the bounds with a
+Lagrange multiplier. Weights are scaled to integers, so that sums, bounds and ties are exact.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ import numpy.typing as npt
 
 from riskwright.core import ConstraintError, SearchError
 from riskwright.core.records import Status
+
 from . import _kernels
 from .constraints import ItemRules
 from .patterns import Patterns
@@ -30,10 +37,9 @@ Integers = npt.NDArray[np.int64]
 
 _WEIGHT_BITS = 40
 _TIE = 1e-9
-_HEURISTIC_EFFORT = 150_000_000  # rows touched by the heuristic, about half a second
-_ALONE_EFFORT = 300_000_000
+_HEURISTIC_EFFORT = 100_000_000  # rows that the heuristic may touch, some tenths of a second
 _POLL_SECONDS = 0.1
-_MOST_COLUMNS = 400  # beyond it a logistic fit takes longer than it helps
+_FIT_ROWS, _FIT_COLUMNS = 20_000, 60  # that the heuristic's logistic fit looks at
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -196,13 +202,9 @@ class _Run:
         self.problem = problem
         self.values = np.asfortranarray(problem.patterns.dense(), dtype=np.float64)
         self.weights = _Weights(problem.patterns.positive, problem.patterns.negative)
-        self.false_positives = self._limit(
-            problem.max_false_positive_rate, self.weights.negatives
-        )
-        self.false_negatives = self._limit(
-            problem.max_false_negative_rate, self.weights.positives
-        )
-        self.certify, self.threads, self.seed = certify, threads, seed
+        self.false_positives = self._limit(problem.max_false_positive_rate, self.weights.negatives)
+        self.false_negatives = self._limit(problem.max_false_negative_rate, self.weights.positives)
+        self.certify, self.threads, self.seed = certify, threads, seed % 2**32
         self.begin = time.perf_counter()
         self.deadline = self.begin + time_limit
         self.stopped: Status | None = None
@@ -249,8 +251,7 @@ class _Run:
 
         def work() -> None:
             try:
-                effort = _HEURISTIC_EFFORT if certify else _ALONE_EFFORT
-                search.run(self.threads, certify, self.seed, effort)
+                search.run(self.threads, certify, self.seed, _HEURISTIC_EFFORT)
             except BaseException as error:
                 failures.append(error)
             finally:
@@ -267,8 +268,9 @@ class _Run:
                     break
         except KeyboardInterrupt:
             self.stopped = "interrupted"
-        search.stop()
-        thread.join()
+        finally:
+            search.stop()
+            thread.join()
         if failures:
             raise failures[0]
 
@@ -384,62 +386,83 @@ class _Run:
     def _threshold(self, items: list[int], points: list[int]) -> tuple[float, int, int]:
         """The best threshold of a score, with its false positives and negatives (weights)."""
         columns, weights = self.values[:, items], self.weights
-        totals, code = np.unique(columns @ np.asarray(points, dtype=np.float64), return_inverse=True)
+        totals, code = np.unique(
+            columns @ np.asarray(points, dtype=np.float64), return_inverse=True
+        )
         positive = np.zeros(len(totals), dtype=np.int64)
         negative = np.zeros(len(totals), dtype=np.int64)
         np.add.at(positive, code, weights.positive)
         np.add.at(negative, code, weights.negative)
         missed = np.concatenate([[0], np.cumsum(positive)])
         alarms = weights.negatives - np.concatenate([[0], np.cumsum(negative)])
-        integral = bool(np.all(columns == np.floor(columns)))
+        whole = np.all(columns == np.floor(columns)) and np.abs(columns).max(initial=0.0) < 1e9
         scale = float(np.abs(columns).max(axis=0, initial=0.0) @ np.abs(points)) if items else 0.0
         gaps = np.concatenate([[math.inf], np.diff(totals), [math.inf]])
-        allowed = gaps > (0.5 if integral else _TIE * scale)
+        allowed = gaps > (0.5 if whole else _TIE * scale)
         if self.false_positives >= 0:
             allowed &= alarms <= self.false_positives
         if self.false_negatives >= 0:
             allowed &= missed <= self.false_negatives
         best = min(np.flatnonzero(allowed), key=lambda i: (missed[i] + alarms[i], -gaps[i], i))
-        return _between(totals, int(best), integral), int(alarms[best]), int(missed[best])
+        return _between(totals, int(best), bool(whole)), int(alarms[best]), int(missed[best])
 
 
-def _between(totals: Array, at: int, integral: bool) -> float:
+def _between(totals: Array, at: int, whole: bool) -> float:
     """A threshold that `totals` from index `at` on exceed."""
     if at == len(totals):
         return float(totals[-1])
     if at == 0:
         return float(totals[0]) - 1.0
     middle = (float(totals[at - 1]) + float(totals[at])) / 2.0
-    return float(math.floor(middle)) if integral else middle
+    return float(math.floor(middle)) if whole else middle
 
 
 def _starts(
     problem: ScoringSystemProblem, values: Array, low: Integers, high: Integers
 ) -> list[list[int]]:
-    """Rounded logistic coefficients at several scales, for the heuristic to set out from."""
-    positive, negative = problem.patterns.positive, problem.patterns.negative
+    """Rounded logistic coefficients at several scales, for the heuristic to set out from.
+
+    Fitted to the heaviest patterns and to the columns most correlated with the outcome; the weaker
+    half of the columns is dropped until no more than `max_terms` are left.
+    """
+    weight = problem.patterns.positive + problem.patterns.negative
+    rows = np.argsort(-weight, kind="stable")[:_FIT_ROWS]
+    values = values[rows]
+    positive, negative = problem.patterns.positive[rows], problem.patterns.negative[rows]
     kept = np.flatnonzero((low <= high) & ((low < 0) | (high > 0)))
-    starts: list[list[int]] = []
-    if kept.size == 0 or kept.size > _MOST_COLUMNS:
-        return starts
+    if kept.size == 0:
+        return []
     spread = values.std(axis=0)
-    size = min(problem.max_terms, kept.size)
+    strength = _correlations(values[:, kept], positive, negative)
+    keep, size = _FIT_COLUMNS, min(problem.max_terms, kept.size)
     while True:
+        kept = np.sort(kept[np.argsort(-strength, kind="stable")[:keep]])
         slopes = _logistic_slopes(values[:, kept], positive, negative)
         strength = np.abs(slopes) * spread[kept]
         if kept.size <= size:
             break
         keep = max(size, kept.size // 2)
-        kept = np.sort(kept[np.argsort(-strength, kind="stable")[:keep]])
     largest = float(np.abs(slopes).max(initial=0.0))
-    if largest == 0.0:
-        return starts
+    starts: list[list[int]] = []
     for reach in range(1, 1 + min(int(np.abs([low, high]).max()), 10)):
         dense = np.zeros(values.shape[1], dtype=np.int64)
-        dense[kept] = np.clip(np.rint(slopes * (reach / largest)), low[kept], high[kept])
+        scaled = np.rint(slopes * (reach / largest)) if largest > 0.0 else slopes
+        dense[kept] = np.clip(scaled, low[kept], high[kept])
         if dense.tolist() not in starts:
             starts.append(dense.tolist())
     return starts
+
+
+def _correlations(values: Array, positive: Array, negative: Array) -> Array:
+    """|Weighted correlation| of each column with the outcome; 0 for constant columns."""
+    weight = positive + negative
+    weight, rate = weight / weight.sum(), positive.sum() / weight.sum()
+    centred = values - weight @ values
+    spread = np.sqrt(weight @ centred**2)
+    covariance = np.abs((positive / (positive + negative).sum() - weight * rate) @ centred)
+    spread[spread == 0.0] = np.inf
+    correlations: Array = covariance / spread
+    return correlations
 
 
 def _logistic_slopes(values: Array, positive: Array, negative: Array) -> Array:
@@ -458,4 +481,5 @@ def _logistic_slopes(values: Array, positive: Array, negative: Array) -> Array:
         curvature = (design * (weight * risk * (1.0 - risk))[:, None]).T @ design
         step = np.linalg.solve(curvature + np.diag(ridge), gradient)
         beta -= step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-    return beta[:-1] / spread
+    slopes: Array = beta[:-1] / spread
+    return slopes

@@ -1,0 +1,92 @@
+"""`riskwright fit | score | evaluate | card`: a verb's libraries load only when it is called."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from riskwright._version import __version__
+
+__all__ = ["main"]
+
+_VERBS = {
+    "fit": (
+        "Learn a certified score card from a table.",
+        "riskwright fit patients.csv --target readmitted --out card/",
+        "riskwright fit loans.parquet --target status --positive default",
+        "riskwright fit people.csv --target y --ignore id --max-terms 7",
+        "riskwright fit people.csv --target y --schema schema.yaml --constraints rules.yaml",
+    ),
+    "score": (
+        "Score a table, or one person.",
+        "riskwright score card/score.json new.parquet --out scored.parquet",
+        "riskwright score card/score.json new.csv --keep id > scored.csv",
+        """riskwright score card/score.json --row '{"age": 61, "sex": "female"}'""",
+    ),
+    "evaluate": (
+        "Measure a card on rows that it was not learned from.",
+        "riskwright evaluate card/score.json test.csv --target y --groups sex race",
+        "riskwright evaluate card/score.json test.csv --target y --json",
+    ),
+    "card": (
+        "Print a card as text, page, picture, SQL, spreadsheet formula or Python function.",
+        "riskwright card card/score.json --format html --out card.html",
+        "riskwright card card/score.json --format sql --dialect spark --table patients",
+        """riskwright card card/score.json --format excel --cells '{"age": "B2"}'""",
+    ),
+}
+_CODES = """
+Results go to standard output, talk to standard error.
+Exit codes: 0 done, 2 wrong usage or data, 130 interrupted without a result."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 2 (wrong usage or data) or 130 (interrupted)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        code = _app()(
+            sys.argv[1:] if arguments is None else list(arguments),
+            exit_on_error=False,
+            result_action="return_value",
+        )
+    except CycloptsError:
+        return 2
+    except KeyboardInterrupt:
+        print("riskwright: interrupted", file=sys.stderr)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _app() -> App:
+    app = App(
+        name="riskwright",
+        help="Risk scores that people can read, trust and act upon.",
+        help_epilogue=_epilogue([examples[0] for _, *examples in _VERBS.values()]),
+        help_format="plaintext",
+        version=__version__,
+        error_console=Console(stderr=True),
+        error_formatter=lambda error: f"riskwright: {error} Try --help.",
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (summary, *examples) in _VERBS.items():
+        app.command(
+            f"riskwright.cli.{name}:{name}",
+            name=name,
+            help=summary,
+            help_epilogue=_epilogue(examples),
+        )
+    return app
+
+
+def _epilogue(examples: Sequence[str]) -> str:
+    return "\n  ".join(("Examples:\n", *examples)) + "\n" + _CODES
+
+
+if __name__ == "__main__":
+    sys.exit(main())

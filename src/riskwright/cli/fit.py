@@ -1,0 +1,229 @@
+"""`riskwright fit`: from a table to a certified card, and a folder of its files."""
+
+from __future__ import annotations
+
+import contextlib
+import json as json_text
+import math
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from cyclopts import Group, Parameter
+
+from riskwright import save
+from riskwright.cards import render
+from riskwright.core import ParameterError, ScoreCard, UsageError, atomic_write
+from riskwright.evidence import Binarizer, Table, read_table
+from riskwright.scoring.risk_scores import RiskScoreClassifier
+
+from .running import say, show, show_json, verb
+
+__all__ = ["fit"]
+
+_DATA = Group("The table", sort_key=1)
+_SCORE = Group("The score", sort_key=2)
+_SEARCH = Group("The search", sort_key=3)
+_CARD = Group("The card", sort_key=4)
+Names = Annotated[list[str] | None, Parameter(group=_DATA, consume_multiple=True, negative="")]
+_LARGEST_YAML = 2**20
+
+
+@verb
+def fit(
+    data: Annotated[Path, Parameter(group=_DATA)],
+    /,
+    *,
+    target: Annotated[str | None, Parameter(group=_DATA)] = None,
+    positive: Annotated[str | None, Parameter(group=_DATA)] = None,
+    weight: Annotated[str | None, Parameter(group=_DATA)] = None,
+    groups: Names = None,
+    ignore: Names = None,
+    schema: Annotated[Path | None, Parameter(group=_DATA)] = None,
+    delimiter: Annotated[str | None, Parameter(group=_DATA)] = None,
+    max_terms: Annotated[int, Parameter(group=_SCORE)] = 5,
+    max_points: Annotated[int, Parameter(group=_SCORE)] = 5,
+    max_features: Annotated[int | None, Parameter(group=_SCORE)] = None,
+    scale: Annotated[Literal["free", "unit"], Parameter(group=_SCORE)] = "free",
+    constraints: Annotated[Path | None, Parameter(group=_SCORE)] = None,
+    certify: Annotated[bool, Parameter(group=_SEARCH)] = True,
+    time_limit: Annotated[float, Parameter(group=_SEARCH)] = 60.0,
+    cv: Annotated[int, Parameter(group=_SEARCH)] = 5,
+    seed: Annotated[int, Parameter(group=_SEARCH)] = 0,
+    threads: Annotated[int | None, Parameter(group=_SEARCH)] = None,
+    title: Annotated[str | None, Parameter(group=_CARD)] = None,
+    population: Annotated[str | None, Parameter(group=_CARD)] = None,
+    outcome: Annotated[str | None, Parameter(group=_CARD)] = None,
+    out: Annotated[Path | None, Parameter(group=_CARD)] = None,
+    json: Annotated[bool, Parameter(group=_CARD, negative="")] = False,
+) -> None:
+    """Learn a certified score card from a table.
+
+    Types of columns are inferred and shown; a schema overrides them. Ctrl-C ends the search and
+    keeps the best card, with its honest gap.
+
+    Parameters
+    ----------
+    data
+        CSV, Parquet, Arrow or Feather file.
+    target
+        The outcome column, with two labels.
+    positive
+        Its label that means yes, where that is not obvious.
+    weight
+        Column of row weights.
+    groups
+        Columns to report by, which the score does not use.
+    ignore
+        Columns to leave out.
+    schema
+        YAML or JSON file with types, units, ranges and roles of columns.
+    delimiter
+        Of CSV columns; found by itself by default.
+    max_terms
+        Most statements on the card.
+    max_points
+        Points of a statement lie between minus and plus this.
+    max_features
+        Most columns that the card may use.
+    scale
+        free: points times one learned slope; unit: points are log-odds.
+    constraints
+        YAML or JSON file: points, sign, monotone, include, exclude, at_most, if_then, intercept.
+    certify
+        Prove that no better card exists; without, the first good card is taken.
+    time_limit
+        Seconds for the search.
+    cv
+        Folds of the cross-validation of the card's figures; 0 for none.
+    seed
+        Of the folds.
+    threads
+        All processors by default; the card does not depend on it.
+    title
+        What the card is called.
+    population
+        Whom the card is for, as a phrase.
+    outcome
+        What the card predicts, as a phrase.
+    out
+        Folder for score.json, card.html, card.md, card.svg and certificate.json.
+    json
+        Print the card as JSON.
+    """
+    rules = None if constraints is None else _read_constraints(constraints)
+    table = read_table(
+        data,
+        target=target,
+        positive=positive,
+        weight=weight,
+        groups=groups or (),
+        ignore=ignore or (),
+        schema=schema,
+        delimiter=delimiter,
+    )
+    if table.y is None:
+        names = ", ".join(table.X.columns[:8])
+        raise UsageError("no outcome", where="--target", expected=f"a column such as {names}")
+    say(table.describe() + "\n")
+    cuts = table.cut_points
+    model = RiskScoreClassifier(
+        max_terms,
+        max_points,
+        max_features=max_features,
+        scale=scale,
+        binning=Binarizer(cut_points=cuts) if cuts else "auto",
+        constraints=rules,
+        certify=certify,
+        time_limit=time_limit,
+        cv=cv or None,
+        random_state=seed,
+        n_jobs=threads,
+    )
+    progress = _Progress()
+    try:
+        model.set_progress(progress).fit(table)
+    finally:
+        progress.clear()
+    model.card_ = _described(model.card_, table, title, population, outcome)
+    written = [] if out is None else _write(model, table, out)
+    if json:
+        show_json({"card": model.card_, "files": written})
+    else:
+        show(str(render(model.card_, "text")))
+    for path in written:
+        say(f"Written: {path}")
+
+
+def _read_constraints(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes()[:_LARGEST_YAML]
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise UsageError("cannot read", where=str(path), got=error.strerror or "") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        first = str(error).partition("\n")[0]
+        raise ParameterError("neither YAML nor JSON", where=str(path), got=first) from None
+    if not isinstance(content, dict):
+        raise ParameterError(
+            "not constraints", where=str(path), expected="keys such as sign, include, exclude"
+        )
+    return content
+
+
+def _described(
+    card: ScoreCard, table: Table, title: str | None, population: str | None, outcome: str | None
+) -> ScoreCard:
+    stated = {
+        "title": title,
+        "population": population or table.schema.population,
+        "outcome": outcome or table.schema.outcome or f"{table.outcome} = {table.positive_label}",
+    }
+    return msgspec.structs.replace(card, **{k: v for k, v in stated.items() if v})
+
+
+def _write(model: RiskScoreClassifier, table: Table, folder: Path) -> list[str]:
+    """All files of the card, or none: they get their names once every one is complete."""
+    with tempfile.TemporaryDirectory() as place:
+        saved = Path(place) / "score.json"
+        save(model, saved)
+        contents = {"score.json": saved.read_bytes()}
+    for name, form in (("card.html", "html"), ("card.md", "markdown"), ("card.svg", "svg")):
+        contents[name] = str(render(model.card_, form)).encode()
+    if model.certify:
+        contents["certificate.json"] = json_text.dumps(model.proof(table)).encode()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            "cannot make this folder", where=str(folder), got=error.strerror or str(error)
+        ) from None
+    with contextlib.ExitStack() as stack:
+        for name, content in contents.items():
+            stack.enter_context(atomic_write(folder / name)).write(content)
+    return [str(folder / name) for name in contents]
+
+
+class _Progress:
+    """One line of a terminal: seconds, phase, best objective, lower bound, gap."""
+
+    def __init__(self) -> None:
+        self._width = 0
+
+    def __call__(self, state: dict[str, Any]) -> None:
+        if not sys.stderr.isatty():
+            return
+        gap = f"{state['gap']:.2%}" if math.isfinite(state["gap"]) else "unknown"
+        line = (
+            f"{state['elapsed']:6.1f} s  {state['phase']}: objective {state['objective']:.6f}, "
+            f"bound {state['lower_bound']:.6f}, gap {gap}"
+        )
+        print("\r" + line.ljust(self._width), end="", file=sys.stderr, flush=True)
+        self._width = len(line)
+
+    def clear(self) -> None:
+        if self._width:
+            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,86 @@
+"""What every verb does: results on stdout, talk on stderr, errors as one message and a code."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from riskwright.core import (
+    ArtifactError,
+    RiskwrightError,
+    ScoreCard,
+    UsageError,
+    atomic_write,
+    json_values,
+    read_artifact,
+)
+from riskwright.core.score_card import decode
+
+__all__ = ["parsed_json", "read_card", "say", "show", "show_json", "verb", "write"]
+
+Parameters = ParamSpec("Parameters")
+
+
+def verb(command: Callable[Parameters, None]) -> Callable[Parameters, int]:
+    """The command with its exit code: 2 for what the user must put right, which is printed."""
+
+    @functools.wraps(command)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> int:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except RiskwrightError as error:
+            say(f"riskwright: {error}")
+            return 2
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+    return run
+
+
+def say(text: str) -> None:
+    """Talk: progress, notes and errors."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """A result, ending in one line end."""
+    print(text.rstrip("\n"))
+
+
+def show_json(value: Any) -> None:
+    show(json.dumps(json_values(value), indent=1, ensure_ascii=False))
+
+
+def parsed_json(text: str, option: str) -> dict[str, Any]:
+    """The object that an option holds."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError("not JSON", where=option, got=str(error)) from None
+    if not isinstance(value, dict):
+        raise UsageError("not a JSON object", where=option, expected='such as {"age": 61}')
+    return value
+
+
+def read_card(path: Path) -> ScoreCard:
+    """The card of a saved score."""
+    body = read_artifact(path)["body"]
+    if not isinstance(body, dict) or "card" not in body:
+        raise ArtifactError("holds no score card", where=str(path))
+    try:
+        return decode(body["card"])
+    except ValueError as error:
+        raise ArtifactError("the card cannot be read", where=str(path), got=str(error)) from None
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """The whole content, or nothing."""
+    with atomic_write(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
