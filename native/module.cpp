@@ -17,6 +17,8 @@ namespace nb = nanobind;
 using namespace nb::literals;
 
 
+void bind_scoring_system(nb::module_& m);
+
 namespace rw {
 
 Outcome search_baseline(Problem, Settings, Progress&);
@@ -206,6 +208,7 @@ struct PyFolder {
 NB_MODULE(_kernels, m) {
   using rw::PyFolder;
   using rw::PySearch;
+  bind_scoring_system(m);
   m.def("instruction_set", &rw::best_instruction_set);
   nb::class_<PyFolder>(m, "BinaryFolder")
       .def(nb::init<int>(), "d"_a)

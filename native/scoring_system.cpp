@@ -1058,7 +1058,8 @@ Outcome solve(const Task& task, const Settings& settings, Progress& progress) {
   }
   std::vector<Score> met;
   const Prices bounding = lagrangian(task, prices, settings, met, progress);
-  incumbent.offer(heuristic(task, prices, settings, kRounds, met, progress));
+  if (settings.effort > 0)
+    incumbent.offer(heuristic(task, prices, settings, kRounds, met, progress));
   Outcome outcome;
   if (settings.certify && !progress.stop && incumbent.best().feasible()) {
     outcome.complete = Certifier(task, prices, bounding, settings, incumbent, progress).run();

@@ -92,7 +92,7 @@ struct Settings {
   int threads = 1;
   bool certify = true;
   uint64_t seed = 0;
-  int64_t effort = 0;  // elements that the heuristic may touch
+  int64_t effort = 0;  // elements that the heuristic may touch; 0 leaves it out
 };
 
 // Read and, for `stop`, written by other threads while the search runs. Units: kScale per weight.

@@ -155,6 +155,13 @@ def test_items_and_labels():
     ]
 
 
+def test_a_value_at_a_cut_point_belongs_to_the_bin_above():
+    binarizer = Binarizer(items="interval", cut_points={"x0": [10, 20]})
+    binarizer.fit(np.arange(40).reshape(-1, 1), np.repeat([0, 1], 20))
+    at = binarizer.transform(np.array([[9.99], [10], [19.99], [20], [np.nan]]))
+    assert at.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
 def test_two_valued_numbers_are_one_item_that_names_the_higher():
     X = np.column_stack([np.tile([1, 2], 30), np.tile([0, 1], 30), np.tile([-0.5, 0.25], 30)])
     binarizer = Binarizer().fit(X, np.tile([0, 1], 30))

@@ -149,10 +149,11 @@ def test_bad_files_are_refused_with_their_place(tmp_path, content, error, words)
         assert word in str(caught.value)
 
 
-def test_undecodable_bytes_are_located_across_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr(delimited, "_CHUNK", 7)
-    content = b"a,b\n" + "é,ü\n".encode() * 10 + b"\xff,1\n"
-    with pytest.raises(UnreadableError, match=rf"byte 0xff at offset {4 + 60} \(line 12\)"):
+@pytest.mark.parametrize("chunk", range(5, 13))
+def test_undecodable_bytes_are_located_across_chunks(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(delimited, "_CHUNK", chunk)
+    content = b"a,b\n" + "é,ü\n".encode() * 10 + b"\xc3\xff,1\n"
+    with pytest.raises(UnreadableError, match=rf"byte 0xc3 at offset {4 + 60} \(line 12\)"):
         read_delimited(written(tmp_path, content))
 
 

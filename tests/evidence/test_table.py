@@ -300,6 +300,19 @@ def test_a_level_that_looks_half_like_a_number_stays_a_level():
     assert table.features[-1].levels == ("1", "2", "3+")
 
 
+def test_a_rare_text_among_few_numbers_is_a_mistake():
+    grades = pl.DataFrame({"grade": ["x", *[str(i % 5) for i in range(999)]], "y": [0, 1] * 500})
+    raised(ColumnError, "numbers and text mixed", "'x' in row 1", source=grades)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "ipc"])
+def test_file_names_are_taken_literally(tmp_path, kind):
+    path = tmp_path / f"part[1]*.{kind}"
+    getattr(frame(), f"write_{kind}")(path)
+    getattr(frame().head(50), f"write_{kind}")(tmp_path / f"part1.{kind}")
+    assert read_table(path, target="y").n == N
+
+
 def test_the_line_of_a_bad_cell_is_named_for_files(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("age,y\n" + "\n".join(f"{i},{i % 2}" for i in range(30)) + "\nold,1\n")

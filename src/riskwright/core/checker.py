@@ -650,11 +650,13 @@ def _cube(k: int) -> Floats:
 
 def _pair_counts(rows: Floats, weights: Floats, starts: Integers) -> Floats:
     """Weights (2, cells, t, t) of rows where two items hold, by class and cell of sorted rows."""
-    counts = np.empty((2, len(starts), rows.shape[1], rows.shape[1]))
+    counts = np.zeros((2, len(starts), rows.shape[1], rows.shape[1]))
+    step = max(1, 2**18 // rows.shape[1] ** 2)
     for cell, (start, stop) in enumerate(pairwise([*starts, len(rows)])):
-        part = rows[start:stop]
-        for side, weight in enumerate(weights[:, start:stop]):
-            counts[side, cell] = (part.T * weight) @ part
+        for at in range(start, stop, step):
+            part = rows[at : min(at + step, stop)]
+            for side, weight in enumerate(weights):
+                counts[side, cell] += (part.T * weight[at : at + len(part)]) @ part
     return counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ def open_table(
     if head[:4] == b"PAR1":
         return _scanned(path, lambda: pl.scan_parquet(path, glob=False))
     if head[:6] == b"ARROW1":
-        return _scanned(path, lambda: pl.scan_ipc(path))
+        return _scanned(path, lambda: pl.scan_ipc(glob.escape(str(path))))
     if head[:4] == b"\xff\xff\xff\xff":
         with _readable(path):
             return _in_memory(pl.read_ipc_stream(path), Origin(str(path)))

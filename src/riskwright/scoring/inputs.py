@@ -21,7 +21,14 @@ from riskwright.core import DataError, TargetError
 from riskwright.evidence import Binarizer
 from riskwright.solvers import Patterns, fold
 
-__all__ = ["CHUNK_ROWS", "TrainingData", "check_rows", "check_training", "fold_items", "item_chunks"]
+__all__ = [
+    "TrainingData",
+    "check_rows",
+    "check_training",
+    "fold_items",
+    "item_chunks",
+    "take_rows",
+]
 
 CHUNK_ROWS = 1 << 18
 
@@ -69,7 +76,7 @@ class TrainingData:
         position[self.kept] = np.arange(len(self.kept))
         given = given[given < len(position)]
         found = position[given]
-        return found[found >= 0]
+        return np.asarray(found[found >= 0], dtype=np.intp)
 
     def take(self, rows: NDArray[np.intp]) -> TrainingData:
         """Some of the rows."""
@@ -137,8 +144,12 @@ def check_training(
     _refuse_missing_outcomes(y)
     check_classification_targets(y)
     kind = type_of_target(y, input_name="y", raise_unknown=True)
-    weight = None if sample_weight is None else _check_sample_weight(
-        sample_weight, np.empty((n, 1)), dtype=np.float64, ensure_non_negative=True
+    weight = (
+        None
+        if sample_weight is None
+        else _check_sample_weight(
+            sample_weight, np.empty((n, 1)), dtype=np.float64, ensure_non_negative=True
+        )
     )
     used = None
     if weight is not None and not (weight > 0).all():

@@ -37,6 +37,7 @@ from riskwright.solvers import (
     search,
 )
 from riskwright.stats import effective_size
+
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .inputs import TrainingData, check_rows, check_training, fold_items, take_rows
 from .selection import choose_by_cross_validation, folds
@@ -239,10 +240,10 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
                 )
 
         def whole(value: Any, low: int, high: int) -> bool:
-            return isinstance(value, int | np.integer) and low <= value <= high
+            return isinstance(value, int | np.integer) and bool(low <= value <= high)
 
         def number(value: Any, low: float, high: float = math.inf) -> bool:
-            return isinstance(value, int | float | np.number) and low <= value <= high
+            return isinstance(value, int | float | np.number) and bool(low <= value <= high)
 
         need("max_terms", whole(self.max_terms, 1, 64), "a whole number from 1 to 64")
         need("max_points", whole(self.max_points, 1, 1000), "a whole number from 1 to 1000")
@@ -380,7 +381,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         self.pool_ = tuple(
             msgspec.structs.replace(
                 base,
-                terms=ordered_terms(self.items_, self.binarizer_.item_feature_, found),
+                terms=ordered_terms(self.items_, self.binarizer_.item_feature_.tolist(), found),
                 slope=found.slope,
                 intercept=found.intercept,
                 rows=(),
@@ -401,7 +402,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         totals = pattern_totals(patterns, found)
         predicted = 1.0 / (1.0 + np.exp(-(found.slope * totals + found.intercept)))
         share = 1.0 if data.weight is None else effective_size(data.weight) / data.total
-        terms = ordered_terms(self.items_, self.binarizer_.item_feature_, found)
+        terms = ordered_terms(self.items_, self.binarizer_.item_feature_.tolist(), found)
         used = {term.item.feature for term in terms}
         return ScoreCard(
             title="Risk score",

@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from riskwright.evidence import Binarizer
 from riskwright.solvers import Found, Patterns, fold
+
 from .card_building import pattern_totals
 from .inputs import TrainingData, item_chunks
 
@@ -39,7 +40,12 @@ def folds(data: TrainingData, cv: Any, seed: int) -> list[Split]:
 
 
 def choose_by_cross_validation(
-    pool: Sequence[Found], binarizer: Binarizer, data: TrainingData, cv: Any, seed: int, bound: float
+    pool: Sequence[Found],
+    binarizer: Binarizer,
+    data: TrainingData,
+    cv: Any,
+    seed: int,
+    bound: float,
 ) -> int:
     """Index of the smallest card of the pool whose cross-validated log loss is within one standard
     error of the best (paired over folds). Slope and intercept are fitted anew in every fold; the

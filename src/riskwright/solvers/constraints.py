@@ -177,6 +177,8 @@ def _narrow(items: tuple[int, ...], low: float, high: float) -> Callable[[_Draft
 def _rules(c: Constraints, book: _Book) -> list[_Rule]:
     infinity = float("inf")
     rules: list[_Rule] = []
+    low: float
+    high: float
     for name, (low, high) in c.points.items():
         if low > high:
             raise ParameterError(

@@ -74,6 +74,7 @@ def fold(chunks: Iterable[Chunk], n_items: int, *, binary: bool) -> Patterns:
     keep = weight > 0
     distinct, inverse = np.unique(rows[keep], axis=0, return_inverse=True)
     inverse = inverse.ravel()
-    positive = np.bincount(inverse, weights=weight[keep] * y[keep], minlength=len(distinct))
-    negative = np.bincount(inverse, weights=weight[keep] * (1 - y[keep]), minlength=len(distinct))
+    events = (weight * y)[keep]
+    positive = np.bincount(inverse, events, len(distinct)).astype(np.float64)
+    negative = np.bincount(inverse, weight[keep] - events, len(distinct)).astype(np.float64)
     return Patterns(n_items, positive, negative, values=np.ascontiguousarray(distinct))
