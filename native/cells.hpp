@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "problem.hpp"
@@ -53,8 +54,10 @@ struct Minimum {
 };
 
 // Intercept first: parameter 0 is the intercept, parameter j + 1 belongs to column j.
-// TERMS >= 0 fixes the number of columns at compile time; -1 reads it from the cells.
-template <int TERMS = -1>
+// TERMS >= 0 fixes the number of columns at compile time; -1 reads it from the cells. FULL: the
+// cells are all 2^TERMS rows of 0/1 columns, cell number `mask` having bit j for column j, so that
+// sums over supersets replace the products.
+template <int TERMS = -1, bool FULL = false>
 struct Model {
   static constexpr int kSize = TERMS >= 0 ? TERMS + 1 : kMaxParameters;
   double gradient[kSize];
@@ -62,7 +65,45 @@ struct Model {
 
   static int terms(const Cells& cells) { return TERMS >= 0 ? TERMS : cells.terms; }
 
+  // Linear predictor of every cell of a full table.
+  static void predictors(const double* w, double* s) {
+    s[0] = w[0];
+    for (int b = 0; b < TERMS; ++b)
+      for (int mask = 0; mask < (1 << b); ++mask) s[mask | 1 << b] = s[mask] + w[b + 1];
+  }
+
+  double evaluate_full(const Cells& cells, const double* w, double scale) {
+    constexpr int kCells = 1 << TERMS, kBlocks = (kCells + 7) / 8;
+    alignas(64) double s[8 * kBlocks] = {}, r[8 * kBlocks], h[8 * kBlocks];
+    predictors(w, s);
+    v8 loss = splat(0.0);
+    for (int b = 0; b < kBlocks; ++b) {
+      v8 predictor;
+      std::memcpy(&predictor, s + 8 * b, sizeof(v8));
+      Logistic f = logistic(predictor, cells.positive()[b], cells.negative()[b]);
+      loss += f.loss;
+      std::memcpy(r + 8 * b, &f.residual, sizeof(v8));
+      std::memcpy(h + 8 * b, &f.curvature, sizeof(v8));
+    }
+    for (int b = TERMS - 1; b >= 0; --b)
+      for (int mask = 0; mask < kCells; ++mask)
+        if (!(mask >> b & 1)) {
+          r[mask] += r[mask | 1 << b];
+          h[mask] += h[mask | 1 << b];
+        }
+    gradient[0] = r[0] * scale;
+    hessian[0] = h[0] * scale;
+    for (int j = 0, at = 1; j < TERMS; ++j) {
+      gradient[j + 1] = r[1 << j] * scale;
+      hessian[at++] = h[1 << j] * scale;
+      for (int i = 0; i < j; ++i) hessian[at++] = h[1 << i | 1 << j] * scale;
+      hessian[at++] = h[1 << j] * scale;
+    }
+    return sum(loss) * scale;
+  }
+
   double evaluate(const Cells& cells, const double* w, double scale) {
+    if constexpr (FULL && TERMS >= 0) return evaluate_full(cells, w, scale);
     const int t = terms(cells), blocks = cells.blocks, p = t + 1;
     v8 loss = splat(0.0);
     v8 g[kSize];

@@ -376,8 +376,8 @@ class Enumeration {
       Cells& cells = load_cells<T>(all, positive);
       double low[T + 1], high[T + 1];
       box<T>(low, high);
-      Model<T> model;
-      Minimum m = model.minimise(cells, low, high, weight_[T], scale_, kInfinity, 1e-9, 30);
+      Model<T, true> model;
+      Minimum m = model.minimise(cells, low, high, weight_[T], scale_, kInfinity, 1e-7, 30);
       tangent_[T] = m.tangent;
       return m;
     }
@@ -385,13 +385,14 @@ class Enumeration {
     // |tangent change| of every further item below `below`, and the best of the further ones.
     template <int T>
     void gradients(int from, int below) {
-      alignas(64) double coefficient[1 << T];
-      for (int mask = 0; mask < (1 << T); ++mask) {
-        double s = weight_[T][0];
-        for (int b = 0; b < T; ++b)
-          if (mask >> b & 1) s += weight_[T][b + 1];
-        const double e = std::exp(-std::fabs(s));
-        coefficient[mask] = s >= 0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
+      constexpr int kBlocks = ((1 << T) + 7) / 8;
+      alignas(64) double coefficient[8 * kBlocks] = {};
+      Model<T, true>::predictors(weight_[T], coefficient);
+      for (int b = 0; b < kBlocks; ++b) {
+        v8 s;
+        std::memcpy(&s, coefficient + 8 * b, sizeof(v8));
+        s = sigmoid(s);
+        std::memcpy(coefficient + 8 * b, &s, sizeof(v8));
       }
       for (int b = 0; b < T; ++b)
         for (int mask = 0; mask < (1 << T); ++mask)
@@ -515,7 +516,7 @@ class Enumeration {
         box<S>(low, high);
         for (int a = 0; a < S; ++a) weight_[S][a] = weight_[T][a];
         weight_[S][S] = 0.0;
-        Model<S> model;
+        Model<S, true> model;
         Minimum m = model.minimise(cells, low, high, weight_[S], scale_,
                                    cutoff_ - problem_.penalty * S, 1e-8, 25);
         emit(S, m.bound);

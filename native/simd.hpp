@@ -67,6 +67,13 @@ RW_INLINE v8 log1p_unit(v8 e) {
   return series + select(upper, splat(0.6931471805599453), splat(0.0));
 }
 
+// 1 / (1 + exp(-s))
+RW_INLINE v8 sigmoid(v8 s) {
+  i8x64 up = s >= splat(0.0);
+  v8 e = exp_nonpositive(select(up, -s, s));
+  return select(up, splat(1.0), e) / (splat(1.0) + e);
+}
+
 // Value, residual (derivative) and curvature of  positive*softplus(-s) + negative*softplus(s).
 struct Logistic {
   v8 loss, residual, curvature;

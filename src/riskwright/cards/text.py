@@ -12,6 +12,7 @@ from . import wording
 __all__ = ["to_text"]
 
 _WIDTH = 80
+_LEFT_WIDTH = 48
 
 
 def to_text(card: ScoreCard) -> str:
@@ -60,7 +61,12 @@ def _section(title: str, facts: Iterable[wording.Fact]) -> Iterator[str]:
 def _table(
     head: Sequence[str], align: str, rows: Iterable[Sequence[str]], total: Sequence[str] = ()
 ) -> Iterator[str]:
-    body = [[" ".join(cell.split()) for cell in row] for row in rows]
+    """Columns parted by spaces; a long text at the left takes several lines."""
+    body = []
+    for first, *others in rows:
+        parts = textwrap.wrap(" ".join(first.split()), _LEFT_WIDTH) or [""]
+        body.append([parts[0], *others])
+        body += [[part, *[""] * len(others)] for part in parts[1:]]
     widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from riskwright.core import ConstraintError, Feature, Item, ParameterError, Record
 
-__all__ = ["AtMost", "Constraints", "IfThen", "ItemRules"]
+from .integer_program import integer_program
+
+__all__ = ["AtMost", "Constraints", "IfThen", "ItemRules", "Linear", "LinearRow"]
+
+_LINEAR_TOLERANCE = 1e-7
 
 
 class AtMost(Record, frozen=True, kw_only=True):
@@ -26,6 +31,17 @@ class IfThen(Record, frozen=True, kw_only=True):
     then: str
 
 
+class Linear(Record, frozen=True, kw_only=True):
+    """low <= sum of coefficient * points of the named items <= high; None: no limit on that side.
+
+    A column's name means all its items. Met within 1e-7 of the limit, or of 1 if that is larger.
+    """
+
+    of: dict[str, float]
+    low: float | None = None
+    high: float | None = None
+
+
 class Constraints(Record, frozen=True, kw_only=True):
     """What a card may look like. Names are columns (meaning all their items) or item labels.
 
@@ -35,6 +51,7 @@ class Constraints(Record, frozen=True, kw_only=True):
     include, exclude : names that must (at least one item of a column) or must not be used.
     at_most : limits on how many of some names are used together.
     if_then : terms that ask for others.
+    linear : limits on weighted sums of points.
     intercept : (lowest, highest) intercept on the log-odds scale.
     """
 
@@ -45,6 +62,7 @@ class Constraints(Record, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
     at_most: tuple[AtMost, ...] = ()
     if_then: tuple[IfThen, ...] = ()
+    linear: tuple[Linear, ...] = ()
     intercept: tuple[float, float] | None = None
 
     def resolve(
@@ -75,6 +93,31 @@ class Constraints(Record, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
+class LinearRow:
+    """A `Linear` limit on item indices; a missing limit is infinite."""
+
+    items: tuple[int, ...]
+    coefficients: tuple[float, ...]
+    low: float = -math.inf
+    high: float = math.inf
+
+    def relaxed(self) -> tuple[float, float]:
+        """The limits with the tolerance within which they are met."""
+        return (
+            self.low - _LINEAR_TOLERANCE * max(1.0, abs(self.low)),
+            self.high + _LINEAR_TOLERANCE * max(1.0, abs(self.high)),
+        )
+
+    def met(self, points: Mapping[int, float]) -> bool:
+        """Do these points (item -> points, 0 where it is missing) keep within the limits?"""
+        low, high = self.relaxed()
+        total = math.fsum(
+            c * points.get(j, 0.0) for j, c in zip(self.items, self.coefficients, strict=True)
+        )
+        return low <= total <= high
+
+
+@dataclass(frozen=True)
 class ItemRules:
     """Constraints on item indices: points ranges, and sets of items that go or do not go together."""
 
@@ -86,6 +129,7 @@ class ItemRules:
     if_then: tuple[tuple[int, tuple[int, ...]], ...] = ()
     intercept: tuple[float, float] = (-50.0, 50.0)
     sentences: tuple[str, ...] = ()
+    linear: tuple[LinearRow, ...] = ()
 
     @classmethod
     def plain(cls, n_items: int, max_points: int, intercept: float = 50.0) -> ItemRules:
@@ -109,6 +153,7 @@ class _Draft:
     required: list[tuple[int, ...]]
     at_most: list[tuple[tuple[int, ...], int]]
     if_then: list[tuple[int, tuple[int, ...]]]
+    linear: list[LinearRow]
     intercept: tuple[float, float]
 
 
@@ -150,7 +195,8 @@ class _Book:
 
     def apply(self, rules: Sequence[_Rule]) -> ItemRules:
         n, most = len(self.items), float(self.max_points)
-        draft = _Draft([-most] * n, [most] * n, [], [], [], (-self.max_intercept, self.max_intercept))
+        intercept = (-self.max_intercept, self.max_intercept)
+        draft = _Draft([-most] * n, [most] * n, [], [], [], [], intercept)
         for _, change in rules:
             change(draft)
         return ItemRules(
@@ -162,6 +208,7 @@ class _Book:
             if_then=tuple(draft.if_then),
             intercept=draft.intercept,
             sentences=tuple(sentence for sentence, _ in rules),
+            linear=tuple(draft.linear),
         )
 
 
@@ -209,6 +256,7 @@ def _rules(c: Constraints, book: _Book) -> list[_Rule]:
                 lambda d, a=first, b=then: d.if_then.extend((j, b) for j in a),  # type: ignore[misc]
             )
         )
+    rules += [_linear_rule(book, limit) for limit in c.linear]
     if c.intercept is not None:
         low, high = c.intercept
         if low > high:
@@ -222,6 +270,28 @@ def _set_intercept(low: float, high: float) -> Callable[[_Draft], None]:
         draft.intercept = (low, high)
 
     return change
+
+
+def _linear_rule(book: _Book, limit: Linear) -> _Rule:
+    sum_of = " + ".join(f"{c:g} × {name}" if c != 1.0 else name for name, c in limit.of.items())
+    low = -math.inf if limit.low is None else limit.low
+    high = math.inf if limit.high is None else limit.high
+    numbers = (*limit.of.values(), *(side for side in (limit.low, limit.high) if side is not None))
+    if not limit.of or low > high or not all(map(math.isfinite, numbers)):
+        raise ParameterError(
+            "limit that no sum can be held to",
+            where=f"Constraints(linear=): points of {sum_of or 'nothing'}",
+            expected="names with finite coefficients, and finite low <= high",
+            got=f"from {low:g} to {high:g}",
+        )
+    weights: dict[int, float] = {}
+    for name, coefficient in limit.of.items():
+        for j in book.find(name, "linear"):
+            weights[j] = weights.get(j, 0.0) + coefficient
+    row = LinearRow(tuple(weights), tuple(weights.values()), low, high)
+    sides = [f"at least {low:g}"] * (low > -math.inf) + [f"at most {high:g}"] * (high < math.inf)
+    sentence = f"points of {sum_of} {' and '.join(sides) or 'without limit'}"
+    return sentence, lambda draft: draft.linear.append(row)
 
 
 def _monotone_rules(book: _Book, name: str, direction: str) -> list[_Rule]:
@@ -247,9 +317,11 @@ def _monotone_rules(book: _Book, name: str, direction: str) -> list[_Rule]:
 
 
 def feasible(rules: ItemRules, max_terms: int, max_features: int | None) -> bool:
-    """Is there any set of items that meets the rules? Data play no part."""
+    """Are there points that meet the rules? Data play no part."""
     if rules.intercept[0] > rules.intercept[1]:
         return False
+    if rules.linear:
+        return integer_program(rules, max_terms, max_features).has_solution()
     caps = [(set(group), most) for group, most in rules.at_most]
 
     def allowed(chosen: frozenset[int]) -> bool:

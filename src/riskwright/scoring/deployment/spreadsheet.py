@@ -29,10 +29,11 @@ def to_spreadsheet(
 ) -> Formulas:
     """Formulas in English notation (commas between arguments), ready for the cell of one row.
 
-    An empty cell is a missing value, as is text that means so ("NA", ...) among levels. Text where the card reads a number, or a
-    missing value that the card refuses, gives #N/A. Text is compared by EXACT, since `=` would not
-    tell capitals apart. Excel keeps 15 digits of a number written in a formula, so its risk may
-    differ from the card's in the 15th digit.
+    An empty cell is a missing value, as is text that means so ("NA", ...) among levels. Text where
+    the card reads a number, or a missing value that the card refuses, gives #N/A. Text is compared
+    by EXACT, since `=` would not tell capitals apart. Spreadsheets compute and compare with 15
+    digits: the risk may differ from the card's beyond them, and a value closer than that to a cut
+    point counts as equal to it.
 
     Parameters
     ----------

@@ -1,0 +1,198 @@
+"""Runs the examples of the documentation, as a reader would, and compares what they print.
+
+On a page, top to bottom and in one folder:
+
+- a `sh` block holds `riskwright` and `python` commands and `make` targets, which must exist;
+- a `python` block runs, and later blocks see its names;
+- a `yaml NAME` block is the content of the file NAME;
+- a `text`, `sql` or `json` block right below a block that ran is what it prints. There a line `...`
+  stands for any lines, and neither seconds nor dates nor the width of blanks count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ROOT", "TUTORIAL", "Block", "Mismatch", "blocks", "pages", "run_page", "with_outputs"]
+
+ROOT = Path(__file__).resolve().parents[1]
+TUTORIAL = ROOT / "docs" / "tutorial-table.md"
+OUTPUTS = ("text", "sql", "json")
+_FENCE = re.compile(r"```(\w*) ?([\w.]*)\n(.*?)^```$", re.S | re.M)
+_VARYING = (
+    (re.compile(r"\d+\.\d+ s\b"), "0.00 s"),
+    (re.compile(r"\d{4}-\d{2}-\d{2}"), "2000-01-01"),
+    (re.compile(r" +"), " "),
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: `line` is that of its fence, `start` and `stop` bound its text."""
+
+    language: str
+    argument: str
+    text: str
+    line: int
+    start: int
+    stop: int
+    follows: bool  # nothing but blank lines since the block before
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """An output block and what was printed instead."""
+
+    block: Block
+    got: str
+
+    def __str__(self) -> str:
+        return f"line {self.block.line}: documented\n{self.block.text}\nprinted\n{self.got}"
+
+
+def pages() -> list[Path]:
+    """The pages with examples: the tutorial first, since the how-to pages go on in its folder."""
+    others = sorted((ROOT / "docs").rglob("*.md"))
+    return [TUTORIAL, ROOT / "README.md", *(page for page in others if page != TUTORIAL)]
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """All fenced blocks of a page."""
+    last = 0
+    for match in _FENCE.finditer(page):
+        yield Block(
+            language=match[1],
+            argument=match[2],
+            text=match[3],
+            line=page.count("\n", 0, match.start()) + 1,
+            start=match.start(3),
+            stop=match.end(3),
+            follows=last > 0 and not page[last : match.start()].strip(),
+        )
+        last = match.end()
+
+
+def run_page(page: str, folder: Path) -> list[Mismatch]:
+    """Run the blocks of a page in `folder`; an example that fails raises what it raised."""
+    names: dict[str, Any] = {"__name__": "example"}
+    printed: str | None = None
+    wrong = []
+    with contextlib.chdir(folder):
+        for block in blocks(page):
+            if block.language == "python":
+                printed = _printed(lambda b=block: exec(compile(b.text, f"line {b.line}", "exec"), names))
+            elif block.language == "sh":
+                printed = _printed(lambda b=block: _run_commands(b.text))
+            elif block.language == "yaml" and block.argument:
+                Path(block.argument).write_text(block.text, encoding="utf-8")
+                printed = None
+            elif block.language in OUTPUTS and block.follows and printed is not None:
+                if not _same(block.text, printed):
+                    wrong.append(Mismatch(block, printed))
+                printed = None
+            else:
+                printed = None
+    return wrong
+
+
+def with_outputs(page: str, wrong: list[Mismatch]) -> str:
+    """The page with outputs replaced by what was printed, except where they are abridged."""
+    for mismatch in reversed(wrong):
+        block = mismatch.block
+        if "..." not in block.text.splitlines():
+            page = page[: block.start] + mismatch.got.rstrip() + "\n" + page[block.stop :]
+    return page
+
+
+def _printed(action: Any) -> str:
+    """What `action` writes to standard output and standard error, as on a terminal."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
+    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+        action()
+    return raw.getvalue().decode()
+
+
+def _run_commands(text: str) -> None:
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            _run_command(words)
+
+
+def _run_command(words: list[str]) -> None:
+    if words[0] == "make":
+        _check_targets(words[1:])
+        return
+    if ">" in words:
+        words, target = words[: words.index(">")], words[words.index(">") + 1]
+        with open(target, "wb") as file:
+            stream = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+            with contextlib.redirect_stdout(stream):
+                _run_command(words)
+        return
+    if words[0] == "riskwright":
+        from riskwright.cli.__main__ import main
+
+        code = main(words[1:])
+    elif words[:3] == ["python", "-m", "riskwright.core.checker"]:
+        from riskwright.core.checker import main as check
+
+        code = check(words[3:])
+    else:
+        raise AssertionError(f"not a command that the examples may use: {shlex.join(words)}")
+    assert code == 0, f"{shlex.join(words)} ended with {code}"
+
+
+def _check_targets(words: list[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in words:
+        assert re.search(rf"^{re.escape(target)}:", makefile, re.M), f"no make target {target}"
+
+
+def _same(documented: str, printed: str) -> bool:
+    want, got = _plain(documented), _plain(printed)
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in want
+    )
+    return re.fullmatch(pattern, "".join(f"{line}\n" for line in got)) is not None
+
+
+def _plain(text: str) -> list[str]:
+    for varying, constant in _VARYING:
+        text = varying.sub(constant, text)
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+def main() -> int:
+    """Run every page and write the outputs anew; 1 where an abridged one must be put right."""
+    import tempfile
+
+    left = 0
+    with tempfile.TemporaryDirectory() as place:
+        for page in pages():
+            folder = Path(place) / page.relative_to(ROOT).with_suffix("")
+            if page.parent.name == "how-to":
+                shutil.copytree(Path(place) / "docs" / TUTORIAL.stem, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            text = page.read_text(encoding="utf-8")
+            wrong = run_page(text, folder)
+            page.write_text(with_outputs(text, wrong), encoding="utf-8")
+            for mismatch in wrong:
+                if "..." in mismatch.block.text.splitlines():
+                    left += 1
+                    print(f"{page.relative_to(ROOT)}: {mismatch}", file=sys.stderr)
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
