@@ -201,6 +201,7 @@ class Heuristic {
       if (cells.blocks > kManyBlocks && i >= kFewFinals) return;
       found[i].at(c.items.data(), n);
       Polish(problem_, cells, c.items.data()).run(c.weight.data(), found[i], progress_.stop);
+      if (cells.blocks > kManyBlocks) return;
       if (n > kLatticeTerms && (!problem_.unit || i >= kFewFinals)) return;
       Lattice lattice(problem_, progress_.stop);
       lattice.search(cells, c.items.data(), strict, c.weight.data(), node_budget(cells), found[i]);
@@ -266,7 +267,7 @@ class Heuristic {
     return {};
   }
 
-  static constexpr int kLatticeTerms = 6, kManyBlocks = 128, kFewFinals = 8, kMostRounds = 30,
+  static constexpr int kLatticeTerms = 6, kManyBlocks = 128, kFewFinals = 6, kMostRounds = 30,
                        kStarts = 4;
 
   const Problem& problem_;

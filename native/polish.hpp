@@ -10,6 +10,7 @@ class Polish {
   Polish(const Problem& problem, const Cells& cells, const int* items)
       : problem_(problem), cells_(cells), terms_(cells.terms), scale_(1.0 / problem.total) {
     strict_ = !problem.removable();
+    quick_ = cells.blocks > kManyBlocks;
     for (int j = 0; j < terms_; ++j) {
       low_[j] = problem.low[items[j]];
       high_[j] = problem.high[items[j]];
@@ -24,9 +25,12 @@ class Polish {
   // Good integer points near the coefficients `w` (intercept first), recorded in `sink`.
   void run(const double* w, Sink& sink, const std::atomic<bool>& stop) {
     std::vector<Point> starts = round(w);
-    const size_t tried = std::min<size_t>(starts.size(), cells_.blocks > 128 ? 2 : 3);
+    const size_t tried = std::min<size_t>(starts.size(), quick_ ? 1 : 3);
     for (size_t i = 0; i < tried && !stop.load(); ++i) {
       descend(starts[i], stop);
+      quick_ = false;
+      evaluate(starts[i]);
+      quick_ = cells_.blocks > kManyBlocks;
       sink.record(starts[i].objective, starts[i].slope, starts[i].intercept, starts[i].points);
     }
   }
@@ -87,7 +91,7 @@ class Polish {
           if (next.points[j] == 0.0 && strict_) next.points[j] += step;
           try_point(next, best, j, j);
         }
-      if (!(best.objective < current.objective - 1e-12) && cells_.blocks <= 256)
+      if (!(best.objective < current.objective - 1e-12) && !quick_)
         for (int j = 0; j < terms_; ++j)
           for (int i = 0; i < j; ++i)
             for (int signs = 0; signs < 4; ++signs) {
@@ -146,7 +150,8 @@ class Polish {
     double low[2] = {problem_.intercept_low, problem_.unit ? 1.0 : 0.0};
     double high[2] = {problem_.intercept_high, top};
     double w[2] = {p.intercept, std::min(p.slope, top)};
-    double loss = model_.minimise(totals_, low, high, w, scale_, kInfinity, 1e-12, 40).loss;
+    double loss = model_.minimise(totals_, low, high, w, scale_, kInfinity,
+                                  quick_ ? 1e-8 : 1e-12, quick_ ? 4 : 40).loss;
     if (problem_.unit) {
       const double below[2] = {std::floor(w[0]), 1.0}, above[2] = {std::ceil(w[0]), 1.0};
       const double a = Model<1>::loss_only(totals_, below, scale_);
@@ -164,7 +169,9 @@ class Polish {
   const Cells& cells_;
   int terms_;
   double scale_;
-  bool strict_;
+  static constexpr int kManyBlocks = 128;
+
+  bool strict_, quick_;  // quick: moves are compared by a few Newton steps
   double low_[kMaxTerms], high_[kMaxTerms];
   Cells totals_;
   Model<1> model_;

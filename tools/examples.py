@@ -86,7 +86,7 @@ def run_page(page: str, folder: Path) -> list[Mismatch]:
     names: dict[str, Any] = {"__name__": "example"}
     printed: str | None = None
     wrong = []
-    with contextlib.chdir(folder):
+    with contextlib.chdir(folder), _importable(folder):
         for block in blocks(page):
             if block.language == "python":
                 printed = _printed(lambda b=block: exec(compile(b.text, f"line {b.line}", "exec"), names))
@@ -111,6 +111,20 @@ def with_outputs(page: str, wrong: list[Mismatch]) -> str:
         if "..." not in block.text.splitlines():
             page = page[: block.start] + mismatch.got.rstrip() + "\n" + page[block.stop :]
     return page
+
+
+@contextlib.contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Modules that lie in the folder can be imported, for as long as this lasts."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
+                del sys.modules[name]
 
 
 def _printed(action: Any) -> str:

@@ -1,9 +1,9 @@
 """Checks a proof of optimality from its file alone: `python -m riskwright.core.checker FILE`.
 
 Nothing is shared with the search that wrote the proof. Every set of items that the constraints
-allow is excluded by a lower bound on its objective, each bound being a tangent of the convex loss,
-minimised over a box that holds all coefficients of that set. A tangent lies below the loss wherever
-it is taken, so a bad step of the minimiser can make a bound weak but never wrong.
+allow is excluded by a lower bound on its objective: a tangent of the convex loss, minimised over
+a box that holds all coefficients of that set. A tangent lies below the loss wherever it is taken,
+so a bad step of the minimiser can make a bound weak but never wrong.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import operator
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, islice, pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +30,17 @@ __all__ = ["check_proof", "main"]
 
 TOLERANCE = 1e-9
 _LARGEST_MARGIN = 1e-6
-_MOST_TERMS_BY_COUNTS = 7
-_MOST_SUPPORTS_ROW_BY_ROW = 200_000
-_BATCH = 2**21
-_ROW_BY_ROW = _BATCH
+_LARGEST_SCORE = 1e6  # beyond it, rounding may exceed the tolerance
+_MOST_TERMS_COUNTED = 7
+_MOST_SETS_ROW_BY_ROW = 200_000
+_BATCH = 2**21  # floating-point numbers worked on at a time
+_CONVERGED = 1e-7
+_STEPS = 50
 _STATUSES = ("optimal", "within_gap", "time_limit", "interrupted", "heuristic")
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
-Bits = NDArray[np.bool_]
-Nodes = tuple[Integers, Floats, Floats, Floats, Floats]
+Nodes = tuple[NDArray[Any], ...]
 
 
 class _Undecided(Exception):
@@ -51,7 +53,10 @@ class _Refuted(Exception):
 
 @dataclass(frozen=True)
 class _Problem:
-    """The `problem` and `patterns` of the file as arrays; weights are divided by their sum."""
+    """The problem and patterns of the file: d items, m rows, weights divided by their sum.
+
+    An item that is used has points other than 0, so ranges that end at 0 are cut to 1 or -1.
+    """
 
     unit: bool
     max_terms: int
@@ -68,14 +73,13 @@ class _Problem:
     intercept: tuple[float, float]
     labels: list[str]
     rows: Floats
-    positive: Floats
-    negative: Floats
+    classes: Floats
 
-    def allowed(self, used: Bits) -> Bits:
-        """Which rows of `used` (n x d) meet the constraints on sets of items."""
-        fits: Bits = used.sum(axis=1) <= self.max_terms
-        members = self.feature[:, None] == np.unique(self.feature)
-        fits &= ((used @ members) > 0).sum(axis=1) <= self.max_features
+    def allowed(self, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of the n sets of items (n x d) meet the constraints."""
+        features = used @ (self.feature[:, None] == np.unique(self.feature))
+        fits: NDArray[np.bool_] = features.sum(axis=1) <= self.max_features
+        fits &= used.sum(axis=1) <= self.max_terms
         for group in self.required:
             fits &= used[:, group].any(axis=1)
         for group, most in self.at_most:
@@ -89,50 +93,51 @@ class _Problem:
 class _Claim:
     items: list[int]
     points: Floats
+    status: str
     slope: float
     intercept: float
     loss: float
     objective: float
     lower_bound: float
-    status: str
 
 
 def check_proof(proof: dict[str, Any], *, seconds: float = 600.0) -> tuple[Finding, ...]:
-    """Verify a proof that a score card is the best of its class, or as near to it as it says.
+    """Verify that a score card is the best of its class, or as near to the best as its proof says.
 
     Parameters
     ----------
     proof : dict
         A proof file (`"format": "riskwright-proof"`) as plain JSON values.
     seconds : float
-        Time after which the lower bound, where it is not yet verified, is reported as undecided.
+        After this time a lower bound that is not yet verified is reported as undecided.
 
     Returns
     -------
     tuple of Finding
         `proof.feasible`, `proof.objective`, `proof.status` and `proof.bound`, in this order.
-        `passed` is None where a bound could be neither verified nor refuted.
+        `passed` is None where a bound was neither verified nor refuted.
 
     Raises
     ------
     ArtifactError
-        Where the file is not a proof or its parts do not fit together.
+        Where the file is no proof or its parts do not fit together.
 
     Notes
     -----
-    Verified is: no card of the stated class has an objective below `lower_bound` - 1e-9. With 0/1
-    items and up to 7 terms the time grows with the number m of patterns times the number of sets of
-    `max_terms` items out of d; other items are checked row by row, where there are at most 200,000
-    such sets. Beyond that, and when time runs out, only the relaxation over all items is verified:
-    real coefficients within the box of their points, any number of terms.
+    Verified means: no card of the stated class has an objective below `lower_bound` - 1e-9.
+    For 0/1 items and at most 7 terms, time grows with the number of patterns times the number of
+    sets of up to `max_terms` items. Other problems are checked row by row where there are at most
+    200,000 such sets. Beyond that, and when time runs out, what is verified is the relaxation over
+    all items: real coefficients in the box of their points, any number of terms.
     """
     problem, claim = _read(proof)
-    return (
-        _check_feasible(problem, claim),
-        _check_objective(problem, claim),
-        _check_status(problem, claim),
-        _check_bound(problem, claim, time.monotonic() + seconds),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (
+            _check_feasible(problem, claim),
+            _check_objective(problem, claim),
+            _check_status(problem, claim),
+            _check_bound(problem, claim.lower_bound, time.monotonic() + seconds),
+        )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -146,7 +151,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=600.0, help="time allowed (default 600)")
     options = parser.parse_args(argv)
     try:
-        findings = check_proof(_load(options.proof), seconds=options.seconds)
+        try:
+            proof = json.loads(options.proof.read_bytes())
+        except OSError as error:
+            raise ArtifactError("cannot read", got=error.strerror or str(error)) from None
+        except (ValueError, RecursionError):
+            raise ArtifactError("not a proof", expected="JSON written by riskwright") from None
+        findings = check_proof(proof, seconds=options.seconds)
     except RiskwrightError as error:
         print(f"{options.proof}: {error}", file=sys.stderr)
         return 2
@@ -155,15 +166,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{words[finding.passed]:<10} {finding.code:<16} {finding.sentence}")
     verdicts = {finding.passed for finding in findings}
     return 1 if False in verdicts else 3 if None in verdicts else 0
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise ArtifactError("cannot read", got=error.strerror or str(error)) from None
-    except (ValueError, RecursionError):
-        raise ArtifactError("not a proof", expected="JSON written by riskwright") from None
 
 
 # Reading
@@ -176,47 +178,46 @@ def _read(proof: Any) -> tuple[_Problem, _Claim]:
     if isinstance(version, int) and version > 1:
         raise SchemaTooNewError("proof of a newer version", expected="1", got=str(version))
     try:
-        if version != 1:
-            raise ValueError(f"version {version!r} instead of 1")
+        _need(version == 1, f"version {version!r} instead of 1")
         problem = _read_problem(proof["problem"], proof["patterns"])
         return problem, _read_claim(proof["claim"], len(problem.low))
     except KeyError as error:
         raise ArtifactError("incomplete proof", got=f"no {error}") from None
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ArtifactError("proof cannot be understood", got=str(error)) from None
 
 
 def _read_problem(told: dict[str, Any], patterns: dict[str, Any]) -> _Problem:
-    positive, negative = _vector(patterns["positive"]), _vector(patterns["negative"])
-    total = math.fsum([*positive, *negative])
-    _need(min(positive.min(), negative.min()) >= 0 < total, "weights below 0 or all 0")
     low, high = np.ceil(_vector(told["low"])), np.floor(_vector(told["high"]))
-    d = len(low)
+    classes = np.stack([_vector(patterns["positive"]), _vector(patterns["negative"])])
+    total = math.fsum(classes.ravel())
+    _need(bool((classes >= 0).all()) and total > 0, "weights are below 0 or all 0")
+    d, unit, features = len(low), told["unit"], told["max_features"]
+    start, stop = told["intercept"]
     problem = _Problem(
-        unit=told["unit"],
+        unit=unit,
         max_terms=_index(told["max_terms"]),
-        max_features=d if told["max_features"] is None else _index(told["max_features"]),
-        limit=math.inf if told["unit"] else float(told["max_log_odds"]),
+        max_features=d if features is None else _index(features),
+        limit=math.inf if unit else float(told["max_log_odds"]),
         penalty=float(told["penalty"]),
         margin=float(told["margin"]),
-        low=low,
-        high=high,
-        feature=np.array([_index(f) for f in told["feature"]], dtype=np.intp),
+        low=np.where(low == 0, 1.0, low),
+        high=np.where(high == 0, -1.0, high),
+        feature=np.array([_index(feature) for feature in told["feature"]], dtype=np.intp),
         required=[_indices(group, d) for group in told["required"]],
         at_most=[(_indices(group, d), _index(most)) for group, most in told["at_most"]],
         if_then=[(_index(first, d), _indices(group, d)) for first, group in told["if_then"]],
-        intercept=(float(told["intercept"][0]), float(told["intercept"][1])),
+        intercept=(float(start), float(stop)),
         labels=[str(label) for label in told["labels"]],
         rows=_matrix(patterns["rows"], d),
-        positive=positive / total,
-        negative=negative / total,
+        classes=classes / total,
     )
-    _need(isinstance(problem.unit, bool), "unit is neither true nor false")
-    _need(problem.limit > 0 and 0 <= problem.penalty < math.inf, "penalty or bound out of range")
-    _need(0 <= problem.margin <= _LARGEST_MARGIN, f"margin outside 0 to {_LARGEST_MARGIN}")
-    _need(all(map(math.isfinite, problem.intercept)), "intercept without bounds")
-    _need(len(problem.rows) == len(positive) == len(negative), "weights do not match the rows")
-    lengths = {d, len(high), len(problem.feature), len(problem.labels)}
+    _need(isinstance(unit, bool), "unit is neither true nor false")
+    _need(problem.limit > 0 and 0 <= problem.penalty < math.inf, "penalty or limit out of range")
+    _need(0 <= problem.margin <= _LARGEST_MARGIN, f"margin is outside 0 to {_LARGEST_MARGIN}")
+    _need(all(map(math.isfinite, problem.intercept)), "the intercept has no bounds")
+    _need(len(problem.rows) == classes.shape[1], "weights do not match the rows")
+    lengths = {len(high), len(problem.feature), len(problem.labels)}
     _need(lengths == {d}, "low, high, feature and labels differ in length")
     return problem
 
@@ -224,42 +225,38 @@ def _read_problem(told: dict[str, Any], patterns: dict[str, Any]) -> _Problem:
 def _read_claim(told: dict[str, Any], d: int) -> _Claim:
     items, points = _indices(told["items"], d), _vector(told["points"])
     _need(len(items) == len(points), "items and points differ in length")
-    used = np.flatnonzero(points)
     names = ("slope", "intercept", "loss", "objective", "lower_bound")
     numbers = {name: float(told[name]) for name in names}
-    finite = all(math.isfinite(numbers[name]) for name in names[:4])
-    _need(finite and numbers["lower_bound"] < math.inf, "claimed numbers are not finite")
-    return _Claim([items[i] for i in used], points[used], status=str(told["status"]), **numbers)
+    _need(all(math.isfinite(numbers[name]) for name in names[:4]), "a claimed number is not finite")
+    _need(numbers["lower_bound"] < math.inf, "the lower bound is no number")
+    used = np.flatnonzero(points)
+    return _Claim([items[i] for i in used], points[used], str(told["status"]), **numbers)
 
 
-def _need(holds: bool | np.bool_, problem: str) -> None:
+def _need(holds: bool, problem: str) -> None:
     if not holds:
         raise ValueError(problem)
 
 
 def _vector(values: Any) -> Floats:
     vector = np.asarray(values, dtype=np.float64)
-    _need(vector.ndim == 1 and np.isfinite(vector).all(), "a list holds more than finite numbers")
+    _need(vector.ndim == 1 and bool(np.isfinite(vector).all()), "a list is not of finite numbers")
     return vector
 
 
 def _matrix(rows: Any, d: int) -> Floats:
-    _need(len(rows) > 0, "no patterns")
-    if isinstance(rows[0], str):
-        _need({len(row) for row in rows} == {d}, f"a pattern has not {d} items")
-        text = np.frombuffer("".join(rows).encode(), dtype=np.uint8)
-        _need(len(text) == d * len(rows) and np.isin(text, (48, 49)).all(), "items not 0 or 1")
-        return (text - 48.0).reshape(len(rows), d)
+    if rows and all(isinstance(row, str) for row in rows):
+        _need(set("".join(rows)) <= {"0", "1"}, "items are not 0 or 1")
+        rows = [list(row) for row in rows]
     matrix = np.asarray(rows, dtype=np.float64)
-    _need(matrix.shape == (len(rows), d) and np.isfinite(matrix).all(), "rows not finite numbers")
+    fits = matrix.shape == (len(rows), d) and len(rows) > 0 and bool(np.isfinite(matrix).all())
+    _need(fits, f"the patterns are not rows of {d} finite numbers")
     return matrix
 
 
-def _index(value: Any, below: int | None = None) -> int:
-    number = int(value)
-    _need(number == value and 0 <= number, f"{value!r} is not a whole number of 0 or more")
-    _need(below is None or number < below, f"there is no item {value!r}")
-    return number
+def _index(value: Any, below: float = math.inf) -> int:
+    _need(0 <= operator.index(value) < below, f"{value!r} is out of range")
+    return operator.index(value)
 
 
 def _indices(values: Any, below: int) -> list[int]:
@@ -270,90 +267,84 @@ def _indices(values: Any, below: int) -> list[int]:
 
 
 def _finding(code: str, passed: bool | None, sentence: str, method: str) -> Finding:
-    severity = "medium" if passed is None else "info" if passed else "high"
     return Finding(
-        code=f"proof.{code}", sentence=sentence, severity=severity, passed=passed, method=method
+        code=f"proof.{code}",
+        sentence=sentence,
+        severity="medium" if passed is None else "info" if passed else "high",
+        passed=passed,
+        method=method,
     )
 
 
 def _check_feasible(problem: _Problem, claim: _Claim) -> Finding:
     used = np.zeros((1, len(problem.low)), dtype=bool)
     used[0, claim.items] = True
-    low, high = problem.low[claim.items], problem.high[claim.items]
-    largest = claim.slope * np.abs(claim.points).max(initial=0.0)
+    points, low, high = claim.points, problem.low[claim.items], problem.high[claim.items]
+    largest = claim.slope * np.abs(points).max(initial=0.0)
     start, stop = problem.intercept
-    rules = {
-        "an item is named twice": len(set(claim.items)) == len(claim.items),
-        "points are not whole numbers": np.array_equal(claim.points, np.round(claim.points)),
-        "points are out of range": np.all((low <= claim.points) & (claim.points <= high)),
-        "the items break a constraint": problem.allowed(used).all(),
-        "the intercept is out of range": start - TOLERANCE <= claim.intercept <= stop + TOLERANCE,
+    whole = problem.unit and claim.intercept != round(claim.intercept)
+    broken = {
+        "an item is named twice": len(set(claim.items)) < len(claim.items),
+        "points are not whole numbers": bool((points != np.round(points)).any()),
+        "points are out of range": bool(((points < low) | (points > high)).any()),
+        "the items break a constraint": not problem.allowed(used).all(),
+        "the slope is not 1": problem.unit and claim.slope != 1.0,
+        "the slope is not above 0": claim.slope < 0.0 or (claim.slope == 0.0 and claim.items),
+        "slope x points is out of range": largest > problem.limit + TOLERANCE,
+        "the intercept is not a whole number": whole,
+        "the intercept is out of range": abs(2 * claim.intercept - start - stop)
+        > stop - start + TOLERANCE,
     }
-    if problem.unit:
-        rules["the slope is not 1"] = claim.slope == 1.0
-        rules["the intercept is no whole number"] = claim.intercept == round(claim.intercept)
-    else:
-        rules["the slope is not above 0"] = claim.slope > 0.0 or not claim.items
-        rules["slope x points is out of range"] = largest <= problem.limit + TOLERANCE
-    broken = [rule for rule, holds in rules.items() if not holds]
-    return _finding(
-        "feasible",
-        not broken,
-        f"The card is not of the stated class: {'; '.join(broken)}."
-        if broken
-        else f"The card of {len(claim.items)} terms meets every stated rule.",
-        "each rule applied to the card",
-    )
+    names = "; ".join(name for name, is_broken in broken.items() if is_broken)
+    kept = f"The card of {len(points)} terms meets every rule of its class."
+    sentence = f"The card is not of the stated class: {names}." if names else kept
+    return _finding("feasible", not names, sentence, "each rule applied to the card")
 
 
 def _check_objective(problem: _Problem, claim: _Claim) -> Finding:
     score = claim.slope * (problem.rows[:, claim.items] @ claim.points) + claim.intercept
     softplus = np.maximum(score, 0.0) + np.log1p(np.exp(-np.abs(score)))
-    events, others = problem.positive * (softplus - score), problem.negative * softplus
-    loss = math.fsum([*events, *others])
+    losses = problem.classes * np.stack([softplus - score, softplus])
+    loss = math.fsum(losses.ravel()) if np.isfinite(losses).all() else math.inf
     objective = loss + problem.penalty * len(claim.items)
     error = max(abs(loss - claim.loss), abs(objective - claim.objective))
-    return _finding(
-        "objective",
-        error <= TOLERANCE,
+    sentence = (
         f"Loss {loss:.10f} and objective {objective:.10f}, recomputed, "
-        f"differ from the claim by {error:.1e}.",
-        "exact sum over the patterns",
+        f"differ from the claim by {error:.1e}."
     )
+    return _finding("objective", error <= TOLERANCE, sentence, "exact sum over the patterns")
 
 
 def _check_status(problem: _Problem, claim: _Claim) -> Finding:
     gap = claim.objective - claim.lower_bound
-    fits = claim.status in _STATUSES and gap >= -TOLERANCE
-    if claim.status == "optimal":
-        fits = fits and gap <= problem.margin + TOLERANCE
+    most = problem.margin + TOLERANCE if claim.status == "optimal" else math.inf
+    fits = claim.status in _STATUSES and -TOLERANCE <= gap <= most
     verb = "fits" if fits else "does not fit"
-    return _finding(
-        "status",
-        fits,
-        f"Status {claim.status!r} {verb} an objective {gap:.3g} above the lower bound.",
-        "objective less lower bound",
-    )
+    sentence = f"Status {claim.status!r} {verb} an objective {gap:.3g} above the lower bound."
+    return _finding("status", fits, sentence, "objective less lower bound")
 
 
 # The lower bound
 
 
-def _check_bound(problem: _Problem, claim: _Claim, deadline: float) -> Finding:
-    floor = claim.lower_bound
+def _check_bound(problem: _Problem, floor: float, deadline: float) -> Finding:
     if floor <= 0.0:
-        sentence = "The claimed lower bound is not above 0, which holds for every card."
-        return _finding("bound", True, sentence, "logistic loss is positive")
+        sentence = "The claimed lower bound is not above 0, so it holds for every card."
+        return _finding("bound", True, sentence, "the loss is not negative")
     space = _Space(problem, floor - TOLERANCE, deadline)
-    root = space.root_bound()
+    method = "relaxation over all items"
+    root, largest = space.relaxation()
+    if not largest <= _LARGEST_SCORE:
+        sentence = "Nothing is verified of the lower bound: numbers this large round too coarsely."
+        return _finding("bound", None, sentence, method)
     if root >= space.target:
-        sentence = f"No card lies below {floor:.10f}: not even with every item and real points."
-        return _finding("bound", True, sentence, "relaxation over all items")
+        sentence = f"No card lies below {floor:.10f}: not even with all items and real points."
+        return _finding("bound", True, sentence, method)
     partly = f"Verified down to {root:.10f} only, not to the claimed {floor:.10f}"
-    method = "exclusion of every set of items"
-    if not space.affordable():
+    if not space.counted and space.total > _MOST_SETS_ROW_BY_ROW:
         sentence = f"{partly}: {space.total:,} sets of items are too many to go through."
-        return _finding("bound", None, sentence, "relaxation over all items")
+        return _finding("bound", None, sentence, method)
+    method = "exclusion of every set of items"
     try:
         space.exclude_all()
     except _Refuted as card:
@@ -366,277 +357,257 @@ def _check_bound(problem: _Problem, claim: _Claim, deadline: float) -> Finding:
 
 
 class _Space:
-    """All cards of the class, over the usable items in order of strength.
+    """All cards of the class, by the set of items that have points; strongest items first.
 
-    A card belongs to the set of items that have points other than 0, so each set is excluded by
-    itself, with its own penalty; ranges that end at 0 are cut back to 1 or -1. Items `size` and
-    `size + 1` are empty and worth 0 points: they fill up sets of fewer than `max_terms` items.
+    Sets have one length, `width`: those of fewer items are filled up with empty items, numbered
+    from `size` on, that never hold and have 0 points. The last column of `rows` is all ones.
     """
 
     def __init__(self, problem: _Problem, target: float, deadline: float) -> None:
-        low = np.where(problem.low == 0, 1.0, problem.low)
-        high = np.where(problem.high == 0, -1.0, problem.high)
-        usable = np.flatnonzero((problem.low <= problem.high) & (low <= high))
-        rows = problem.rows[:, usable]
-        both = problem.positive + problem.negative
-        pull = (both * problem.positive.sum() - problem.positive) @ rows
-        spread = both @ rows**2 - (both @ rows) ** 2
-        order = np.argsort(-(pull**2) / np.maximum(spread, 1e-12), kind="stable")
         self.problem, self.target, self.deadline = problem, target, deadline
-        self.items = np.r_[usable[order], len(low), len(low) + 1]
-        self.size = len(order)
-        self.terms = min(problem.max_terms, self.size)
-        self.low = np.r_[low[self.items[:-2]], 0.0, 0.0]
-        self.high = np.r_[high[self.items[:-2]], 0.0, 0.0]
-        self.rows = np.hstack([rows[:, order], np.zeros((len(rows), 2)), np.ones((len(rows), 1))])
-        self.classes = np.stack([problem.positive, problem.negative])
-        self.by_counts = bool(np.isin(rows, (0, 1)).all()) and self.terms <= _MOST_TERMS_BY_COUNTS
+        usable = np.flatnonzero(problem.low <= problem.high)
+        rows, weight = problem.rows[:, usable], problem.classes.sum(axis=0)
+        pull = (weight * problem.classes[0].sum() - problem.classes[0]) @ rows
+        spread = weight @ rows**2 - (weight @ rows) ** 2
+        order = np.argsort(-(pull**2) / np.maximum(spread, 1e-12), kind="stable")
+        self.size, self.terms = len(usable), min(problem.max_terms, len(usable))
+        self.width = max(self.terms, 3)
+        empty, d = self.width, len(problem.low)
+        self.items = np.r_[usable[order], np.full(empty, d)]
+        self.low = np.r_[problem.low[usable[order]], np.zeros(empty)]
+        self.high = np.r_[problem.high[usable[order]], np.zeros(empty)]
+        m = len(rows)
+        self.rows = np.hstack([rows[:, order], np.zeros((m, empty)), np.ones((m, 1))])
+        self.counted = bool(np.isin(rows, (0, 1)).all()) and self.width <= _MOST_TERMS_COUNTED
         self.total = sum(math.comb(self.size, k) for k in range(self.terms + 1))
         self.examined = 0
-        self.slopes = (1.0, 1.0) if problem.unit else (0.0, problem.limit)
-        least, most = problem.intercept
-        self.intercept = (math.ceil(least), math.floor(most)) if problem.unit else (least, most)
+        self.slopes = np.array([1.0, 1.0] if problem.unit else [0.0, problem.limit])
+        start, stop = problem.intercept
+        self.intercept = (math.ceil(start), math.floor(stop)) if problem.unit else (start, stop)
 
-    def affordable(self) -> bool:
-        return self.by_counts or self.total <= _MOST_SUPPORTS_ROW_BY_ROW
+    def ends(self, low: Floats, high: Floats, slopes: Floats) -> tuple[Floats, Floats]:
+        """Ends of slope x points, after those of the intercept in the first column."""
+        (a, b), limit = slopes.T[..., None], self.problem.limit
+        left, right = low.copy(), high.copy()
+        left[:, 1:] = np.maximum(np.minimum(low * a, low * b)[:, 1:], -limit)
+        right[:, 1:] = np.minimum(np.maximum(high * a, high * b)[:, 1:], limit)
+        return left, right
 
-    def check_time(self) -> None:
-        if time.monotonic() > self.deadline:
-            raise _Undecided("the time allowed is up")
+    def points(self, sets: Integers) -> tuple[Floats, Floats]:
+        """Least and largest intercept and points of each set (n x (1 + length))."""
+        start, stop = (np.full(len(sets), end) for end in self.intercept)
+        return np.c_[start, self.low[sets]], np.c_[stop, self.high[sets]]
 
-    def box(self, low: Floats, high: Floats, slopes: Floats) -> tuple[Floats, Floats]:
-        """Least and largest slope x points, the two ends of the slopes being the last axis."""
-        a, b = slopes[..., :1], slopes[..., 1:]
-        limit = self.problem.limit
-        return (
-            np.maximum(np.minimum(low * a, low * b), -limit),
-            np.minimum(np.maximum(high * a, high * b), limit),
-        )
+    def coefficients(self, sets: Integers, *, optional: bool = False) -> tuple[Floats, Floats]:
+        """Least and largest intercept and coefficients of each set; 0 too where optional."""
+        low, high = self.points(sets)
+        if optional:
+            low[:, 1:], high[:, 1:] = np.minimum(low[:, 1:], 0.0), np.maximum(high[:, 1:], 0.0)
+        return self.ends(low, high, np.tile(self.slopes, (len(sets), 1)))
 
-    def root_bound(self) -> float:
-        """Lower bound on every card: real coefficients on all items, no penalty."""
-        low = np.r_[self.intercept[0], np.minimum(self.low[: self.size], 0.0)]
-        high = np.r_[self.intercept[1], np.maximum(self.high[: self.size], 0.0)]
-        low[1:], high[1:] = self.box(low[1:], high[1:], np.array(self.slopes))
-        design, start = self.design(range(self.size)), np.zeros((1, self.size + 1))
-        bound = _minimise(design, self.classes[:, None], low[None], high[None], start)[2]
-        return max(float(bound[0]), 0.0)
+    def relaxation(self) -> tuple[float, float]:
+        """Lower bound on every card, with all items and real points, and the largest score met."""
+        items = np.arange(self.size)
+        design, (low, high) = self.design(items), self.coefficients(items[None], optional=True)
+        largest = np.maximum(-low[0], high[0]) @ np.abs(design).max(axis=0)
+        bound = _minimise(design, self.problem.classes[:, None], low, high, np.zeros_like(low))[2]
+        return max(float(bound[0]), 0.0), float(largest)
+
+    def design(self, items: Integers) -> Floats:
+        return self.rows[:, np.r_[-1, items]]
 
     def exclude_all(self) -> None:
         """Raises `_Refuted` or `_Undecided` unless every set of items is excluded."""
-        beyond = self.by_counts and self.terms >= 3
-        cost = len(self.rows) if self.by_counts else _ROW_BY_ROW
-        for size in range(self.terms - 2 if beyond else self.terms + 1):
-            supports = combinations(range(self.size), size)
-            while batch := list(islice(supports, max(1, _BATCH // cost))):
-                self.check_time()
-                chosen = np.array(batch, dtype=np.intp).reshape(len(batch), size)
-                if self.by_counts:
-                    self.exclude(_cube(size), self.cells(chosen), chosen)
-                else:
-                    self.exclude(self.design(batch[0]), self.classes[:, None], chosen)
-                self.examined += len(batch)
-        for outer in combinations(range(self.size), self.terms - 3) if beyond else ():
-            self.check_time()
-            self.exclude_beyond(outer)
+        if self.counted:
+            for outer in self.sets(self.width - 3):
+                self.exclude_from(outer)
+            return
+        for size in range(self.terms + 1):
+            for items in combinations(range(self.size), size):
+                one = np.array([items], dtype=np.intp)
+                start = np.zeros((1, size + 1))
+                self.exclude(self.design(one[0]), self.problem.classes[:, None], one, start)
+                self.examined += 1
 
-    def design(self, items: Sequence[int]) -> Floats:
-        return self.rows[:, [-1, *items]]
+    def sets(self, length: int) -> Iterator[tuple[int, ...]]:
+        """All sets of up to `length` items, filled up with empty items."""
+        for size in range(length + 1):
+            for items in combinations(range(self.size), size):
+                yield items + tuple(range(self.size, self.size + length - size))
 
-    def cells(self, supports: Integers) -> Floats:
-        """Weights (2, n, 2^k) of events and non-events by which of the k 0/1 items hold."""
-        n, k = supports.shape
-        bits = self.rows.T[supports].astype(np.intp)
-        code = np.arange(n)[:, None] << k
-        for b in range(k):
-            code = code + (bits[:, b] << b)
-        flat = np.broadcast_to(code, (n, len(self.rows))).ravel()
-        counts = [np.bincount(flat, np.tile(w, n), minlength=n << k) for w in self.classes]
-        return np.stack(counts).reshape(2, n, 1 << k)
+    def following(self, item: int) -> range:
+        """What may come next in a set: any later item or the first of the unused empty ones."""
+        return range(item + 1, max(self.size, item + 1) + 1)
 
-    def exclude_beyond(self, outer: tuple[int, ...]) -> None:
-        """Exclude all sets of outer + one inner + two more items, in this order.
+    def exclude_from(self, outer: tuple[int, ...]) -> None:
+        """Exclude all sets that begin with the outer items.
 
-        Products of matrices count, for each inner item, the cells of every such set; the tangent at
-        the best coefficients of outer + inner + one item (the base) then bounds those of one more.
-        The last of the items may be the empty ones.
+        The cells of a set are the combinations of its items. For each inner item, that is one more,
+        products of matrices count the cells of all sets that end in two further items.
         """
         first = outer[-1] + 1 if outer else 0
         code = self.rows[:, list(outer)] @ 2.0 ** np.arange(len(outer))
         order = np.argsort(code, kind="stable")
         starts = np.searchsorted(code[order], np.arange(1 << len(outer)))
-        rows, weights = self.rows[order, first:], self.classes[:, order]
-        whole = _pair_counts(rows, weights, starts)
-        pairs, bases = [], []
-        for inner in range(first, self.size):
-            at = inner - first
-            rare = rows[:, at].mean() < 0.5
-            part = np.flatnonzero(rows[:, at] == rare)
-            there = _pair_counts(rows[part, at + 1 :], weights[:, part], np.searchsorted(part, starts))
-            elsewhere = whole[:, :, at + 1 :, at + 1 :] - there
-            pair = np.concatenate([elsewhere, there] if rare else [there, elsewhere], axis=1)
-            pair = np.maximum(pair, 0.0)
-            last = np.arange(inner + 1, self.size + 1)
+        rows, weights = self.rows[order], self.problem.classes[:, order]
+        whole = _pair_counts(rows[:, first:], weights, starts)
+        bases, cells, tails = [], [], []
+        for inner in self.following(first - 1):
+            last = np.array(self.following(inner))
+            tail = np.r_[last, last[-1] + 1]
+            rarer = rows[:, inner].mean() < 0.5
+            part = np.flatnonzero(rows[:, inner] == rarer)
+            here = rows[np.ix_(part, np.r_[tail, -1])]
+            fewer = _pair_counts(here, weights[:, part], np.searchsorted(part, starts))
+            at = np.r_[tail - first, -1]
+            rest = np.maximum(whole[:, :, at[:, None], at] - fewer, 0.0)
+            pair = np.concatenate([rest, fewer] if rarer else [fewer, rest], axis=1)
             held, every = pair[:, :, :-2, -1], pair[:, :, -1:, -1]
-            base = np.column_stack([np.tile([*outer, inner], (len(last), 1)), last])
-            pairs.append(pair)
-            bases.append((base, np.concatenate([every - held, held], axis=1).swapaxes(1, 2)))
-        if bases:
-            self.exclude_pairs(pairs, bases)
+            bases.append(np.c_[np.tile([*outer, inner], (len(last), 1)), last])
+            cells.append(np.concatenate([every - held, held], axis=1).swapaxes(1, 2))
+            tails.append((tail, pair))
+        self.exclude_pairs(np.concatenate(bases), np.concatenate(cells, axis=1), tails)
 
-    def exclude_pairs(self, pairs: list[Floats], bases: list[tuple[Integers, Floats]]) -> None:
-        support = np.concatenate([base for base, _ in bases])
-        counts = np.concatenate([count for _, count in bases], axis=1)
-        n, k = support.shape
-        design, cut = _cube(k), np.array(self.slopes)
-        low, high = self.box(self.low, self.high, cut)
-        ends = [np.column_stack([np.full(n, e), side[support]])
-                for e, side in zip(self.intercept, (low, high), strict=True)]
-        point = _minimise(design, counts, *ends, np.zeros((n, k + 1)), tolerance=1e-7, steps=12)[0]
-        loss, gradient, risk = _evaluate(design, counts, point)
-        bound = _tangent(loss, gradient, point, *ends)
-        bound += self.problem.penalty * (support < self.size).sum(axis=1)
-        found, done = [], 0
-        for pair in pairs:
-            t = pair.shape[-1] - 1
-            here = slice(done, done + t - 1)
-            done += t - 1
-            both, half = pair.sum(axis=0), pair.shape[1]
-            without, gain = risk[here, :half], risk[here, half:] - risk[here, :half]
-            slope = without @ both[:, :t, -1] - pair[0, :, :t, -1].sum(axis=0)
-            slope += (gain[:, None, :] @ both[:, : t - 1, :t].swapaxes(0, 1))[:, 0]
-            tail = slice(self.size + 2 - t, self.size + 2)
-            reach = bound[here, None] + np.minimum(slope * low[tail], slope * high[tail])
-            reach[:, : t - 2] += self.problem.penalty
-            reach[: t - 2, t - 1] = np.inf
-            l, j = np.nonzero(np.triu(reach < self.target, 1))
-            self.examined += 1 + (t - 2) + (t - 2) * (t - 3) // 2
-            if len(l):
-                one, two = pair[:, :, l, -1], pair[:, :, j, -1]
-                joint, every = pair[:, :, l, j], pair[:, :, -1:, -1]
-                cells = [every - one - two + joint, one - joint, two - joint, joint]
-                found.append((
-                    np.column_stack([support[here][l], j + tail.start]),
-                    np.concatenate(cells, axis=1).swapaxes(1, 2),
-                    np.column_stack([point[here][l], np.zeros(len(l))]),
-                ))
-        if found:
-            supports, cells, starts = zip(*found)
-            self.exclude(_cube(k + 1), np.concatenate(cells, axis=1), np.concatenate(supports),
-                         np.concatenate(starts))
-
-    def exclude(
-        self, design: Floats, counts: Floats, supports: Integers, start: Floats | None = None
+    def exclude_pairs(
+        self, bases: Integers, cells: Floats, tails: list[tuple[Integers, Floats]]
     ) -> None:
-        """Exclude sets of items by splitting their boxes of points and slopes until none is open.
-
-        counts (2, n, cells) belong to the n supports, whose cells are the rows of the design.
-        """
-        n, k = supports.shape
-        used = np.zeros((n, len(self.problem.low) + 2), dtype=bool)
-        used[np.arange(n)[:, None], self.items[supports]] = True
-        keep = np.flatnonzero(self.problem.allowed(used[:, :-2]))
-        targets = self.target - self.problem.penalty * used[:, :-2].sum(axis=1)
-        low, high = (
-            np.column_stack([np.full(n, end), side[supports]])[keep]
-            for end, side in zip(self.intercept, (self.low, self.high), strict=True)
+        """Exclude every base + one more item by the tangent at the best coefficients of the base."""
+        self.check_time()
+        cube, problem = _cube(self.width - 1), self.problem
+        low, high = self.coefficients(bases)
+        point = _minimise(cube, cells, low, high, np.zeros_like(low))[0]
+        loss, gradient, risk = _evaluate(cube, cells, point)
+        bound = _tangent(loss, gradient, point, low, high)
+        used = (bases < self.size).sum(axis=1)
+        left, right = (end[0, 1:] for end in self.coefficients(np.arange(len(self.low))[None]))
+        found: list[tuple[NDArray[Any], ...]] = []
+        row = 0
+        for tail, pair in tails:
+            base, half, t = slice(row, row + len(tail) - 1), pair.shape[1], len(tail)
+            row = base.stop
+            both, without = pair.sum(axis=0), risk[base, :half]
+            change = risk[base, half:] - without
+            slope = without @ both[:, :t, -1] - pair[0, :, :t, -1].sum(axis=0)
+            slope += (change[:, None] @ both[:, : t - 1, :t].swapaxes(0, 1))[:, 0]
+            terms = used[base, None] + (tail < self.size)
+            reach = np.minimum(slope * left[tail], slope * right[tail]) + problem.penalty * terms
+            last = tail[:-1, None]
+            valid = (tail > last) & (tail <= np.maximum(self.size, last + 1))
+            valid &= terms <= problem.max_terms
+            self.examined += int(valid.sum())
+            i, j = np.nonzero(valid & ~(bound[base, None] + reach >= self.target))
+            one, two, joint = pair[:, :, i, -1], pair[:, :, j, -1], pair[:, :, i, j]
+            neither = pair[:, :, -1:, -1] - one - two + joint
+            counts = np.concatenate([neither, one - joint, two - joint, joint], axis=1)
+            starts = np.c_[point[base][i], np.zeros(len(i))]
+            found.append((np.c_[bases[base][i], tail[j]], counts.swapaxes(1, 2), starts))
+        sets, counts, starts = zip(*found, strict=True)
+        self.exclude(
+            _cube(self.width),
+            np.maximum(np.concatenate(counts, axis=1), 0.0),
+            np.concatenate(sets),
+            np.concatenate(starts),
         )
+
+    def exclude(self, design: Floats, counts: Floats, sets: Integers, start: Floats) -> None:
+        """Exclude sets by splitting their boxes of points and slopes until none is open.
+
+        counts (2 x n x cells) are the weights of events and others in the cells of each of the n
+        sets; the cells are the rows of the design.
+        """
+        used = np.zeros((len(sets), len(self.problem.low) + 1), dtype=bool)
+        used[np.arange(len(sets))[:, None], self.items[sets]] = True
+        keep = np.flatnonzero(self.problem.allowed(used[:, :-1]))
+        targets = self.target - self.problem.penalty * used[:, :-1].sum(axis=1)
         slopes = np.tile(self.slopes, (len(keep), 1))
-        begin = np.zeros((n, k + 1)) if start is None else start
-        open_nodes: list[Nodes] = [(keep, low, high, slopes, begin[keep])]
-        size = max(1, _BATCH // (design.size * (k + 1)))
-        while open_nodes:
+        stack: list[Nodes] = [(keep, *self.points(sets[keep]), slopes, start[keep])]
+        size = max(1, _BATCH // (design.size * design.shape[1]))
+        while stack:
             self.check_time()
-            nodes = open_nodes.pop()
+            nodes = stack.pop()
             if len(nodes[0]) > size:
-                open_nodes.append(tuple(part[size:] for part in nodes))
-                nodes = tuple(part[:size] for part in nodes)
-            points, slopes = nodes[1][:, 1:], nodes[3]
-            line = (points == nodes[2][:, 1:]).all(axis=1) & (slopes[:, 0] < slopes[:, 1])
-            for bounded, picked in ((self.open_boxes, ~line), (self.open_lines, line)):
-                if picked.any():
-                    part = tuple(array[picked] for array in nodes)
-                    part = bounded(design, counts, targets, supports, part)
-                    if len(part[0]):
-                        open_nodes.append(self.split(part))
+                stack.append(tuple(array[size:] for array in nodes))
+                nodes = tuple(array[:size] for array in nodes)
+            which, low, high, slopes, _ = nodes
+            line = (low[:, 1:] == high[:, 1:]).all(axis=1) & (slopes[:, 0] < slopes[:, 1])
+            for is_line in (False, True):
+                part = tuple(array[line == is_line] for array in nodes)
+                if len(part[0]):
+                    part = self.still_open(design, counts, targets, sets, part, is_line)
+                    stack.append(self.halves(part))
 
-    def open_boxes(
-        self, design: Floats, counts: Floats, targets: Floats, supports: Integers, nodes: Nodes
+    def still_open(
+        self,
+        design: Floats,
+        counts: Floats,
+        targets: Floats,
+        sets: Integers,
+        nodes: Nodes,
+        is_line: bool,
     ) -> Nodes:
-        """The nodes whose bound does not reach the target, starting from their best coefficients."""
+        """The nodes whose bound misses their target. A line has fixed points and open slopes."""
         which, low, high, slopes, start = nodes
-        left, right = low.copy(), high.copy()
-        left[:, 1:], right[:, 1:] = self.box(low[:, 1:], high[:, 1:], slopes)
+        if is_line:
+            points = low[:, 1:]
+            top = self.problem.limit / np.maximum(1.0, np.abs(points).max(axis=1, initial=0.0))
+            slopes = np.minimum(slopes, top[:, None])
+            totals = points @ design[:, 1:].T
+            design = np.stack([np.ones_like(totals), totals], axis=2)
+            left, right = np.c_[low[:, 0], slopes[:, 0]], np.c_[high[:, 0], slopes[:, 1]]
+            begin = np.c_[start[:, 0], slopes.mean(axis=1)]
+        else:
+            left, right = self.ends(low, high, slopes)
+            begin = start
         target = targets[which]
-        point, value, bound = _minimise(design, counts[:, which], left, right, start, target)
-        is_open = bound < target
-        exact = np.flatnonzero(is_open & (low == high).all(axis=1))
-        if len(exact):
-            i = exact[0]
-            self.refute(supports[which[i]], low[i, 1:], 1.0, low[i, 0], value[i])
-        return tuple(a[is_open] for a in (which, low, high, slopes, point))
-
-    def open_lines(
-        self, design: Floats, counts: Floats, targets: Floats, supports: Integers, nodes: Nodes
-    ) -> Nodes:
-        """The same for nodes that have one choice of points and a range of slopes."""
-        which, low, high, slopes, start = nodes
-        points = low[:, 1:]
-        top = self.problem.limit / np.maximum(1.0, np.abs(points).max(axis=1, initial=0.0))
-        slopes = np.column_stack([slopes[:, 0], np.minimum(slopes[:, 1], top)])
-        left = np.column_stack([low[:, 0], slopes[:, 0]])
-        right = np.column_stack([high[:, 0], slopes[:, 1]])
-        totals = points @ design[:, 1:].T
-        lines = np.stack([np.ones_like(totals), totals], axis=-1)
-        middle = np.column_stack([start[:, 0], slopes.mean(axis=1)])
-        target = targets[which]
-        point, value, bound = _minimise(lines, counts[:, which], left, right, middle, target)
-        is_open = (bound < target) & (slopes[:, 0] <= slopes[:, 1])
-        below = np.flatnonzero(is_open & (value < target))
-        if len(below):
-            i = below[0]
-            self.refute(supports[which[i]], points[i], point[i, 1], point[i, 0], value[i])
-        if (slopes[is_open, 1] - slopes[is_open, 0] < 1e-9).any():
+        point, value, bound = _minimise(design, counts[:, which], left, right, begin, target)
+        missed = ~(bound >= target)
+        final = missed & (is_line | (low == high).all(axis=1))
+        for i in np.flatnonzero(final & (value < target))[:1]:
+            slope = point[i, 1] if is_line else 1.0
+            self.refute(sets[which[i]], low[i, 1:], slope, point[i, 0], value[i])
+        if (final & (slopes[:, 1] - slopes[:, 0] < TOLERANCE)).any():
             raise _Undecided("a card is too close to the bound to call")
-        return tuple(a[is_open] for a in (which, low, high, slopes, start))
+        again = start if is_line else point
+        return tuple(array[missed] for array in (which, low, high, slopes, again))
 
-    def split(self, nodes: Nodes) -> Nodes:
-        """Two halves of each node: of its slopes where they span more than 10 %, else of a point."""
+    def halves(self, nodes: Nodes) -> Nodes:
+        """Two halves of each node: of slopes that span over 10 %, else of the range of a point."""
         which, low, high, slopes, point = nodes
-        n = np.arange(len(which))
-        a, b = slopes.T
-        width = high - low
-        fixed = (width[:, 1:] == 0).all(axis=1)
-        by_slope = (a < b) & (fixed | (b > 1.1 * np.maximum(a, 1e-3)))
-        middle = np.where(fixed, (a + b) / 2, np.sqrt(np.maximum(a, 1e-3) * b))
-        at = point.copy()
-        at[:, 1:] /= np.maximum((a + b) / 2, 1e-9)[:, None]
+        n, (a, b), width = np.arange(len(which)), slopes.T, high - low
+        is_line = (width[:, 1:] == 0).all(axis=1)
+        by_slope = (a < b) & (is_line | (b > 1.1 * np.maximum(a, 1e-3)))
+        middle = np.where(is_line, (a + b) / 2, np.sqrt(np.maximum(a, 1e-3) * b))
+        at = (
+            point
+            / np.c_[
+                np.ones(len(n)), np.tile(np.maximum((a + b) / 2, 1e-9), (low.shape[1] - 1, 1)).T
+            ]
+        )
         width[:, 0] *= self.problem.unit
         j = np.where(width > 0, np.abs(at - np.round(at)) + 1e-3 * width, -1.0).argmax(axis=1)
         cut = np.clip(np.floor(at[n, j]), low[n, j], high[n, j] - 1)
-        lower, upper = high.copy(), low.copy()
-        lower[n, j] = np.where(by_slope, lower[n, j], cut)
-        upper[n, j] = np.where(by_slope, upper[n, j], cut + 1)
-        lower[:, 1:] = np.where((lower[:, 1:] == 0) & (low[:, 1:] < 0), -1.0, lower[:, 1:])
-        upper[:, 1:] = np.where((upper[:, 1:] == 0) & (high[:, 1:] > 0), 1.0, upper[:, 1:])
-        middle = np.where(by_slope, middle, np.nan)
-        halves = (
-            (which, low, lower, np.column_stack([a, np.fmin(b, middle)]), point),
-            (which, upper, high, np.column_stack([np.fmax(a, middle), b]), point),
-        )
+        below, above = high.copy(), low.copy()
+        below[n, j] = np.where(by_slope, high[n, j], cut)
+        above[n, j] = np.where(by_slope, low[n, j], cut + 1)
+        below[:, 1:] -= (below[:, 1:] == 0) & (low[:, 1:] < 0)
+        above[:, 1:] += (above[:, 1:] == 0) & (high[:, 1:] > 0)
+        lesser = np.c_[a, np.where(by_slope, middle, b)]
+        greater = np.c_[np.where(by_slope, middle, a), b]
+        halves = ((which, low, below, lesser, point), (which, above, high, greater, point))
         return tuple(np.concatenate(pair) for pair in zip(*halves, strict=True))
 
     def refute(
-        self, support: Integers, points: Floats, slope: float, intercept: float, loss: float
-    ) -> None:
-        terms = [
-            f"{int(p):+d} {self.problem.labels[self.items[i]]!r}"
-            for i, p in zip(support, points, strict=True)
-            if i < self.size
-        ]
-        objective = loss + self.problem.penalty * len(terms)
+        self, items: Integers, points: Floats, slope: float, intercept: float, loss: float
+    ) -> NoReturn:
+        labels = [self.problem.labels[i] for i in self.items[items[items < self.size]]]
+        terms = [f"{int(p):+d} {label!r}" for p, label in zip(points, labels, strict=False)]
+        objective = loss + self.problem.penalty * len(labels)
         total = " ".join(terms) or "0"
         raise _Refuted(f"{slope:.6g} x ({total}) {intercept:+.6g} has objective {objective:.10f}")
+
+    def check_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise _Undecided("the time allowed is up")
 
 
 # Convex bounds
@@ -679,19 +650,19 @@ def _tangent(loss: Floats, gradient: Floats, w: Floats, low: Floats, high: Float
 
 
 def _newton_step(
-    design: Floats, curvature: Floats, gradient: Floats, w: Floats, low: Floats, high: Floats
+    design: Floats, curvature: Floats, gradient: Floats, free: NDArray[np.bool_]
 ) -> Floats:
-    """Newton direction in the coefficients that are not held at an end of their box."""
-    n, p = w.shape
+    """Newton direction in the free coefficients, 0 in the others."""
+    n, p = gradient.shape
     if design.ndim == 2 and n > p:
         products = (design[:, :, None] * design[:, None, :]).reshape(len(design), p * p)
         hessian = (curvature @ products).reshape(n, p, p)
     else:
         hessian = (np.swapaxes(design, -1, -2) * curvature[:, None, :]) @ design
-    free = ~((w <= low) & (gradient > 0) | (w >= high) & (gradient < 0))
     hessian *= free[:, :, None] & free[:, None, :]
     hessian[:, range(p), range(p)] += ~free + 1e-9
-    return -np.linalg.solve(hessian, (gradient * free)[:, :, None])[:, :, 0]
+    step: Floats = np.linalg.solve(hessian, -(gradient * free)[:, :, None])[:, :, 0]
+    return step
 
 
 def _minimise(
@@ -701,39 +672,34 @@ def _minimise(
     high: Floats,
     start: Floats,
     target: Floats | None = None,
-    *,
-    tolerance: float = 1e-9,
-    steps: int = 50,
 ) -> tuple[Floats, Floats, Floats]:
-    """Minimise the n losses over their boxes by projected Newton steps.
+    """Minimise n losses over their boxes by projected Newton steps.
 
-    Returns the best points, the losses there, and lower bounds, the best tangents met. With a
-    target, each stops as soon as its bound reaches it or its loss falls below it.
+    Returns the best points, the losses there, and lower bounds: the best tangents that were met.
+    With targets, each stops when its bound reaches the target or its loss falls below it.
     """
-    n = len(low)
+    n, each = len(low), design.ndim == 3
     point = np.clip(start, low, high)
     value, bound = np.full(n, np.inf), np.full(n, -np.inf)
     direction, rate, live = np.zeros_like(point), np.ones(n), np.arange(n)
-    for _ in range(steps):
-        here = design if design.ndim == 2 else design[live]
+    for _ in range(_STEPS):
         seen, left, right = counts[:, live], low[live], high[live]
         w = np.clip(point[live] + rate[live, None] * direction[live], left, right)
-        loss, gradient, risk = _evaluate(here, seen, w)
-        bound[live] = np.maximum(bound[live], _tangent(loss, gradient, w, left, right))
+        loss, gradient, risk = _evaluate(design[live] if each else design, seen, w)
+        bound[live] = np.fmax(bound[live], _tangent(loss, gradient, w, left, right))
         better = loss < value[live]
         at = live[better]
         point[at], value[at], rate[at] = w[better], loss[better], 1.0
         rate[live[~better]] *= 0.3
-        done = value[live] - bound[live] <= tolerance
+        done = value[live] - bound[live] <= _CONVERGED
         if target is not None:
             done = (bound[live] >= target[live]) | (value[live] < target[live])
-        go = better & ~done
-        if go.any():
-            curvature = (seen[0] + seen[1])[go] * (risk * (1.0 - risk))[go]
-            some = design if design.ndim == 2 else here[go]
-            direction[live[go]] = _newton_step(
-                some, curvature, gradient[go], w[go], left[go], right[go]
-            )
+        go = np.flatnonzero(better & ~done)
+        if len(go):
+            curvature = seen[:, go].sum(axis=0) * (risk * (1.0 - risk))[go]
+            held = (w <= left) & (gradient > 0) | (w >= right) & (gradient < 0)
+            some = design[live[go]] if each else design
+            direction[live[go]] = _newton_step(some, curvature, gradient[go], ~held[go])
         live = live[~done]
         if not len(live):
             break

@@ -29,6 +29,7 @@ class IntegerProgram:
     high: list[float] = field(default_factory=list)
     plus: list[int | None] = field(default_factory=list)
     minus: list[int | None] = field(default_factory=list)
+    feature_column: dict[int, int] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
     def used(self, item: int) -> dict[int, float]:
@@ -106,6 +107,7 @@ def _add_signs(program: IntegerProgram, j: int, low: int, high: int) -> None:
 
 def _limit_features(program: IntegerProgram, feature: tuple[int, ...], most: int) -> None:
     column = {owner: program.add_column(0, 1) for owner in sorted(set(feature))}
+    program.feature_column.update(column)
     for j, owner in enumerate(feature):
         program.rows.append(({column[owner]: -1.0, **program.used(j)}, -math.inf, 0.0))
     program.rows.append((dict.fromkeys(column.values(), 1.0), -math.inf, float(most)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
+import io
 import os
 import threading
 import zlib
@@ -23,6 +25,7 @@ from riskwright.core import (
     atomic_write,
 )
 from riskwright.evidence.columns import Origin, conform, nearest, quoted
+from riskwright.evidence.containers import check_names
 from riskwright.evidence.delimited import sniff_delimiter
 
 from .rules import LARGEST_LOG_ODDS, Rule, feature_rules, risk_of, total_bounds
@@ -31,6 +34,7 @@ __all__ = ["score_file", "score_frame"]
 
 _LARGEST_TABLE = 100_000
 _SAMPLE = 1 << 16
+_LONGEST_HEADER = 1 << 23
 
 
 def score_frame(card: ScoreCard, frame: pl.DataFrame, *, source: str = "frame") -> pl.DataFrame:
@@ -131,7 +135,8 @@ class _FrameScorer:
         columns = [_conformed(frame[rule.feature.name], rule, origin) for rule in self.rules]
         if not columns:
             columns = [pl.repeat(0, frame.height, dtype=pl.Int8, eager=True).alias("")]
-        return pl.DataFrame(columns).select(self._points).with_columns(self._meaning)
+        scored = pl.DataFrame(columns).with_columns(self._points).with_columns(self._meaning)
+        return scored.select(self.added)
 
     def check(self, schema: pl.Schema, source: str) -> None:
         absent = [name for name in self.names if name not in schema]
@@ -149,11 +154,6 @@ class _FrameScorer:
                 where=source,
                 got=", ".join(map(quoted, taken)),
                 hint="Rename or drop them",
-            )
-        twice = [name for name in self.names if f"{name}_duplicated_0" in schema]
-        if twice:
-            raise ColumnError(
-                "duplicate column names", where=source, got=", ".join(map(quoted, twice))
             )
 
     def locate(self, lazy: pl.LazyFrame, source: str) -> None:
@@ -229,28 +229,37 @@ def _check_paths(source: Path, out: Path) -> None:
 
 
 def _scan(source: Path, delimiter: str | None) -> pl.LazyFrame:
-    with source.open("rb") as file:
-        head = file.read(_SAMPLE)
+    head = _head(source)
     if head[:4] == b"PAR1":
         return pl.scan_parquet(source, glob=False)
     if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise UnreadableError(
             "text in UTF-16 cannot be streamed", where=str(source), hint="Save it as UTF-8"
         )
+    text = head.decode("utf-8-sig", "replace")
+    if delimiter is None:
+        delimiter = sniff_delimiter(text[:_SAMPLE], whole=len(text) <= _SAMPLE)
+    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    named = [name if name.strip() else f"column {j}" for j, name in enumerate(names, start=1)]
+    check_names(named, Origin(source.name))
     return pl.scan_csv(
-        source, separator=delimiter or _separator(source), infer_schema=False, glob=False
+        source,
+        separator=delimiter,
+        new_columns=named or None,
+        infer_schema=False,
+        glob=False,
     )
 
 
-def _separator(source: Path) -> str:
+def _head(source: Path) -> bytes:
+    """The first bytes of the file, unpacked."""
     with source.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     try:
         with gzip.open(source) if packed else source.open("rb") as file:
-            sample = file.read(_SAMPLE)
+            return file.read(_LONGEST_HEADER)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnreadableError("damaged gzip file", where=str(source), got=str(error)) from None
-    return sniff_delimiter(sample.decode("utf-8", "replace"), whole=len(sample) < _SAMPLE)
 
 
 def _kept(keep: Sequence[str] | None, schema: pl.Schema, source: str) -> list[str]:
