@@ -79,18 +79,60 @@ class Polish {
     return out;
   }
 
+  struct Move {
+    int term;
+    double step, estimate;
+  };
+
+  // The few moves that promise most by a quadratic model of the loss in which slope and intercept
+  // follow the move.
+  void keep_promising(std::vector<Move>& moves, const Point& at) {
+    const int p = terms_ + 1;
+    double w[kMaxParameters] = {at.intercept}, v[kMaxParameters] = {0.0};
+    for (int j = 0; j < terms_; ++j) {
+      v[j + 1] = at.points[j];
+      w[j + 1] = at.slope * at.points[j];
+    }
+    full_.evaluate(cells_, w, scale_);
+    auto h = [&](int a, int b) {
+      return a >= b ? full_.hessian[a * (a + 1) / 2 + b] : full_.hessian[b * (b + 1) / 2 + a];
+    };
+    double hv[kMaxParameters], vg = 0.0, vhv = 0.0;
+    for (int a = 0; a < p; ++a) {
+      hv[a] = 0.0;
+      for (int b = 0; b < p; ++b) hv[a] += h(a, b) * v[b];
+      vg += v[a] * full_.gradient[a];
+    }
+    for (int a = 0; a < p; ++a) vhv += v[a] * hv[a];
+    if (problem_.unit) vhv = 1e30;  // the slope stays
+    const double determinant = h(0, 0) * vhv - hv[0] * hv[0] + 1e-300;
+    for (Move& move : moves) {
+      const int a = move.term + 1;
+      const double d = at.slope * move.step;
+      const double r0 = full_.gradient[0] + h(0, a) * d, r1 = vg + hv[a] * d;
+      const double gain = (r0 * r0 * vhv - 2 * r0 * r1 * hv[0] + r1 * r1 * h(0, 0)) / determinant;
+      move.estimate = full_.gradient[a] * d + 0.5 * h(a, a) * d * d - 0.5 * gain;
+    }
+    std::stable_sort(moves.begin(), moves.end(),
+                     [](const Move& a, const Move& b) { return a.estimate < b.estimate; });
+    moves.resize(kPromising);
+  }
+
   // Steepest moves of one point by 1 or 2; where none helps, pairs by 1.
   void descend(Point& current, const std::atomic<bool>& stop) {
     static constexpr double kSteps[] = {1.0, -1.0, 2.0, -2.0};
     for (int round_no = 0; round_no < 50 && !stop.load(); ++round_no) {
       Point best = current;
+      std::vector<Move> moves;
       for (int j = 0; j < terms_; ++j)
-        for (double step : kSteps) {
-          Point next = current;
-          next.points[j] += step;
-          if (next.points[j] == 0.0 && strict_) next.points[j] += step;
-          try_point(next, best, j, j);
-        }
+        for (double step : kSteps) moves.push_back({j, step, 0.0});
+      if (quick_ && int(moves.size()) > kPromising) keep_promising(moves, current);
+      for (const Move& move : moves) {
+        Point next = current;
+        next.points[move.term] += move.step;
+        if (next.points[move.term] == 0.0 && strict_) next.points[move.term] += move.step;
+        try_point(next, best, move.term, move.term);
+      }
       if (!(best.objective < current.objective - 1e-12) && !quick_)
         for (int j = 0; j < terms_; ++j)
           for (int i = 0; i < j; ++i)
@@ -169,12 +211,13 @@ class Polish {
   const Cells& cells_;
   int terms_;
   double scale_;
-  static constexpr int kManyBlocks = 128;
+  static constexpr int kManyBlocks = 128, kPromising = 24;
 
   bool strict_, quick_;  // quick: moves are compared by a few Newton steps
   double low_[kMaxTerms], high_[kMaxTerms];
   Cells totals_;
   Model<1> model_;
+  Model<> full_;
 };
 
 }  // namespace rw::RW_ISA

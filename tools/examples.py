@@ -22,10 +22,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "TUTORIAL", "Block", "Mismatch", "blocks", "pages", "run_page", "with_outputs"]
+__all__ = [
+    "PICTURE",
+    "ROOT",
+    "TUTORIAL",
+    "Block",
+    "Mismatch",
+    "blocks",
+    "pages",
+    "run_page",
+    "same_picture",
+    "with_outputs",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial-table.md"
+PICTURE = ROOT / "docs" / "images" / "breast-cancer.svg"
 OUTPUTS = ("text", "sql", "json")
 _FENCE = re.compile(r"```(\w*) ?([\w.]*)\n(.*?)^```$", re.S | re.M)
 _VARYING = (
@@ -61,8 +73,7 @@ class Mismatch:
 
 def pages() -> list[Path]:
     """The pages with examples: the tutorial first, since the how-to pages go on in its folder."""
-    others = sorted((ROOT / "docs").rglob("*.md"))
-    return [TUTORIAL, ROOT / "README.md", *(page for page in others if page != TUTORIAL)]
+    return [TUTORIAL, ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 
 
 def blocks(page: str) -> Iterator[Block]:
@@ -89,7 +100,9 @@ def run_page(page: str, folder: Path) -> list[Mismatch]:
     with contextlib.chdir(folder), _importable(folder):
         for block in blocks(page):
             if block.language == "python":
-                printed = _printed(lambda b=block: exec(compile(b.text, f"line {b.line}", "exec"), names))
+                printed = _printed(
+                    lambda b=block: exec(compile(b.text, f"line {b.line}", "exec"), names)
+                )
             elif block.language == "sh":
                 printed = _printed(lambda b=block: _run_commands(b.text))
             elif block.language == "yaml" and block.argument:
@@ -175,9 +188,7 @@ def _check_targets(words: list[str]) -> None:
 
 def _same(documented: str, printed: str) -> bool:
     want, got = _plain(documented), _plain(printed)
-    pattern = "".join(
-        r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in want
-    )
+    pattern = "".join(r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in want)
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in got)) is not None
 
 
@@ -185,6 +196,18 @@ def _plain(text: str) -> list[str]:
     for varying, constant in _VARYING:
         text = varying.sub(constant, text)
     return [line.strip() for line in text.strip().splitlines()]
+
+
+def same_picture(one: Path, other: Path) -> bool:
+    """The same card, but perhaps for its date?"""
+    texts = [path.read_text(encoding="utf-8") for path in (one, other)]
+    return _plain(texts[0]) == _plain(texts[1])
+
+
+def _keep_picture(made: Path) -> None:
+    if not PICTURE.exists() or not same_picture(made, PICTURE):
+        PICTURE.parent.mkdir(exist_ok=True)
+        shutil.copyfile(made, PICTURE)
 
 
 def main() -> int:
@@ -201,6 +224,8 @@ def main() -> int:
             text = page.read_text(encoding="utf-8")
             wrong = run_page(text, folder)
             page.write_text(with_outputs(text, wrong), encoding="utf-8")
+            if page.name == "README.md" and page.parent == ROOT:
+                _keep_picture(folder / "card" / "card.svg")
             for mismatch in wrong:
                 if "..." in mismatch.block.text.splitlines():
                     left += 1

@@ -13,7 +13,7 @@ from riskwright.core import Estimate, Feature, Item, RiskRow, ScoreCard, Term
 from riskwright.core.score_card import decode
 
 GOLDEN = Path(__file__).parent / "golden"
-EVIL = "<script>alert(1)</script> \"q\" | `x` $a$ & {{7*7}} ' -->\n# head"
+EVIL = '<script>alert(1)</script> "q" | `x` $a$ & {{7*7}} \' -->\n# head'
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def hostile(heart: ScoreCard) -> ScoreCard:
     ]
     items = [
         *(
-            Item(feature=f"v{i}", kind="ge", label=f"measurement {i} " * 3 + f"≥ {i}.5", low=i + 0.5)
+            Item(
+                feature=f"v{i}", kind="ge", label=f"measurement {i} " * 3 + f"≥ {i}.5", low=i + 0.5
+            )
             for i in range(5)
         ),
         Item(feature="v5", kind="interval", label="2 ≤ v5 < 4", low=2.0, high=4.0),

@@ -38,7 +38,8 @@ for (const row of ROWS) {
   });
   document.getElementById("calculator").dispatchEvent(new Event("input"));
   const result = document.getElementById("result");
-  found.push([{ ...result.dataset }, result.textContent, document.querySelectorAll("tr.here").length]);
+  const rows = document.querySelectorAll("tr.here").length;
+  found.push([{ ...result.dataset }, result.textContent, rows]);
 }
 document.getElementById("found").textContent = JSON.stringify(found);
 </script></body>
@@ -87,7 +88,9 @@ def test_the_script_gives_the_numbers_of_python(request: pytest.FixtureRequest, 
     program = f"{script}\nconst rows = {values}, card = {data};\n" + (
         "console.log(JSON.stringify(rows.map((row) => scoreCard(card, row))));"
     )
-    run = subprocess.run([str(NODE), "-"], input=program, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [str(NODE), "-"], input=program, capture_output=True, text=True, timeout=60
+    )
     assert run.stderr == ""
     for score, row in zip(json.loads(run.stdout), rows, strict=True):
         check(score, card, row)

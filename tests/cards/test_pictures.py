@@ -57,7 +57,10 @@ def test_an_interval_that_could_not_be_had_is_not_drawn(heart: ScoreCard):
     unknown = Estimate(value=0.5, low=nan, high=nan, level=0.95, n=1, method="one row")
     row = msgspec.structs.replace(heart.rows[2], observed=unknown)
     lines = [
-        sum(isinstance(s, Line) for s in risk_chart(msgspec.structs.replace(heart, rows=(r,))).shapes)
+        sum(
+            isinstance(s, Line)
+            for s in risk_chart(msgspec.structs.replace(heart, rows=(r,))).shapes
+        )
         for r in (heart.rows[2], row)
     ]
     assert lines[0] - lines[1] == 3

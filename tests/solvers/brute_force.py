@@ -175,7 +175,9 @@ def _slopes(totals, positive, negative, largest, bounds):
             na = np.clip(a + length * step[0], 0.0, largest[work])
             nb = np.clip(b + length * step[1], low, high)
             new = _value(t, na, nb, positive, negative)
-            bad = new > value[keep] + 1e-4 * (ga * (na - a) + gb * (nb - b)) + 1e-16
+            descent = ga * (na - a) + gb * (nb - b)
+            rounding = np.where(descent > -1e-12, 1e-13, 1e-16)
+            bad = new > value[keep] + 1e-4 * descent + rounding
             if not bad.any():
                 break
             length[bad] /= 2

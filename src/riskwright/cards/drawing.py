@@ -261,9 +261,7 @@ def _scales(axes: _Axes, rows: Sequence[RiskRow]) -> Iterator[Shape]:
         yield Text(axes.x(i), axes.bottom + 35, people[i], 12, "middle", color=QUIET)
 
 
-def _legend(
-    axes: _Axes, y: float, rows: Sequence[RiskRow], states_risk: bool
-) -> Iterator[Shape]:
+def _legend(axes: _Axes, y: float, rows: Sequence[RiskRow], states_risk: bool) -> Iterator[Shape]:
     x = axes.left
     if states_risk:
         yield Line(((x, y - 4), (x + 26, y - 4)), 2.5)

@@ -39,7 +39,9 @@ def to_png(picture: Picture) -> bytes:
         _paint(axes, shape, order)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a box stands for letters without a face
+        warnings.filterwarnings(
+            "ignore", message="Glyph"
+        )  # a box stands for letters without a face
         figure.savefig(buffer, format="png", metadata={"Title": picture.title, "Software": None})
     return buffer.getvalue()
 

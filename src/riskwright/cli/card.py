@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from riskwright.cards import render
-from riskwright.core import ScoreCard, UsageError
+from riskwright.core import UsageError
 from riskwright.scoring.deployment import Dialect, to_python, to_spreadsheet, to_sql
 
 from .running import parsed_json, read_card, say, show, verb, write
@@ -28,6 +28,7 @@ def card(
     out: Path | None = None,
     dialect: Dialect = "duckdb",
     table: str = "people",
+    booleans: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     cells: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -45,12 +46,25 @@ def card(
         Of SQL.
     table
         The table that the SQL reads; dots part schema and name.
+    booleans
+        Features that are of type BOOLEAN in that table.
     cells
         Cells of the features for the spreadsheet formulas, as JSON; by default A2, B2, ...
     json
         Short for --format json.
     """
-    content = _content(read_card(score), "json" if json else format, dialect, table, cells)
+    form = "json" if json else format
+    saved = read_card(score)
+    content: str | bytes
+    if form == "sql":
+        content = to_sql(saved, dialect, table=table, booleans=booleans or ()) + ";\n"
+    elif form == "python":
+        content = to_python(saved)
+    elif form == "excel":
+        formulas = to_spreadsheet(saved, None if cells is None else parsed_json(cells, "--cells"))
+        content = f"total\t{formulas.total}\nrisk\t{formulas.risk}\n"
+    else:
+        content = render(saved, form)
     if out is not None:
         write(out, content)
         say(f"Written: {out}")
@@ -60,17 +74,3 @@ def card(
         raise UsageError("a picture cannot be shown here", where="--format png", hint="Name --out")
     else:
         sys.stdout.buffer.write(content)
-
-
-def _content(
-    card: ScoreCard, form: Form, dialect: Dialect, table: str, cells: str | None
-) -> str | bytes:
-    if form == "sql":
-        return to_sql(card, dialect, table=table) + ";\n"
-    if form == "python":
-        return to_python(card)
-    if form == "excel":
-        places = None if cells is None else parsed_json(cells, "--cells")
-        formulas = to_spreadsheet(card, places)
-        return f"total\t{formulas.total}\nrisk\t{formulas.risk}\n"
-    return render(card, form)

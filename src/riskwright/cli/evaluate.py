@@ -69,6 +69,7 @@ def evaluate(
         groups=groups or (),
         delimiter=delimiter,
     )
+    assert table.y is not None
     risk = _risks(card, data, delimiter)
     figures = measured(
         table.y, risk, sample_weight=table.sample_weight, groups=table.groups or None, level=level

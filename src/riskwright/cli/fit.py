@@ -8,19 +8,21 @@ import math
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import yaml
 from cyclopts import Group, Parameter
 
-from riskwright import save
-from riskwright.cards import render
+import riskwright as rw
+from riskwright.cards import Format, render
 from riskwright.core import ParameterError, ScoreCard, UsageError, atomic_write
-from riskwright.evidence import Binarizer, Table, read_table
-from riskwright.scoring.risk_scores import RiskScoreClassifier
 
 from .running import say, show, show_json, verb
+
+if TYPE_CHECKING:
+    from riskwright.evidence import Table
+    from riskwright.scoring import RiskScoreClassifier
 
 __all__ = ["fit"]
 
@@ -115,7 +117,7 @@ def fit(
         Print the card as JSON.
     """
     rules = None if constraints is None else _read_constraints(constraints)
-    table = read_table(
+    table = rw.read_table(
         data,
         target=target,
         positive=positive,
@@ -130,12 +132,12 @@ def fit(
         raise UsageError("no outcome", where="--target", expected=f"a column such as {names}")
     say(table.describe() + "\n")
     cuts = table.cut_points
-    model = RiskScoreClassifier(
+    model = rw.RiskScoreClassifier(
         max_terms,
         max_points,
         max_features=max_features,
         scale=scale,
-        binning=Binarizer(cut_points=cuts) if cuts else "auto",
+        binning=rw.Binarizer(cut_points=cuts) if cuts else "auto",
         constraints=rules,
         certify=certify,
         time_limit=time_limit,
@@ -189,9 +191,10 @@ def _write(model: RiskScoreClassifier, table: Table, folder: Path) -> list[str]:
     """All files of the card, or none: they get their names once every one is complete."""
     with tempfile.TemporaryDirectory() as place:
         saved = Path(place) / "score.json"
-        save(model, saved)
+        rw.save(model, saved)
         contents = {"score.json": saved.read_bytes()}
-    for name, form in (("card.html", "html"), ("card.md", "markdown"), ("card.svg", "svg")):
+    forms: dict[str, Format] = {"card.html": "html", "card.md": "markdown", "card.svg": "svg"}
+    for name, form in forms.items():
         contents[name] = str(render(model.card_, form)).encode()
     if model.certify:
         contents["certificate.json"] = json_text.dumps(model.proof(table)).encode()

@@ -56,10 +56,10 @@ def score(
         Print the result, or a summary of a file written, as JSON.
     """
     card = read_card(score)
-    if (data is None) == (row is None):
-        raise UsageError("give either a table or --row")
-    if row is not None:
+    if row is not None and data is None:
         _score_row(card, row, json)
+    elif data is None or row is not None:
+        raise UsageError("give either a table or --row")
     elif out is not None:
         _score_table(card, data, out, keep, delimiter, json)
     elif json:

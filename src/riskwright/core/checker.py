@@ -15,7 +15,6 @@ import operator
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,7 +33,7 @@ _LARGEST_SCORE = 1e6  # beyond it, rounding may exceed the tolerance
 _MOST_TERMS_COUNTED = 7
 _MOST_SETS_ROW_BY_ROW = 200_000
 _BATCH = 2**21  # floating-point numbers worked on at a time
-_CONVERGED = 1e-7
+_CONVERGED = 1e-10
 _STEPS = 50
 _STATUSES = ("optimal", "within_gap", "time_limit", "interrupted", "heuristic")
 
@@ -51,29 +50,41 @@ class _Refuted(Exception):
     """A card of the stated class lies below the claimed bound; the message describes it."""
 
 
-@dataclass(frozen=True)
 class _Problem:
     """The problem and patterns of the file: d items, m rows, weights divided by their sum.
 
     An item that is used has points other than 0, so ranges that end at 0 are cut to 1 or -1.
     """
 
-    unit: bool
-    max_terms: int
-    max_features: int
-    limit: float
-    penalty: float
-    margin: float
-    low: Floats
-    high: Floats
-    feature: Integers
-    required: list[list[int]]
-    at_most: list[tuple[list[int], int]]
-    if_then: list[tuple[int, list[int]]]
-    intercept: tuple[float, float]
-    labels: list[str]
-    rows: Floats
-    classes: Floats
+    def __init__(self, told: dict[str, Any], patterns: dict[str, Any]) -> None:
+        low, high = np.ceil(_vector(told["low"])), np.floor(_vector(told["high"]))
+        d, most, (start, stop) = len(low), told["max_features"], map(float, told["intercept"])
+        self.unit = told["unit"]
+        self.max_terms = _index(told["max_terms"])
+        self.max_features = d if most is None else _index(most)
+        self.limit = math.inf if self.unit else float(told["max_log_odds"])
+        self.penalty, self.margin = float(told["penalty"]), float(told["margin"])
+        self.low, self.high = np.where(low == 0, 1.0, low), np.where(high == 0, -1.0, high)
+        self.feature = np.array(_indices(told["feature"]), dtype=np.intp)
+        self.required = [_indices(group, d) for group in told["required"]]
+        self.at_most = [(_indices(group, d), _index(most)) for group, most in told["at_most"]]
+        self.if_then = [(_index(one, d), _indices(group, d)) for one, group in told["if_then"]]
+        self.intercept = (math.ceil(start), math.floor(stop)) if self.unit else (start, stop)
+        self.labels = [str(label) for label in told["labels"]]
+        self.rows = _matrix(patterns["rows"], d)
+        classes = np.stack([_vector(patterns["positive"]), _vector(patterns["negative"])])
+        total = math.fsum(classes.ravel())
+        _need((classes >= 0).all() and total > 0, "weights are below 0 or all 0")
+        self.classes: Floats = classes / total
+        _need(isinstance(self.unit, bool), "unit is neither true nor false")
+        _need(self.unit or 0 < self.limit < math.inf, "max_log_odds is out of range")
+        _need(0 <= self.penalty < math.inf, "penalty is out of range")
+        _need(0 <= self.margin <= _LARGEST_MARGIN, f"margin is outside 0 to {_LARGEST_MARGIN}")
+        _need(-math.inf < start <= stop < math.inf, "intercept is out of range")
+        _need(self.intercept[0] <= self.intercept[1], "no whole intercept is allowed")
+        _need(len(self.rows) == classes.shape[1], "weights do not match the rows")
+        lengths = {len(high), len(self.feature), len(self.labels)}
+        _need(lengths == {d}, "low, high, feature and labels differ in length")
 
     def allowed(self, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which of the n sets of items (n x d) meet the constraints."""
@@ -89,16 +100,21 @@ class _Problem:
         return fits
 
 
-@dataclass(frozen=True)
 class _Claim:
-    items: list[int]
-    points: Floats
-    status: str
-    slope: float
-    intercept: float
-    loss: float
-    objective: float
-    lower_bound: float
+    """The claim of the file; items without points are left out."""
+
+    def __init__(self, told: dict[str, Any], d: int) -> None:
+        items, points = _indices(told["items"], d), _vector(told["points"])
+        _need(len(items) == len(points), "items and points differ in length")
+        used = np.flatnonzero(points)
+        self.items, self.points = [items[i] for i in used], points[used]
+        self.status = str(told["status"])
+        self.slope, self.intercept = float(told["slope"]), float(told["intercept"])
+        self.loss, self.objective = float(told["loss"]), float(told["objective"])
+        self.lower_bound = float(told["lower_bound"])
+        numbers = (self.slope, self.intercept, self.loss, self.objective)
+        _need(all(map(math.isfinite, numbers)), "a claimed number is not finite")
+        _need(self.lower_bound < math.inf, "the lower bound is no number")
 
 
 def check_proof(proof: dict[str, Any], *, seconds: float = 600.0) -> tuple[Finding, ...]:
@@ -179,68 +195,22 @@ def _read(proof: Any) -> tuple[_Problem, _Claim]:
         raise SchemaTooNewError("proof of a newer version", expected="1", got=str(version))
     try:
         _need(version == 1, f"version {version!r} instead of 1")
-        problem = _read_problem(proof["problem"], proof["patterns"])
-        return problem, _read_claim(proof["claim"], len(problem.low))
+        problem = _Problem(proof["problem"], proof["patterns"])
+        return problem, _Claim(proof["claim"], len(problem.low))
     except KeyError as error:
         raise ArtifactError("incomplete proof", got=f"no {error}") from None
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ArtifactError("proof cannot be understood", got=str(error)) from None
 
 
-def _read_problem(told: dict[str, Any], patterns: dict[str, Any]) -> _Problem:
-    low, high = np.ceil(_vector(told["low"])), np.floor(_vector(told["high"]))
-    classes = np.stack([_vector(patterns["positive"]), _vector(patterns["negative"])])
-    total = math.fsum(classes.ravel())
-    _need(bool((classes >= 0).all()) and total > 0, "weights are below 0 or all 0")
-    d, unit, features = len(low), told["unit"], told["max_features"]
-    start, stop = told["intercept"]
-    problem = _Problem(
-        unit=unit,
-        max_terms=_index(told["max_terms"]),
-        max_features=d if features is None else _index(features),
-        limit=math.inf if unit else float(told["max_log_odds"]),
-        penalty=float(told["penalty"]),
-        margin=float(told["margin"]),
-        low=np.where(low == 0, 1.0, low),
-        high=np.where(high == 0, -1.0, high),
-        feature=np.array([_index(feature) for feature in told["feature"]], dtype=np.intp),
-        required=[_indices(group, d) for group in told["required"]],
-        at_most=[(_indices(group, d), _index(most)) for group, most in told["at_most"]],
-        if_then=[(_index(first, d), _indices(group, d)) for first, group in told["if_then"]],
-        intercept=(float(start), float(stop)),
-        labels=[str(label) for label in told["labels"]],
-        rows=_matrix(patterns["rows"], d),
-        classes=classes / total,
-    )
-    _need(isinstance(unit, bool), "unit is neither true nor false")
-    _need(problem.limit > 0 and 0 <= problem.penalty < math.inf, "penalty or limit out of range")
-    _need(0 <= problem.margin <= _LARGEST_MARGIN, f"margin is outside 0 to {_LARGEST_MARGIN}")
-    _need(all(map(math.isfinite, problem.intercept)), "the intercept has no bounds")
-    _need(len(problem.rows) == classes.shape[1], "weights do not match the rows")
-    lengths = {len(high), len(problem.feature), len(problem.labels)}
-    _need(lengths == {d}, "low, high, feature and labels differ in length")
-    return problem
-
-
-def _read_claim(told: dict[str, Any], d: int) -> _Claim:
-    items, points = _indices(told["items"], d), _vector(told["points"])
-    _need(len(items) == len(points), "items and points differ in length")
-    names = ("slope", "intercept", "loss", "objective", "lower_bound")
-    numbers = {name: float(told[name]) for name in names}
-    _need(all(math.isfinite(numbers[name]) for name in names[:4]), "a claimed number is not finite")
-    _need(numbers["lower_bound"] < math.inf, "the lower bound is no number")
-    used = np.flatnonzero(points)
-    return _Claim([items[i] for i in used], points[used], str(told["status"]), **numbers)
-
-
-def _need(holds: bool, problem: str) -> None:
+def _need(holds: bool | np.bool_, problem: str) -> None:
     if not holds:
         raise ValueError(problem)
 
 
 def _vector(values: Any) -> Floats:
     vector = np.asarray(values, dtype=np.float64)
-    _need(vector.ndim == 1 and bool(np.isfinite(vector).all()), "a list is not of finite numbers")
+    _need(vector.ndim == 1 and np.isfinite(vector).all(), "a list is not of finite numbers")
     return vector
 
 
@@ -249,7 +219,7 @@ def _matrix(rows: Any, d: int) -> Floats:
         _need(set("".join(rows)) <= {"0", "1"}, "items are not 0 or 1")
         rows = [list(row) for row in rows]
     matrix = np.asarray(rows, dtype=np.float64)
-    fits = matrix.shape == (len(rows), d) and len(rows) > 0 and bool(np.isfinite(matrix).all())
+    fits = matrix.shape == (len(rows), d) and len(rows) > 0 and np.isfinite(matrix).all()
     _need(fits, f"the patterns are not rows of {d} finite numbers")
     return matrix
 
@@ -259,7 +229,7 @@ def _index(value: Any, below: float = math.inf) -> int:
     return operator.index(value)
 
 
-def _indices(values: Any, below: int) -> list[int]:
+def _indices(values: Any, below: float = math.inf) -> list[int]:
     return [_index(value, below) for value in values]
 
 
@@ -352,8 +322,10 @@ def _check_bound(problem: _Problem, floor: float, deadline: float) -> Finding:
     except _Undecided as reason:
         share = f"{space.examined:,} of {space.total:,} sets of items were examined"
         return _finding("bound", None, f"{partly}: {reason}; {share}.", method)
-    sentence = f"No card lies below {floor:.10f}: all {space.total:,} sets of items are excluded."
-    return _finding("bound", True, sentence, method)
+    sentence = (
+        f"No card lies below {floor:.10f}: all {space.examined:,} sets of items are excluded."
+    )
+    return _finding("bound", space.examined == space.total or None, sentence, method)
 
 
 class _Space:
@@ -382,8 +354,6 @@ class _Space:
         self.total = sum(math.comb(self.size, k) for k in range(self.terms + 1))
         self.examined = 0
         self.slopes = np.array([1.0, 1.0] if problem.unit else [0.0, problem.limit])
-        start, stop = problem.intercept
-        self.intercept = (math.ceil(start), math.floor(stop)) if problem.unit else (start, stop)
 
     def ends(self, low: Floats, high: Floats, slopes: Floats) -> tuple[Floats, Floats]:
         """Ends of slope x points, after those of the intercept in the first column."""
@@ -395,7 +365,7 @@ class _Space:
 
     def points(self, sets: Integers) -> tuple[Floats, Floats]:
         """Least and largest intercept and points of each set (n x (1 + length))."""
-        start, stop = (np.full(len(sets), end) for end in self.intercept)
+        start, stop = (np.full(len(sets), end) for end in self.problem.intercept)
         return np.c_[start, self.low[sets]], np.c_[stop, self.high[sets]]
 
     def coefficients(self, sets: Integers, *, optional: bool = False) -> tuple[Floats, Floats]:
@@ -471,7 +441,7 @@ class _Space:
     def exclude_pairs(
         self, bases: Integers, cells: Floats, tails: list[tuple[Integers, Floats]]
     ) -> None:
-        """Exclude every base + one more item by the tangent at the best coefficients of the base."""
+        """Exclude bases + one more item by the tangents at the best coefficients of the bases."""
         self.check_time()
         cube, problem = _cube(self.width - 1), self.problem
         low, high = self.coefficients(bases)
@@ -528,7 +498,7 @@ class _Space:
             if len(nodes[0]) > size:
                 stack.append(tuple(array[size:] for array in nodes))
                 nodes = tuple(array[:size] for array in nodes)
-            which, low, high, slopes, _ = nodes
+            low, high, slopes = nodes[1:4]
             line = (low[:, 1:] == high[:, 1:]).all(axis=1) & (slopes[:, 0] < slopes[:, 1])
             for is_line in (False, True):
                 part = tuple(array[line == is_line] for array in nodes)
@@ -638,15 +608,16 @@ def _evaluate(design: Floats, counts: Floats, w: Floats) -> tuple[Floats, Floats
     small = np.exp(-np.abs(score))
     risk = np.where(score >= 0, 1.0, small) / (1.0 + small)
     both = counts.sum(axis=0)
-    loss = both * (np.maximum(score, 0.0) + np.log1p(small)) - counts[0] * score
+    losses = both * (np.maximum(score, 0.0) + np.log1p(small)) - counts[0] * score
     excess = both * risk - counts[0]
     gradient = excess @ design if shared else (excess[:, None, :] @ design)[:, 0]
-    return loss.sum(axis=1), gradient, risk
+    return losses.sum(axis=1), gradient, risk
 
 
 def _tangent(loss: Floats, gradient: Floats, w: Floats, low: Floats, high: Floats) -> Floats:
     """Least value over the box of the tangent at w, below the loss everywhere in the box."""
-    return loss + np.minimum(gradient * (low - w), gradient * (high - w)).sum(axis=1)
+    least: Floats = np.minimum(gradient * (low - w), gradient * (high - w)).sum(axis=1)
+    return loss + least
 
 
 def _newton_step(
@@ -680,7 +651,8 @@ def _minimise(
     """
     n, each = len(low), design.ndim == 3
     point = np.clip(start, low, high)
-    value, bound = np.full(n, np.inf), np.full(n, -np.inf)
+    value: Floats = np.full(n, np.inf)
+    bound: Floats = np.full(n, -np.inf)
     direction, rate, live = np.zeros_like(point), np.ones(n), np.arange(n)
     for _ in range(_STEPS):
         seen, left, right = counts[:, live], low[live], high[live]

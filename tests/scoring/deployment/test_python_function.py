@@ -1,4 +1,4 @@
-"""The Python function: alone in a fresh interpreter, equal to the scorer, safe from its own text."""
+"""The Python function: runs alone, equals the scorer, safe from its own text."""
 
 from __future__ import annotations
 
@@ -63,9 +63,10 @@ def test_it_refuses_what_the_scorer_refuses(card: ScoreCard, change: dict[str, A
 
 def test_an_absent_key_is_an_error_except_where_missing_has_a_level(card: ScoreCard):
     score = module_of(card)["score"]
-    assert score({"age": 70, MOOD: "it's", "smoker": 1}) == RowScorer(card)(
-        {"age": 70, "bmi": None, MOOD: "it's", "smoker": 1}
-    )[:2]
+    assert (
+        score({"age": 70, MOOD: "it's", "smoker": 1})
+        == RowScorer(card)({"age": 70, "bmi": None, MOOD: "it's", "smoker": 1})[:2]
+    )
     with pytest.raises(KeyError, match="age"):
         score({"bmi": 1, MOOD: "it's", "smoker": 1})
 
@@ -81,9 +82,7 @@ def test_text_cannot_become_code(card: ScoreCard, text: str):
         title=text,
         outcome=text,
         version=text,
-        terms=(
-            Term(item=Item(feature=name, kind="in", label=text, levels=(text, "b")), points=2),
-        ),
+        terms=(Term(item=Item(feature=name, kind="in", label=text, levels=(text, "b")), points=2),),
         features=(Feature(name=name, type="categorical", levels=(text, "b")),),
     )
     module = module_of(hostile)

@@ -37,10 +37,12 @@ def test_duckdb_keeps_the_columns_and_reads_booleans_integers_and_decimals(card:
     with duckdb.connect() as connection:
         connection.sql(
             '''CREATE SCHEMA clinic; CREATE TABLE clinic."my people" AS
-            SELECT 1 AS id, 61::DECIMAL(9, 1) AS age, 18.5::FLOAT AS bmi, 'it''s' AS "he said ""hi""",
-            true AS smoker UNION ALL SELECT 2, NULL, 'nan', NULL, NULL ORDER BY id'''
+            SELECT 1 AS id, 61::DECIMAL(9, 1) AS age, 18.5::FLOAT AS bmi,
+            'it''s' AS "he said ""hi""", true AS smoker
+            UNION ALL SELECT 2, NULL, 'nan'::FLOAT, NULL, NULL ORDER BY id'''
         )
-        relation = connection.sql(to_sql(card, table=("clinic", "my people")))
+        query = to_sql(card, table=("clinic", "my people"), booleans=["smoker"])
+        relation = connection.sql(query)
         assert relation.columns == ["id", "age", "bmi", MOOD, "smoker", "points", "risk"]
         first, second = relation.fetchall()
     row = {"age": 61, "bmi": 18.5, MOOD: "it's", "smoker": 1}
@@ -63,7 +65,9 @@ def test_duckdb_holds_the_log_odds_where_exp_would_overflow(card: ScoreCard):
     rows = [(70, 20.0, "plain", 1), (1, 20.0, "plain", 0)]
     names = ["age", "bmi", MOOD, "smoker"]
     with duckdb.connect() as connection:
-        connection.sql('CREATE TABLE people(age INT, bmi DOUBLE, "he said ""hi""" TEXT, smoker INT)')
+        connection.sql(
+            'CREATE TABLE people(age INT, bmi DOUBLE, "he said ""hi""" TEXT, smoker INT)'
+        )
         connection.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", rows)
         found = [row[-1] for row in connection.sql(to_sql(steep)).fetchall()]
     assert found == [RowScorer(steep)(dict(zip(names, row, strict=True))).risk for row in rows]
@@ -106,6 +110,12 @@ def test_a_scoring_system_answers_with_a_boolean(card: ScoreCard):
         card, score_class="scoring_system", slope=None, intercept=None, threshold=2.0
     )
     assert "points > 2 AS predicted" in to_sql(system)
+
+
+@pytest.mark.parametrize("name", ["unused", MOOD, "absent"])
+def test_booleans_must_be_numbers_on_the_card(card: ScoreCard, name: str):
+    with pytest.raises(ParameterError, match="booleans"):
+        to_sql(card, booleans=[name])
 
 
 @pytest.mark.parametrize("table", ["", "a..b", ".", ("a", "")])

@@ -10,7 +10,7 @@ from .rules import LARGEST_LOG_ODDS, Rule, feature_rules
 
 __all__ = ["to_python"]
 
-_READERS = '''
+_READERS = """
 
 def _number(row, name, refuse_missing, may_be_absent):
     value = _read(row, name, may_be_absent)
@@ -45,7 +45,7 @@ def _read(row, name, may_be_absent):
 def _missing(name, refuse_missing):
     if refuse_missing:
         raise ValueError(f"{name!r} is missing, which this score refuses")
-'''
+"""
 
 
 def to_python(card: ScoreCard, *, name: str = "score") -> str:

@@ -121,12 +121,12 @@ class RowScorer:
         """
         total: float = 0
         for feature, name, cuts, sums, when_missing in self._steps:
-            value = row[name] if name in row else _absent(feature)
+            value = row[name] if name in row else _when_absent(feature)
             if type(value) not in _PLAIN_NUMBERS or not -_LARGEST <= value <= _LARGEST:
                 value = _number(feature, value)
             total += when_missing if value is None else sums[bisect_right(cuts, value)]
         for feature, name, points, missing_texts, when_missing in self._levels:
-            value = row[name] if name in row else _absent(feature)
+            value = row[name] if name in row else _when_absent(feature)
             if type(value) is not str or value not in points:
                 value = _text(feature, value, missing_texts)
             total += when_missing if value is None else points.get(value, 0)
@@ -187,7 +187,9 @@ def _holds(item: Item, value: Any) -> bool:
         return False
     if item.kind == "in":
         return value in (item.levels or ())
-    return bool((item.low is None or value >= item.low) and (item.high is None or value < item.high))
+    return bool(
+        (item.low is None or value >= item.low) and (item.high is None or value < item.high)
+    )
 
 
 def _score_table(card: ScoreCard) -> tuple[int, list[RowScore]]:
@@ -204,26 +206,26 @@ def _score(card: ScoreCard, total: float) -> RowScore:
     return RowScore(total, risk_of(card, total), None)
 
 
-def _absent(feature: Feature) -> None:
+def _when_absent(feature: Feature) -> Any:
     if feature.missing != "own_level":
         raise ColumnError(
             "a value is absent",
             where=f"feature {feature.name!r}",
             expected="a value, or None where it is missing",
         )
+    return None
 
 
 def _number(feature: Feature, value: Any) -> float | None:
-    if _is_missing(value):
-        return _missing(feature)
-    if not isinstance(value, numbers.Real) and not _is_other_number(value):
+    if not _is_missing(value) and not _is_number(value):
         raise _wrong_type(feature, value, "a number")
     try:
-        number = float(value)
+        number = math.nan if _is_missing(value) else float(value)
     except OverflowError:
         number = math.inf
     if math.isnan(number):
-        return _missing(feature)
+        _refuse_missing(feature)
+        return None
     if math.isinf(number):
         raise ValueRangeError(
             "a value out of range", where=f"feature {feature.name!r}", expected="a finite number"
@@ -232,11 +234,10 @@ def _number(feature: Feature, value: Any) -> float | None:
 
 
 def _text(feature: Feature, value: Any, missing_texts: frozenset[str]) -> str | None:
-    if _is_missing(value):
-        return _missing(feature)
-    if isinstance(value, str):
-        return _missing(feature) if value.strip() in missing_texts else value
-    if not isinstance(value, numbers.Real) and not _is_other_number(value):
+    if _is_missing(value) or (isinstance(value, str) and value.strip() in missing_texts):
+        _refuse_missing(feature)
+        return None
+    if not isinstance(value, str) and not _is_number(value):
         raise _wrong_type(feature, value, "text")
     return level_text(value)
 
@@ -248,12 +249,12 @@ def _is_missing(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _is_other_number(value: Any) -> bool:
-    """NumPy's booleans and decimals, which the tower of `numbers` does not hold."""
-    return type(value).__name__ in ("bool", "bool_", "Decimal")
+def _is_number(value: Any) -> bool:
+    """Whether it is a real number; NumPy's booleans and decimals do not say so themselves."""
+    return isinstance(value, numbers.Real) or type(value).__name__ in ("bool", "bool_", "Decimal")
 
 
-def _missing(feature: Feature) -> None:
+def _refuse_missing(feature: Feature) -> None:
     if feature.missing == "refused":
         raise MissingValueError(
             "a missing value, which this card refuses", where=f"feature {feature.name!r}"

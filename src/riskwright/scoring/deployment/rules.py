@@ -59,7 +59,9 @@ def feature_rules(card: ScoreCard) -> tuple[Rule, ...]:
         steps = tuple(term for term in group if term.item.kind != "value")
         multiples = tuple(term for term in group if term.item.kind == "value")
         rule = Rule(described[name], steps, multiples)
-        if any(term.item.kind != "missing" and _is_level(term) != rule.categorical for term in group):
+        if any(
+            term.item.kind != "missing" and _is_level(term) != rule.categorical for term in group
+        ):
             raise ArtifactError("a term does not fit the type of its feature", where=name)
         rules.append(rule)
     return tuple(rules)

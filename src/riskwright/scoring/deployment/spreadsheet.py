@@ -14,7 +14,7 @@ __all__ = ["Formulas", "to_spreadsheet"]
 
 _CELL = re.compile(r"\$?[A-Z]{1,3}\$?[1-9][0-9]{0,6}")
 _LONGEST_FORMULA = 8192
-_LONGEST_TEXT = 255
+_LONGEST_TEXT = 127  # Excel takes 255, and every quote is written twice
 
 
 class Formulas(NamedTuple):
@@ -112,7 +112,7 @@ def _holds(rule: Rule, item: Item, places: Mapping[str, str]) -> str:
         return _is_missing(rule, cell)
     if item.kind == "in":
         tests = [f"EXACT({cell},{_text(level)})" for level in item.levels or ()]
-        return f"AND({cell}<>\"\",OR({','.join(tests)}))" if tests else "FALSE"
+        return f'AND({cell}<>"",OR({",".join(tests)}))' if tests else "FALSE"
     tests = [f'{cell}<>""']
     if item.low is not None:
         tests.append(f"N({cell})>={_number(item.low)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,35 +18,41 @@ DIALECTS: tuple[str, ...] = get_args(Dialect)
 
 
 def to_sql(
-    card: ScoreCard, dialect: Dialect = "duckdb", *, table: str | tuple[str, ...] = "people"
+    card: ScoreCard,
+    dialect: Dialect = "duckdb",
+    *,
+    table: str | tuple[str, ...] = "people",
+    booleans: Collection[str] = (),
 ) -> str:
     """A query that gives every row of `table` its `points` and its `risk`.
 
     NULL and NaN are missing values, as are the texts that mean so ('', 'NA', ...); unseen levels
     match no item. A row with a value that the card refuses (missing, or infinite where points
-    multiply it) gets NULL for both. Names and text are quoted, so that no column name or level can end a literal; quoted names are
-    case-sensitive in PostgreSQL and Snowflake. Numbers read back to the same double. Columns of
-    numeric and binary features must hold numbers: cast booleans first, except in DuckDB. A scoring
-    system gives `predicted` (boolean) in place of `risk`.
+    multiply it) gets NULL for both. Names and text are quoted, so that none can end a literal;
+    quoted names are case-sensitive in PostgreSQL and Snowflake. Numbers read back to the same
+    double. A scoring system gives `predicted` (boolean) in place of `risk`.
 
     Parameters
     ----------
     card : the score card.
     dialect : the database system that will read the query.
     table : its name; dots part catalogue, schema and table, and so do the entries of a tuple.
+    booleans : features that are of type BOOLEAN in the table; other numbers must be numbers there.
 
     Raises
     ------
     ParameterError
-        For an unknown dialect or an empty table name.
+        For an unknown dialect, an empty table name, or `booleans` that the card does not read as
+        numbers.
 
     Examples
     --------
     >>> from riskwright.core import Feature, Item, ScoreCard, Term
+    >>> young = Item(feature="age", kind="lt", label="Age < 40", high=40)
     >>> card = ScoreCard(
     ...     title="Example", outcome="event", score_class="free", rows=(), n=10, events=5,
-    ...     terms=(Term(item=Item(feature="age", kind="lt", label="Age < 40", high=40), points=-2),),
-    ...     features=(Feature(name="age", type="numeric"),), slope=0.5, intercept=1.0,
+    ...     terms=(Term(item=young, points=-2),), slope=0.5, intercept=1.0,
+    ...     features=(Feature(name="age", type="numeric"),),
     ... )
     >>> print(to_sql(card, table="people"))
     SELECT scored.*,
@@ -66,9 +72,9 @@ def to_sql(
     parts = tuple(table.split(".")) if isinstance(table, str) else tuple(table)
     if not parts or not all(parts):
         raise ParameterError("not the name of a table", where="table", got=repr(table))
-    rules = feature_rules(card)
-    total = "\n    + ".join(_addends(card, rules, words)) or "0"
-    refused = [test for rule in rules for test in _refusals(rule, words)]
+    columns = _columns(card, words, booleans)
+    total = "\n    + ".join(_addends(card, columns)) or "0"
+    refused = [test for column in columns.values() for test in column.refusals()]
     if refused:
         total = f"CASE WHEN {' OR '.join(refused)} THEN NULL ELSE\n    {total}\n    END"
     return (
@@ -149,64 +155,83 @@ _WORDS = {
 }
 
 
-def _addends(card: ScoreCard, rules: tuple[Rule, ...], words: _Words) -> list[str]:
-    by_name = {rule.feature.name: rule for rule in rules}
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A feature as an expression of the table, and the tests that a card makes of it."""
+
+    rule: Rule
+    words: _Words
+    boolean: bool
+
+    @property
+    def plain(self) -> str:
+        name = self.words.name(self.rule.feature.name)
+        return f"CASE WHEN {name} THEN 1 WHEN NOT {name} THEN 0 END" if self.boolean else name
+
+    @property
+    def double(self) -> str:
+        """As a double, NULL where it is NaN."""
+        if self.boolean:
+            return self.plain
+        return f"CASE WHEN NOT ({self.is_nan()}) THEN {self._cast()} END"
+
+    def _cast(self) -> str:
+        return f"CAST({self.plain} AS {self.words.double_type})"
+
+    def is_nan(self) -> str:
+        return self.words.is_nan(self._cast())
+
+    def is_missing(self) -> str:
+        if self.rule.categorical:
+            texts = ", ".join(map(self.words.text, self.rule.missing_texts))
+            text = f"CAST({self.plain} AS {self.words.text_type})"
+            return f"({self.plain} IS NULL OR TRIM({text}) IN ({texts}))"
+        name = self.words.name(self.rule.feature.name)
+        return f"{name} IS NULL" if self.boolean else f"({name} IS NULL OR {self.is_nan()})"
+
+    def holds(self, item: Item) -> str:
+        if item.kind == "missing":
+            return self.is_missing()
+        if item.kind == "in":
+            levels = ", ".join(self.words.text(level) for level in item.levels or ())
+            text = f"CAST({self.plain} AS {self.words.text_type})"
+            return f"{text} IN ({levels})" if levels else "FALSE"
+        tests = []
+        if item.low is not None:
+            tests.append(f"{self.plain} >= {_number(item.low, self.words)}")
+            if item.high is None and not self.boolean:  # most systems sort NaN above every number
+                tests.append(f"NOT ({self.is_nan()})")
+        if item.high is not None:
+            tests.append(f"{self.plain} < {_number(item.high, self.words)}")
+        return " AND ".join(tests)
+
+    def refusals(self) -> list[str]:
+        tests = [self.is_missing()] if self.rule.feature.missing == "refused" else []
+        if self.rule.multiples and not self.boolean:
+            tests.append(f"ABS({self.double}) > {self.words.double(sys.float_info.max)}")
+        return tests
+
+
+def _columns(card: ScoreCard, words: _Words, booleans: Collection[str]) -> dict[str, _Column]:
+    rules = {rule.feature.name: rule for rule in feature_rules(card)}
+    for name in booleans:
+        if name not in rules or rules[name].categorical:
+            raise ParameterError("not a number that the card reads", where="booleans", got=name)
+    return {name: _Column(rule, words, name in booleans) for name, rule in rules.items()}
+
+
+def _addends(card: ScoreCard, columns: dict[str, _Column]) -> list[str]:
     steps = [
-        f"CASE WHEN {_holds(by_name[t.item.feature], t.item, words)} THEN {t.points} ELSE 0 END"
+        f"CASE WHEN {columns[t.item.feature].holds(t.item)} THEN {t.points} ELSE 0 END"
         for t in card.terms
         if t.item.kind != "value"
     ]
     multiples = [
-        f"COALESCE({t.points} * {_clean(t.item.feature, words)}, 0)"
+        f"COALESCE({t.points} * {columns[t.item.feature].double}, 0)"
         for t in card.terms
         if t.item.kind == "value"
     ]
     return steps + multiples
-
-
-def _holds(rule: Rule, item: Item, words: _Words) -> str:
-    column = words.name(item.feature)
-    if item.kind == "missing":
-        return _is_missing(rule, words)
-    if item.kind == "in":
-        if not item.levels:
-            return "FALSE"
-        levels = ", ".join(words.text(level) for level in item.levels)
-        return f"CAST({column} AS {words.text_type}) IN ({levels})"
-    tests = []
-    if item.low is not None:
-        tests.append(f"{column} >= {_number(item.low, words)}")
-        if item.high is None:  # most systems sort NaN above every number
-            tests.append(f"NOT ({_is_nan(item.feature, words)})")
-    if item.high is not None:
-        tests.append(f"{column} < {_number(item.high, words)}")
-    return " AND ".join(tests)
-
-
-def _is_missing(rule: Rule, words: _Words) -> str:
-    column = words.name(rule.feature.name)
-    if rule.categorical:
-        texts = ", ".join(map(words.text, rule.missing_texts))
-        return f"({column} IS NULL OR TRIM(CAST({column} AS {words.text_type})) IN ({texts}))"
-    return f"({column} IS NULL OR {_is_nan(rule.feature.name, words)})"
-
-
-def _refusals(rule: Rule, words: _Words) -> list[str]:
-    tests = [_is_missing(rule, words)] if rule.feature.missing == "refused" else []
-    if rule.multiples:
-        largest = words.double(sys.float_info.max)
-        tests.append(f"ABS({_clean(rule.feature.name, words)}) > {largest}")
-    return tests
-
-
-def _is_nan(feature: str, words: _Words) -> str:
-    return words.is_nan(f"CAST({words.name(feature)} AS {words.double_type})")
-
-
-def _clean(feature: str, words: _Words) -> str:
-    """The column as a double, NULL where it is NaN."""
-    double = f"CAST({words.name(feature)} AS {words.double_type})"
-    return f"CASE WHEN NOT ({words.is_nan(double)}) THEN {double} END"
 
 
 def _number(value: float, words: _Words) -> str:

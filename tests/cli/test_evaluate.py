@@ -1,0 +1,92 @@
+"""`riskwright evaluate`: figures with intervals, by group, on rows of any make."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import riskwright as rw
+from riskwright.cli.__main__ import main
+
+
+def test_figures_are_those_of_the_library(
+    score: Path, table: Path, capsys: pytest.CaptureFixture[str]
+):
+    options = ["--target", "ill", "--groups", "sex", "--level", "0.9", "--json"]
+    assert main(["evaluate", str(score), str(table), *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    frame = pl.read_csv(table)
+    risk = rw.load(score).predict_proba(frame.drop("ill"))[:, 1]
+    expected = rw.evaluate(frame["ill"] == "yes", risk, groups={"sex": frame["sex"]}, level=0.9)
+    assert found["n"] == 400
+    assert found["level"] == 0.9
+    for name, estimate in expected.overall.items():
+        assert found["overall"][name]["value"] == pytest.approx(estimate.value, rel=1e-9)
+        assert found["overall"][name]["low"] == pytest.approx(estimate.low, rel=1e-9)
+    assert set(found["by_group"]) == {"sex = female", "sex = male"}
+
+
+def test_the_table_of_figures_is_printed(
+    score: Path, table: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["evaluate", str(score), str(table), "--target", "ill"]) == 0
+    out, err = capsys.readouterr()
+    assert "auroc" in out
+    assert "calibration slope" in out
+    assert "ill = yes" in err
+
+
+def test_weights_count_rows_twice(
+    score: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    frame = pl.read_csv(table)
+    twice = frame.with_columns(w=pl.lit(2))
+    twice.write_parquet(tmp_path / "twice.parquet")
+    arguments = ["evaluate", str(score), str(tmp_path / "twice.parquet"), "--target", "ill"]
+    assert main([*arguments, "--weight", "w", "--json"]) == 0
+    weighted = json.loads(capsys.readouterr().out)
+    assert main([*arguments, "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert weighted["events"] == 2 * plain["events"]
+    brier = [found["overall"]["brier"]["value"] for found in (weighted, plain)]
+    assert brier[0] == pytest.approx(brier[1])
+
+
+def test_a_feature_that_is_constant_in_the_test_rows_is_still_read(
+    score: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    pl.read_csv(table).filter(smoker=1).write_csv(tmp_path / "smokers.csv")
+    arguments = ["evaluate", str(score), str(tmp_path / "smokers.csv"), "--target", "ill"]
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["overall"]["auroc"]["value"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{score}", "{table}"], "target"),
+        (["{score}", "{table}", "--target", "sick"], "no column 'sick'"),
+        (["{score}", "{table}", "--target", "sex"], "'yes'"),
+        (["{score}", "{table}", "--target", "ill", "--groups", "race"], "'race'"),
+        (["{score}", "{bare}", "--target", "ill"], "missing"),
+        (["{score}", "{table}", "--target", "ill", "--level", "7"], "level"),
+    ],
+)
+def test_bad_usage_and_bad_data_exit_with_2(
+    score: Path,
+    table: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+):
+    (tmp_path / "bare.csv").write_text("noise,ill\n1,yes\n2,no\n")
+    names = {"score": score, "table": table, "bare": tmp_path / "bare.csv"}
+    assert main(["evaluate", *(a.format_map(names) for a in arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "riskwright: " in err
+    assert words in " ".join(err.split())
