@@ -84,29 +84,32 @@ class Lattice {
       node.high[j + 1] = std::max(0.0, problem_.high[items[j]]);
       node.warm[j + 1] = start ? start[j + 1] : 0.0;
     }
-    if (!strict) {
-      push_slopes(node);
-      return;
-    }
-    push_signs(node, items, 0);
+    strict_ = strict;
+    if (strict)
+      for (int j = 1; j <= terms_; ++j) {
+        const double low = problem_.low[items[j - 1]], high = problem_.high[items[j - 1]];
+        if (low >= 0.0) node.low[j] = std::max(1.0, low);
+        if (high <= 0.0) node.high[j] = std::min(-1.0, high);
+      }
+    push_slopes(node);
   }
 
-  void push_signs(Node node, const int* items, int j) {
-    if (j == terms_) {
-      push_slopes(node);
-      return;
-    }
-    const double low = problem_.low[items[j]], high = problem_.high[items[j]];
-    if (low <= -1.0) {
-      node.low[j + 1] = low;
-      node.high[j + 1] = std::min(-1.0, high);
-      push_signs(node, items, j + 1);
-    }
-    if (high >= 1.0) {
-      node.low[j + 1] = std::max(1.0, low);
-      node.high[j + 1] = high;
-      push_signs(node, items, j + 1);
-    }
+  // Where every term is used: split the box that still holds zero at its sign, strongest term
+  // first, so that the wrong sign is excluded by one bound.
+  bool split_sign(const Node& node, const double* w) {
+    if (!strict_) return false;
+    int term = -1;
+    for (int j = 1; j <= terms_; ++j)
+      if (node.low[j] < 0.0 && node.high[j] > 0.0 &&
+          (term < 0 || std::fabs(w[j]) > std::fabs(w[term])))
+        term = j;
+    if (term < 0) return false;
+    Node below = node, above = node;
+    below.high[term] = -1.0;
+    above.low[term] = 1.0;
+    stack_.push_back(w[term] > 0.0 ? below : above);
+    stack_.push_back(w[term] > 0.0 ? above : below);
+    return true;
   }
 
   void push_slopes(Node& node) {
@@ -145,7 +148,7 @@ class Lattice {
     Minimum m = model_.minimise(*cells_, node.low, node.high, w, scale_, sink_->cutoff() - penalty,
                                 1e-11, 60);
     node.bound = std::max(node.bound, m.bound + penalty);
-    if (node.bound >= sink_->cutoff()) return;
+    if (node.bound >= sink_->cutoff() || split_sign(node, w)) return;
     double rounded[kMaxParameters];
     int branch = -1;
     double widest = 0.0, most = -1.0;
@@ -238,7 +241,7 @@ class Lattice {
     Minimum m =
         model_.minimise(*cells_, low, high, w, scale_, sink_->cutoff() - penalty, 1e-10, 60);
     node.bound = std::max(node.bound, m.bound + penalty);
-    if (node.bound >= sink_->cutoff()) return;
+    if (node.bound >= sink_->cutoff() || split_sign(node, w)) return;
     const double middle = std::sqrt(std::max(node.slope_low, 1e-3) * node.slope_high);
     try_rounding(node, w, middle);
     if (node.slope_low > 0.0 && node.slope_high > kSlopeRatio * node.slope_low) {
@@ -281,6 +284,7 @@ class Lattice {
   const std::atomic<bool>& stop_;
   const Cells* cells_ = nullptr;
   int terms_ = 0;
+  bool strict_ = false;
   double scale_ = 1.0, half_ = 0.0;
   Sink* sink_ = nullptr;
   std::vector<Node> stack_;

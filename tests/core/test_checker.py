@@ -23,7 +23,7 @@ def logistic(score, positive, negative):
 def golden(function, low, high):
     """Elementwise minimiser of convex functions on [low, high]."""
     ratio = (math.sqrt(5) - 1) / 2
-    for _ in range(45):
+    for _ in range(40):
         a, b = high - ratio * (high - low), low + ratio * (high - low)
         left = function(a) < function(b)
         low, high = np.where(left, low, a), np.where(left, b, high)
@@ -198,13 +198,6 @@ def test_a_refuted_bound_names_a_card_that_lies_below_it():
     assert "'item " in sentence
 
 
-def test_a_bound_that_even_the_relaxation_meets_needs_no_enumeration():
-    proof = with_bound(make(2, unit=False), -0.1)
-    finding = check_proof(proof, seconds=0)[3]
-    assert finding.passed is True
-    assert finding.method == "relaxation over all items"
-
-
 def test_without_time_the_bound_stays_undecided_and_says_what_is_verified():
     proof = make(3, unit=True)
     finding = check_proof(proof, seconds=0)[3]
@@ -212,7 +205,8 @@ def test_without_time_the_bound_stays_undecided_and_says_what_is_verified():
     assert "time" in finding.sentence
     verified = float(finding.sentence.split("down to ")[1].split()[0])
     proof["claim"].update(lower_bound=verified, status="within_gap")
-    assert verdicts(proof, seconds=0)[3] is True
+    finding = check_proof(proof, seconds=0)[3]
+    assert (finding.passed, finding.method) == (True, "relaxation over all items")
 
 
 def test_too_many_sets_of_numeric_items_are_undecided_at_once():
@@ -243,14 +237,12 @@ def test_no_claimed_bound_holds_for_every_card():
     assert verdicts(proof) == (True, True, True, True)
 
 
-@pytest.mark.parametrize(
-    ("number", "failing"), [("loss", 1), ("objective", 1), ("intercept", 1), ("slope", 1)]
-)
+@pytest.mark.parametrize("number", ["loss", "objective", "intercept", "slope"])
 @pytest.mark.parametrize("unit", [True, False])
-def test_a_number_that_was_changed_fails(unit, number, failing):
-    proof = make(5, unit=unit)
+def test_a_number_that_was_changed_fails(unit, number):
+    proof = make(5, unit=unit, most=1)
     proof["claim"][number] += 1e-3
-    assert verdicts(proof)[failing] is False
+    assert verdicts(proof, seconds=0)[1] is False
 
 
 def test_points_that_were_changed_fail():
@@ -401,8 +393,9 @@ def test_what_the_search_proves_is_confirmed_at_five_terms(unit):
     rules = solvers.ItemRules.plain(11, 5)
     result = solvers.search(solvers.CardProblem(patterns, rules, max_terms=5, unit=unit))
     best = result.best
-    proof = make(0, unit=unit, most=1)
+    proof = make(0, unit=True, most=1)
     proof["problem"].update(
+        unit=unit,
         max_terms=5,
         max_log_odds=10.0,
         penalty=1e-6,
