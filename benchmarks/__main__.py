@@ -49,7 +49,7 @@ def _machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "?",
         "memory": f"{memory:.0f} GiB",
         "Python": platform.python_version(),
-        "load at start": f"{os.getloadavg()[0]:.1f}",
+        "load": round(os.getloadavg()[0], 1),
     }
 
 

@@ -24,7 +24,8 @@ class Fitted:
 
 def ready(learner: str) -> Callable[..., Fitted]:
     """The learner with its library imported, so that no fit pays for the import."""
-    importlib.import_module(LIBRARIES[learner])
+    module, name = CLASSES[learner]
+    getattr(importlib.import_module(module), name)
     return LEARNERS[learner]
 
 
@@ -44,19 +45,13 @@ def riskwright_model(X: Any, y: np.ndarray, k: int, **options: Any) -> Any:
 def riskwright(X: np.ndarray, y: np.ndarray, k: int, **options: Any) -> Fitted:
     """Our card."""
     model = riskwright_model(X, y, k, **options)
-    proof = model.certificate_
-    points = max((abs(term.points) for term in model.card_.terms), default=0)
-    return Fitted(
-        lambda rows: model.predict_proba(rows)[:, 1],
-        (model.card_.slope or 0.0) * points,
-        {
-            "objective": proof.objective,
-            "lower_bound": proof.lower_bound,
-            "gap": proof.gap,
-            "proof": proof.status,
-            "terms": len(model.card_.terms),
-        },
-    )
+    proof, card = model.certificate_, model.card_
+    points = max((abs(term.points) for term in card.terms), default=0)
+    figures = {"proof": proof.status, "terms": len(card.terms)}
+    if proof.status != "heuristic":
+        names = ("objective", "lower_bound", "gap")
+        figures = {name: getattr(proof, name) for name in names} | figures
+    return Fitted(lambda rows: model.predict_proba(rows)[:, 1], card.slope * points, figures)
 
 
 def imodels(X: np.ndarray, y: np.ndarray, k: int, **options: Any) -> Fitted:
@@ -128,11 +123,11 @@ def optbinning(X: np.ndarray, y: np.ndarray, k: int) -> Fitted:
     return Fitted(lambda rows: sign * card.score(pd.DataFrame(rows, columns=names)), np.nan)
 
 
-LIBRARIES = {
-    "riskwright": "riskwright.scoring",
-    "imodels": "imodels",
-    "fasterrisk": "fasterrisk.fasterrisk",
-    "optbinning": "optbinning",
+CLASSES = {
+    "riskwright": ("riskwright", "RiskScoreClassifier"),
+    "imodels": ("imodels", "FastRiskScoreClassifier"),
+    "fasterrisk": ("fasterrisk.fasterrisk", "RiskScoreOptimizer"),
+    "optbinning": ("optbinning", "Scorecard"),
 }
 LEARNERS = {
     "riskwright": riskwright,

@@ -83,6 +83,7 @@ def cross_validated(learner: str, data: str, k: int, **options: Any) -> dict[str
 def tasks(repeats: int) -> list[Task]:
     """All tasks of this family."""
     found = [*_certified("unit", UNIT, repeats), *_certified("free", FREE, repeats)]
+    soon = (Limit("gap", 0.05), Limit("first_s", 3.5))
     for scale in ("unit", "free"):
         found.append(
             _ours("size", f"adult, 7 terms, {scale}", "adult", Limit("first_s", 15.0))(
@@ -90,7 +91,7 @@ def tasks(repeats: int) -> list[Task]:
             )
         )
         found.append(
-            _ours("anytime", f"adult, 10 terms, 3 s, {scale}", "adult", Limit("gap", 0.05))(
+            _ours("anytime", f"adult, 10 terms, 3 s, {scale}", "adult", *soon)(
                 k=10, scale=scale, time_limit=3, repeats=0
             )
         )

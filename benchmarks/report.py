@@ -102,6 +102,8 @@ def table(results: dict[str, Any]) -> str:
     machine = "; ".join(f"{name} {value}" for name, value in results["machine"].items())
     versions = ", ".join(f"{name} {value}" for name, value in results["versions"].items())
     lines = [f"Machine: {machine}.", "", f"Versions: {versions}.", ""]
+    if results["machine"]["load"] > 0.5:
+        lines += ["The machine was doing other work: the seconds are too long.", ""]
     lines += [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
     lines += [
         f"| {' | '.join(cell.replace('|', '/') for cell in _cells(row))} |"

@@ -80,7 +80,7 @@ def test_options_reach_the_learner(table: Path, tmp_path: Path, capsys: pytest.C
     [
         (["{table}"], "no outcome"),
         (["{table}", "--target", "il"], "'ill'"),
-        (["{table}", "--target", "age"], "not binary"),
+        (["{table}", "--target", "noise"], "not binary"),
         (["{table}", "--target", "ill", "--max-terms", "0"], "max_terms"),
         (["{table}", "--target", "ill", "--max-terms", "many"], "--max-terms"),
         (["{table}", "--target", "ill", "--scale", "log"], "--scale"),

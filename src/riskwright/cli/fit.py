@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json as json_text
-import math
 import sys
 import tempfile
 from pathlib import Path
@@ -219,11 +218,13 @@ class _Progress:
     def __call__(self, state: dict[str, Any]) -> None:
         if not sys.stderr.isatty():
             return
-        gap = f"{state['gap']:.2%}" if math.isfinite(state["gap"]) else "unknown"
-        line = (
-            f"{state['elapsed']:6.1f} s  {state['phase']}: objective {state['objective']:.6f}, "
-            f"bound {state['lower_bound']:.6f}, gap {gap}"
+        figures = (
+            ("objective", f"{state['objective']:.6f}"),
+            ("bound", f"{state['lower_bound']:.6f}"),
+            ("gap", f"{state['gap']:.2%}"),
         )
+        known = [f"{name} {text}" for name, text in figures if "inf" not in text]
+        line = f"{state['elapsed']:6.1f} s  {state['phase']}  {', '.join(known)}"
         print("\r" + line.ljust(self._width), end="", file=sys.stderr, flush=True)
         self._width = len(line)
 

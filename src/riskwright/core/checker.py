@@ -215,9 +215,11 @@ def _vector(values: Any) -> Floats:
 
 
 def _matrix(rows: Any, d: int) -> Floats:
-    if rows and all(isinstance(row, str) for row in rows):
-        _need(set("".join(rows)) <= {"0", "1"}, "items are not 0 or 1")
-        rows = [list(row) for row in rows]
+    if len(rows) and all(isinstance(row, str) for row in rows):
+        text = "".join(rows)
+        _need(set(text) <= {"0", "1"}, "items are neither 0 nor 1")
+        _need({len(row) for row in rows} == {d}, f"the patterns are not rows of {d} items")
+        rows = np.frombuffer(text.encode(), dtype=np.uint8).reshape(len(rows), d) - 48.0
     matrix = np.asarray(rows, dtype=np.float64)
     fits = matrix.shape == (len(rows), d) and len(rows) > 0 and np.isfinite(matrix).all()
     _need(fits, f"the patterns are not rows of {d} finite numbers")
@@ -322,10 +324,8 @@ def _check_bound(problem: _Problem, floor: float, deadline: float) -> Finding:
     except _Undecided as reason:
         share = f"{space.examined:,} of {space.total:,} sets of items were examined"
         return _finding("bound", None, f"{partly}: {reason}; {share}.", method)
-    sentence = (
-        f"No card lies below {floor:.10f}: all {space.examined:,} sets of items are excluded."
-    )
-    return _finding("bound", space.examined == space.total or None, sentence, method)
+    sentence = f"No card lies below {floor:.10f}: all {space.total:,} sets of items are excluded."
+    return _finding("bound", True, sentence, method)
 
 
 class _Space:
@@ -391,13 +391,13 @@ class _Space:
         if self.counted:
             for outer in self.sets(self.width - 3):
                 self.exclude_from(outer)
-            return
-        for size in range(self.terms + 1):
-            for items in combinations(range(self.size), size):
-                one = np.array([items], dtype=np.intp)
-                start = np.zeros((1, size + 1))
+        else:
+            for items in self.sets(self.terms):
+                one, start = np.array([items], dtype=np.intp), np.zeros((1, self.terms + 1))
                 self.exclude(self.design(one[0]), self.problem.classes[:, None], one, start)
                 self.examined += 1
+        if self.examined != self.total:
+            raise _Undecided("some sets of items were missed")
 
     def sets(self, length: int) -> Iterator[tuple[int, ...]]:
         """All sets of up to `length` items, filled up with empty items."""
@@ -547,12 +547,8 @@ class _Space:
         is_line = (width[:, 1:] == 0).all(axis=1)
         by_slope = (a < b) & (is_line | (b > 1.1 * np.maximum(a, 1e-3)))
         middle = np.where(is_line, (a + b) / 2, np.sqrt(np.maximum(a, 1e-3) * b))
-        at = (
-            point
-            / np.c_[
-                np.ones(len(n)), np.tile(np.maximum((a + b) / 2, 1e-9), (low.shape[1] - 1, 1)).T
-            ]
-        )
+        at = point.copy()
+        at[:, 1:] /= np.maximum((a + b) / 2, 1e-9)[:, None]
         width[:, 0] *= self.problem.unit
         j = np.where(width > 0, np.abs(at - np.round(at)) + 1e-3 * width, -1.0).argmax(axis=1)
         cut = np.clip(np.floor(at[n, j]), low[n, j], high[n, j] - 1)
@@ -622,7 +618,7 @@ def _tangent(loss: Floats, gradient: Floats, w: Floats, low: Floats, high: Float
 
 def _newton_step(
     design: Floats, curvature: Floats, gradient: Floats, free: NDArray[np.bool_]
-) -> Floats:
+) -> NDArray[np.floating[Any]]:
     """Newton direction in the free coefficients, 0 in the others."""
     n, p = gradient.shape
     if design.ndim == 2 and n > p:
@@ -631,9 +627,9 @@ def _newton_step(
     else:
         hessian = (np.swapaxes(design, -1, -2) * curvature[:, None, :]) @ design
     hessian *= free[:, :, None] & free[:, None, :]
-    hessian[:, range(p), range(p)] += ~free + 1e-9
-    step: Floats = np.linalg.solve(hessian, -(gradient * free)[:, :, None])[:, :, 0]
-    return step
+    diagonal = hessian[:, range(p), range(p)]
+    hessian[:, range(p), range(p)] += ~free + 1e-9 * (1.0 + diagonal)
+    return np.linalg.solve(hessian, -(gradient * free)[:, :, None])[:, :, 0]
 
 
 def _minimise(

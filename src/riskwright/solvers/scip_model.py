@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 # SCIP's tolerances are absolute; losses are of the order of 0.1, so its objective is the loss in
 # thousandths, for which they are small.
 _SCALE = 1000.0
+_SEPARATION = 1e-5  # loss below its tangent that is worth a cut where points are fractional
 _TINY = 1e-12
 _STEPS = 12
 
@@ -233,27 +234,38 @@ class _Tangents(Conshdlr):  # type: ignore[misc]
 
     def __init__(self, card: CardModel) -> None:
         self.card = card
-        self.core: Floats | None = None
+        import os
+        self.mode = os.environ.get("MODE", "")
+        from scipy.optimize import minimize
+        loss = card.book.loss
+        box = [(v.getLbOriginal(), v.getUbOriginal()) for v in card._place]
+        r = minimize(loss.tangent, np.zeros(len(box)), jac=True, method="L-BFGS-B", bounds=box)
+        self.core = r.x
+        print("relaxed", r.fun, r.nfev)
 
-    def _separate(self) -> bool:
+    def _separate(self, tolerance: float) -> bool:
         at, held = self.card.at(None)
         value, gradient = self.card.book.loss.tangent(at)
-        if value - held <= ENFORCEMENT:
-            self.core = at
+        if value - held <= tolerance:
             return False
+        if self.mode == "mid":
+            middle = 0.5 * (at + self.core)
+            beside, slope = self.card.book.loss.tangent(middle)
+            if beside + slope @ (at - middle) - held > tolerance:
+                self.card.cut(middle, beside, slope)
         self.card.cut(at, value, gradient)
         return True
 
     @_guarded
     def conssepalp(self, constraints: Any, useful: int) -> dict[str, Any]:
         self.card.note_bound()
-        found = self._separate()
+        found = self._separate(_SEPARATION)
         return {"result": SCIP_RESULT.SEPARATED if found else SCIP_RESULT.DIDNOTFIND}
 
     @_guarded
     def consenfolp(self, constraints: Any, useful: int, infeasible: bool) -> dict[str, Any]:
         self.card.note_bound()
-        found = self._separate()
+        found = self._separate(ENFORCEMENT)
         return {"result": SCIP_RESULT.SEPARATED if found else SCIP_RESULT.FEASIBLE}
 
     @_guarded

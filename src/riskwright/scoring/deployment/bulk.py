@@ -125,7 +125,7 @@ class _FrameScorer:
         self.rules = feature_rules(card)
         self.names = [rule.feature.name for rule in self.rules]
         self.added = ("points", "predicted" if card.score_class == "scoring_system" else "risk")
-        self._points = _points(self.rules).alias(self.added[0])
+        self._points = _points(card).alias(self.added[0])
         self._meaning = _meaning(card).alias(self.added[1])
         whole = total_bounds(card) is not None
         kind = pl.Boolean() if card.score_class == "scoring_system" else pl.Float64()
@@ -276,17 +276,17 @@ def _kept(keep: Sequence[str] | None, schema: pl.Schema, source: str) -> list[st
     return list(dict.fromkeys(keep))
 
 
-def _points(rules: Sequence[Rule]) -> pl.Expr:
+def _points(card: ScoreCard) -> pl.Expr:
     """The sum over conformed columns: text, integers or 64-bit floats with nulls and no NaN."""
     total = pl.lit(0, dtype=pl.Int32)
-    for rule in rules:
-        for term in rule.steps:
+    for term in card.terms:
+        if term.item.kind != "value":
             holds = _holds(term.item).fill_null(False).cast(pl.Int32)
             total = total + holds * pl.lit(term.points, dtype=pl.Int32)
-    for rule in rules:
-        for term in rule.multiples:
-            column = pl.col(term.item.feature).cast(pl.Float64)
-            total = total.cast(pl.Float64) + (column * float(term.points)).fill_null(0.0)
+    for term in card.terms:
+        if term.item.kind == "value":
+            product = pl.col(term.item.feature).cast(pl.Float64) * float(term.points)
+            total = total.cast(pl.Float64) + product.fill_null(0.0)
     return total
 
 
