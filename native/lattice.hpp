@@ -117,12 +117,12 @@ class Lattice {
       stack_.push_back(node);
       return;
     }
-    // Points may be doubled and the slope halved until some term exceeds half_, so the slope need
-    // not exceed the largest that leaves such a term within its bound.
+    // Points may be doubled and the slope halved until some term exceeds half_, so above
+    // kFirstSlope only such points are looked at, and slopes that leave them within their bound.
     const double largest = problem_.max_log_odds / (half_ + 1.0);
-    node.slope_low = 0.0;
-    node.slope_high = std::min(kFirstSlope, largest);
-    stack_.push_back(node);
+    node.slope_low = problem_.min_slope;
+    node.slope_high = std::min(kFirstSlope, problem_.max_log_odds);
+    if (node.slope_high >= node.slope_low) stack_.push_back(node);
     if (largest > kFirstSlope) {
       node.slope_low = kFirstSlope;
       node.slope_high = largest;
@@ -204,7 +204,6 @@ class Lattice {
   }
 
   void record_free(double loss, const double* w2, const double* points) {
-    if (w2[1] <= 0.0 && used_terms(points) > 0) return;
     sink_->record(loss + problem_.penalty * used_terms(points), w2[1], w2[0], points);
   }
 
@@ -213,7 +212,7 @@ class Lattice {
     double low[kMaxParameters], high[kMaxParameters];
     low[0] = node.low[0];
     high[0] = node.high[0];
-    bool fixed = true, large = terms_ == 0 || half_ == 0.0;
+    bool fixed = true, large = half_ == 0.0 || node.slope_low < kFirstSlope;
     for (int j = 1; j <= terms_; ++j) {
       const double l = node.low[j], u = node.high[j];
       low[j] = std::max(-limit, std::min(l * node.slope_low, l * node.slope_high));
@@ -244,7 +243,7 @@ class Lattice {
     if (node.bound >= sink_->cutoff() || split_sign(node, w)) return;
     const double middle = std::sqrt(std::max(node.slope_low, 1e-3) * node.slope_high);
     try_rounding(node, w, middle);
-    if (node.slope_low > 0.0 && node.slope_high > kSlopeRatio * node.slope_low) {
+    if (node.slope_low >= kFirstSlope && node.slope_high > kSlopeRatio * node.slope_low) {
       Node lower = node, upper = node;
       lower.slope_high = middle;
       upper.slope_low = middle;
@@ -276,7 +275,9 @@ class Lattice {
     }
     if (most == 0.0) return;
     double w2[2] = {w[0], slope};
-    Minimum m = fit_scale(points, 0.0, problem_.max_log_odds / most, kInfinity, w2);
+    const double top = problem_.max_log_odds / most;
+    if (top < problem_.min_slope) return;
+    Minimum m = fit_scale(points, problem_.min_slope, top, kInfinity, w2);
     record_free(m.loss, w2, points);
   }
 

@@ -229,7 +229,8 @@ NB_MODULE(_kernels, m) {
   .def_prop_rw(#name, [](PySearch& s) { return s.owner.name; }, \
                [](PySearch& s, decltype(s.owner.name) v) { s.owner.name = v; })
       RW_FIELD(problem, max_terms) RW_FIELD(problem, max_features) RW_FIELD(problem, unit)
-      RW_FIELD(problem, max_log_odds) RW_FIELD(problem, intercept_low)
+      RW_FIELD(problem, max_log_odds) RW_FIELD(problem, min_slope)
+      RW_FIELD(problem, intercept_low)
       RW_FIELD(problem, intercept_high) RW_FIELD(problem, penalty) RW_FIELD(problem, margin)
       RW_FIELD(problem, pool_tolerance) RW_FIELD(problem, pool_size)
       RW_FIELD(settings, threads) RW_FIELD(settings, certify) RW_FIELD(settings, time_limit)

@@ -189,7 +189,7 @@ class Polish {
     const double top = problem_.unit ? 1.0
                        : most > 0    ? problem_.max_log_odds / most
                                      : 1.0;
-    double low[2] = {problem_.intercept_low, problem_.unit ? 1.0 : 0.0};
+    double low[2] = {problem_.intercept_low, problem_.unit ? 1.0 : problem_.min_slope};
     double high[2] = {problem_.intercept_high, top};
     double w[2] = {p.intercept, std::min(p.slope, top)};
     double loss = model_.minimise(totals_, low, high, w, scale_, kInfinity,
@@ -204,7 +204,6 @@ class Polish {
     p.slope = w[1];
     p.intercept = w[0];
     p.objective = loss + problem_.penalty * used;
-    if (p.slope <= 0.0 && used > 0) p.objective = kInfinity;
   }
 
   const Problem& problem_;

@@ -33,6 +33,7 @@ struct Problem {
   int max_terms = 5, max_features = 1 << 30;
   bool unit = false;           // points are log-odds (slope 1, integer intercept)
   double max_log_odds = 10.0;  // bound on |slope * points|, class free
+  double min_slope = 1e-6;     // class free: without it the best slope may tend to 0, unreached
   double intercept_low = -50.0, intercept_high = 50.0;
   double penalty = 1e-6;
   std::vector<std::vector<int>> required;  // at least one of each set is used

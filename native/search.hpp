@@ -176,6 +176,7 @@ class Search {
     outcome_.best = pool.best();
     outcome_.infeasible = !(pool.best().objective < kInfinity);
     const double best = pool.best().objective;
+    const double open = lower;  // below it, every score was met
     if (outcome_.complete) lower = std::min(lower, best - problem_.margin);
     outcome_.lower_bound = settings_.certify ? std::min(lower, best) : -kInfinity;
     outcome_.interrupted = progress_.stop.load();
@@ -184,9 +185,10 @@ class Search {
     outcome_.nodes = progress_.nodes.load();
     if (!outcome_.complete) outcome_.supports_examined = progress_.supports.load();
     outcome_.pool = pool.sorted();
-    outcome_.pool_cutoff = outcome_.complete ? std::min(pool.pool_cutoff(), lower) : -kInfinity;
-    if (outcome_.complete && problem_.pool_tolerance > 0.0)
-      outcome_.pool_cutoff = pool.pool_cutoff();
+    outcome_.pool_cutoff = -kInfinity;
+    if (settings_.certify)
+      outcome_.pool_cutoff =
+          std::min(pool.pool_cutoff(), problem_.pool_tolerance > 0.0 ? open : lower);
   }
 
   static constexpr double kMostSupports = 2e10, kMostUpdates = 2e11;

@@ -264,7 +264,7 @@ BREACHES = {
     "constraint": ({"items": [0, 1], "points": [1, 1]}, {"at_most": [[[0, 1], 1]]}),
     "break a constraint": ({"items": [0, 1, 2], "points": [1, 1, 1]}, {}),
     "slope is not 1": ({"slope": 0.5}, {}),
-    "slope is not above 0": ({"slope": -1.0}, {"unit": False}),
+    "slope is too small": ({"slope": -1.0}, {"unit": False}),
     "slope x points": ({"items": [1], "points": [2], "slope": 2.5}, {"unit": False}),
     "intercept is not a whole": ({"intercept": 0.5}, {}),
     "intercept is out of range": ({"intercept": 5}, {}),

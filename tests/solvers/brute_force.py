@@ -158,7 +158,9 @@ def _slopes(totals, positive, negative, largest, bounds):
     for _ in range(200):
         t, a, b = totals[work], slope[work], intercept[work]
         value, ga, gb, haa, hab, hbb = _derivatives(t, a, b, positive, negative)
-        away = ga * np.where(ga > 0, a, a - largest[work]) + gb * np.where(gb > 0, b - low, b - high)
+        away = ga * np.where(ga > 0, a, a - largest[work]) + gb * np.where(
+            gb > 0, b - low, b - high
+        )
         improved = value < loss[work]
         loss[work] = np.minimum(loss[work], value)
         slack[work] = np.where(improved, away, np.minimum(slack[work], away))
@@ -224,4 +226,101 @@ def _derivatives(t, a, b, positive, negative):
         (ct * t).sum(axis=1),
         ct.sum(axis=1),
         curvature.sum(axis=1),
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """Rows, outcome, weights or None, and the search's problem for them."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    problem: CardProblem
+
+
+def random_case(seed: int, **settings) -> Case:
+    """A small problem of any kind: 0/1, whole or real items, twins, weights, constraints."""
+    rng = np.random.default_rng(seed)
+    d, n = int(rng.integers(3, 7)), int(rng.integers(15, 90))
+    kind = str(rng.choice(["binary", "binary", "binary", "whole", "real"]))
+    X = _random_rows(rng, n, d, kind)
+    y = _random_outcome(rng, X)
+    weight = [
+        None,
+        rng.integers(1, 5, n).astype(float),
+        rng.random(n) * 10.0 ** rng.integers(-3, 4) + 1e-6,
+    ][rng.integers(3)]
+    unit, constrained = bool(rng.random() < 0.5), bool(rng.random() < 0.6)
+    max_points, max_terms = int(rng.integers(1, 4)), int(rng.integers(1, 5))
+    if not unit and kind != "binary":
+        max_points = min(max_points, 2)
+    wide = bool(rng.random() < 0.7)
+    intercept = ((-8.0, 8.0) if wide else (-1.0, 2.0)) if unit else (-50.0, 50.0)
+    if not unit and not wide:
+        intercept = (-0.5, 0.7)
+    options = {
+        "max_terms": max_terms,
+        "unit": unit,
+        "max_features": int(rng.integers(1, 4)) if constrained and rng.random() < 0.3 else None,
+        "max_log_odds": float(rng.choice([10.0, 3.0, 1.0])),
+        "penalty": float(rng.choice([1e-6, 1e-2, 0.0, 3e-3])),
+    }
+    rules = random_rules(rng, d, max_points, constrained=constrained, intercept=intercept)
+    binary = kind == "binary"
+    problem = problem_of(X, y, weight, rules=rules, binary=binary, **(options | settings))
+    return Case(X, y, weight, problem)
+
+
+def _random_rows(rng, n: int, d: int, kind: str) -> np.ndarray:
+    if kind == "binary":
+        X = (rng.random((n, d)) < rng.uniform(0.15, 0.8, d)).astype(float)
+    elif kind == "whole":
+        X = rng.integers(-1, 4, (n, d)).astype(float)
+    else:
+        X = np.round(rng.normal(0, 1, (n, d)), 2)
+    special = rng.random()
+    if special < 0.15:
+        X[:, -1] = X[:, 0]
+    elif special < 0.25 and kind == "binary":
+        X[:, -1] = 1 - X[:, 0]
+    elif special < 0.32:
+        X[:, rng.integers(d)] = rng.choice([0.0, 1.0])
+    return X
+
+
+def _random_outcome(rng, X: np.ndarray) -> np.ndarray:
+    d = X.shape[1]
+    s = X @ (rng.normal(0, 1.5, d) * (rng.random(d) < 0.7))
+    s = s - s.mean() + rng.normal(0, 0.5)
+    noisy = rng.random(len(X)) < 1 / (1 + np.exp(-s))
+    y = (s > 0 if rng.random() < 0.1 else noisy).astype(np.uint8)
+    if y.min() == y.max():
+        y[0] = 1 - y[0]
+    return y
+
+
+def random_rules(rng, d: int, max_points: int, *, constrained: bool, intercept) -> ItemRules:
+    """Ranges that may exclude 0 or everything, and sets of items that go or do not go together."""
+    most = float(max_points)
+    low, high = [-most] * d, [most] * d
+    if not constrained:
+        return ItemRules(tuple(low), tuple(high), tuple(range(d)), intercept=intercept)
+    ranges = [(0, most), (-most, 0), (1, 2), (0, 0), (-most, -1), (most, most), (2, 1)]
+    for j in range(d):
+        drawn = rng.choice(8, p=[0.12, 0.12, 0.08, 0.06, 0.06, 0.04, 0.02, 0.5])
+        if drawn < 7:
+            low[j], high[j] = map(float, ranges[drawn])
+
+    def some(least: int, most: int) -> tuple[int, ...]:
+        return tuple(rng.choice(d, rng.integers(least, most), replace=False).tolist())
+
+    return ItemRules(
+        low=tuple(low),
+        high=tuple(high),
+        feature=tuple(sorted(rng.integers(0, max(2, d - 1), d).tolist())),
+        required=(some(1, 3),) if rng.random() < 0.3 else (),
+        at_most=((some(2, d + 1), int(rng.integers(0, 3))),) if rng.random() < 0.3 else (),
+        if_then=((int(rng.integers(d)), some(1, 3)),) if rng.random() < 0.3 else (),
+        intercept=intercept,
     )

@@ -130,13 +130,11 @@ def fit(
         names = ", ".join(table.X.columns[:8])
         raise UsageError("no outcome", where="--target", expected=f"a column such as {names}")
     say(table.describe() + "\n")
-    cuts = table.cut_points
     model = rw.RiskScoreClassifier(
         max_terms,
         max_points,
         max_features=max_features,
         scale=scale,
-        binning=rw.Binarizer(cut_points=cuts) if cuts else "auto",
         constraints=rules,
         certify=certify,
         time_limit=time_limit,

@@ -63,6 +63,7 @@ class _Problem:
         self.max_terms = _index(told["max_terms"])
         self.max_features = d if most is None else _index(most)
         self.limit = math.inf if self.unit else float(told["max_log_odds"])
+        self.least = 1.0 if self.unit else float(told.get("min_slope", 0.0))
         self.penalty, self.margin = float(told["penalty"]), float(told["margin"])
         self.low, self.high = np.where(low == 0, 1.0, low), np.where(high == 0, -1.0, high)
         self.feature = np.array(_indices(told["feature"]), dtype=np.intp)
@@ -261,7 +262,8 @@ def _check_feasible(problem: _Problem, claim: _Claim) -> Finding:
         "points are out of range": bool(((points < low) | (points > high)).any()),
         "the items break a constraint": not problem.allowed(used).all(),
         "the slope is not 1": problem.unit and claim.slope != 1.0,
-        "the slope is not above 0": claim.slope < 0.0 or (claim.slope == 0.0 and claim.items),
+        "the slope is too small": claim.slope < problem.least * (1.0 - TOLERANCE)
+        or (claim.slope <= 0.0 and claim.items),
         "slope x points is out of range": largest > problem.limit + TOLERANCE,
         "the intercept is not a whole number": whole,
         "the intercept is out of range": abs(2 * claim.intercept - start - stop)
@@ -353,7 +355,7 @@ class _Space:
         self.counted = bool(np.isin(rows, (0, 1)).all()) and self.width <= _MOST_TERMS_COUNTED
         self.total = sum(math.comb(self.size, k) for k in range(self.terms + 1))
         self.examined = 0
-        self.slopes = np.array([1.0, 1.0] if problem.unit else [0.0, problem.limit])
+        self.slopes = np.array([1.0, 1.0] if problem.unit else [problem.least, problem.limit])
 
     def ends(self, low: Floats, high: Floats, slopes: Floats) -> tuple[Floats, Floats]:
         """Ends of slope x points, after those of the intercept in the first column."""

@@ -81,7 +81,7 @@ class RiskwrightError(Exception):
             parts.append(f"got {self.got}")
         text = "; ".join(parts) + "."
         if self.hint is not None:
-            text += f" {self.hint.rstrip('.')}."
+            text += f" {self.hint}" if self.hint.endswith("?") else f" {self.hint.rstrip('.')}."
         return f"{text} [{self.code}]"
 
 

@@ -121,6 +121,20 @@ class ScoreCard(Record, frozen=True, kw_only=True):
             high += max(reachable)
         return low, high
 
+    def reachable_totals(self, most: int = 10_000) -> tuple[float, ...] | None:
+        """Every total that some input can reach, in rising order; None where they are more than
+        `most` or where a term multiplies a number."""
+        features = {feature.name: feature for feature in self.features}
+        totals = {0.0}
+        for name, group in self._groups().items():
+            if any(term.item.kind == "value" for term in group):
+                return None
+            added = set(_reachable(group, features.get(name)))
+            totals = {total + points for total in totals for points in added}
+            if len(totals) > most:
+                return None
+        return tuple(sorted(totals))
+
     def _groups(self) -> dict[str, list[Term]]:
         groups: dict[str, list[Term]] = {}
         for term in self.terms:

@@ -395,7 +395,7 @@ def conform(series: pl.Series, feature: Feature, origin: Origin) -> pl.Series:
     MissingValueError : missing values in a feature that refuses them.
     """
     if feature.levels is not None:
-        if series.dtype == pl.String and not series.is_in(MISSING_TEXT).any():
+        if series.dtype == pl.String and not series.str.strip_chars().is_in(MISSING_TEXT).any():
             values = series
         else:
             known = feature.levels + (feature.other_levels or ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,15 +49,19 @@ def risk_rows(
     negative: NDArray[np.float64],
     predicted: NDArray[np.float64],
     *,
+    risk: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    reachable: Sequence[float] | None = None,
     effective_share: float = 1.0,
 ) -> tuple[RiskRow, ...]:
-    """One row for each total that occurs, or for bands of about equal weight where they are many.
+    """One row for each reachable total, or for bands of about equal weight where they are many.
 
-    `effective_share` is the effective sample size over the sum of weights, for the intervals.
+    `risk` maps totals to risks, for rows that no pattern reached. `effective_share` is the
+    effective sample size over the sum of weights, for the intervals.
     """
     weight = positive + negative
-    values, place = np.unique(totals, return_inverse=True)
-    n = np.bincount(place, weights=weight)
+    values = np.union1d(totals, [] if reachable is None else np.asarray(reachable))
+    place = np.searchsorted(values, totals)
+    n = np.bincount(place, weights=weight, minlength=len(values))
     band = np.arange(len(values))
     if len(values) > MOST_ROWS:
         middle = (np.cumsum(n) - 0.5 * n) / n.sum()
@@ -69,6 +73,13 @@ def risk_rows(
         member = np.isin(place, held)
         total = float(weight[member].sum())
         events = float(positive[member].sum())
+        if total == 0.0:
+            ends = float(values[held[0]]), float(values[held[-1]])
+            mean = float(risk(values[held]).mean())
+            rows.append(
+                RiskRow(low=ends[0], high=ends[1], n=0, events=0, observed=None, predicted=mean)
+            )
+            continue
         low, high = proportion_interval(
             events * effective_share, total * effective_share, LEVEL, "wilson"
         )

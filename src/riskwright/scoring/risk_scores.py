@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils import Tags
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from riskwright._version import __version__
@@ -19,12 +17,11 @@ from riskwright.core import (
     Certificate,
     ConstraintError,
     Estimate,
-    ParameterError,
     ScoreCard,
     SearchError,
     digest_arrays,
 )
-from riskwright.evidence import Binarizer, Table
+from riskwright.evidence import Binarizer
 from riskwright.metrics import evaluate
 from riskwright.solvers import (
     CardProblem,
@@ -39,15 +36,16 @@ from riskwright.solvers import (
 from riskwright.stats import effective_size
 
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
-from .inputs import TrainingData, check_rows, check_training, fold_items, take_rows
+from .card_learner import CardLearner, Study, number
+from .inputs import TrainingData, fold_items, take_rows
 from .selection import choose_by_cross_validation, folds
 
 __all__ = ["RiskScoreClassifier"]
 
-Progress = Callable[[dict[str, Any]], None]
+MIN_SLOPE = 1e-6  # with terms forced in, the best slope could otherwise tend to 0 unreached
 
 
-class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
+class RiskScoreClassifier(CardLearner):
     """Small-integer risk score, provably the best of its class on the training data.
 
     Minimises mean weighted logistic loss + ``penalty`` x number of terms over integer points.
@@ -66,6 +64,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         are log-odds (slope 1, integer intercept). Losses of the two classes do not compare.
     max_log_odds : float, default=10.0
         Class "free": bound on |slope * points| of a term, so that separable data have an optimum.
+        The slope itself is at least 1e-6.
     max_intercept : float, default=50.0
         Bound on the intercept's magnitude, on the log-odds scale.
     penalty : float, default=1e-6
@@ -131,6 +130,8 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
     'optimal'
     """
 
+    kind = "risk_score"
+
     def __init__(
         self,
         max_terms: int = 5,
@@ -174,18 +175,6 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.input_tags.allow_nan = True
-        return tags
-
-    def set_progress(self, callback: Progress | None) -> RiskScoreClassifier:
-        """Have `callback` called about ten times a second while `fit` searches, with a dict of
-        phase, elapsed, objective, lower_bound, gap and share."""
-        self._progress = callback
-        return self
-
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> RiskScoreClassifier:
         """Learn the card.
 
@@ -204,111 +193,40 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         ConstraintError : no card meets the constraints; names a smallest set that clashes.
         """
         self._check_parameters()
-        features = None
-        outcome, positive = "outcome", None
-        if isinstance(X, Table):
-            features, outcome, positive = X.features, X.outcome, X.positive_label
-            y = X.y if y is None else y
-            sample_weight = X.sample_weight if sample_weight is None else sample_weight
-            X = X.X
-        elif getattr(y, "name", None):
-            outcome = str(y.name)
-        data = check_training(self, X, y, sample_weight, self.class_weight)
-        self.classes_ = data.classes
-        self.binarizer_ = self._fit_binarizer(data, features)
-        self.items_ = self.binarizer_.items_
-        if not self.items_:
-            raise ParameterError(
-                "no column can be used: every one is constant or missing", where="X"
-            )
-        patterns = fold_items(self.binarizer_, data)
-        rules = self._resolve(self.binarizer_)
+        study = self._study(X, y, sample_weight, self.class_weight)
+        self.binarizer_ = self._fit_binarizer(study)
+        patterns = self._fold(study)
+        rules = self._resolve(float(self.max_intercept))
         result = self._search(patterns, rules)
         assert result.best is not None
-        self._finish(data, patterns, rules, result, outcome, positive)
+        self._finish(study, patterns, rules, result)
         return self
 
     def _check_parameters(self) -> None:
-        def need(name: str, ok: bool, expected: str) -> None:
-            if not ok:
-                value = getattr(self, name)
-                raise ParameterError(
-                    "value not allowed",
-                    where=f"{type(self).__name__}({name}=)",
-                    expected=expected,
-                    got=repr(value),
-                )
-
-        def whole(value: Any, low: int, high: int) -> bool:
-            return isinstance(value, int | np.integer) and bool(low <= value <= high)
-
-        def number(value: Any, low: float, high: float = math.inf) -> bool:
-            return isinstance(value, int | float | np.number) and bool(low <= value <= high)
-
-        need("max_terms", whole(self.max_terms, 1, 64), "a whole number from 1 to 64")
-        need("max_points", whole(self.max_points, 1, 1000), "a whole number from 1 to 1000")
-        need(
-            "max_features",
-            self.max_features is None or whole(self.max_features, 1, 10**6),
-            "None or a whole number from 1",
-        )
+        self._check_common()
+        need = self._need
         need("scale", self.scale in ("free", "unit"), '"free" or "unit"')
         need("max_log_odds", number(self.max_log_odds, 1e-3, 500), "a number from 0.001 to 500")
         need("max_intercept", number(self.max_intercept, 0, 1e6), "a number from 0 to 1e6")
         need("penalty", number(self.penalty, 0.0, 1e3), "a number from 0")
-        need(
-            "binning",
-            self.binning in ("auto", "none") or isinstance(self.binning, Binarizer),
-            '"auto", "none" or a Binarizer',
-        )
-        need(
-            "time_limit",
-            self.time_limit is None or number(self.time_limit, 0.0),
-            "None or seconds from 0",
-        )
         need("gap_tolerance", number(self.gap_tolerance, 0.0, 1.0), "a number from 0 to 1")
         need("select", self.select in ("loss", "cv"), '"loss" or "cv"')
-        if isinstance(self.cv, int | float | str):
-            need("cv", whole(self.cv, 2, 1000), "None, a whole number from 2, or a splitter")
         need("pool_tolerance", number(self.pool_tolerance, 0.0, 10.0), "a number from 0")
 
-    def _constraints(self) -> Constraints:
-        if self.constraints is None:
-            return Constraints()
-        if isinstance(self.constraints, Constraints):
-            return self.constraints
-        try:
-            return msgspec.convert(self.constraints, Constraints, strict=False)
-        except msgspec.ValidationError as error:
-            raise ParameterError(
-                f"constraints cannot be read: {error}",
-                where="RiskScoreClassifier(constraints=)",
-                expected="fields of riskwright.Constraints",
-            ) from None
-
-    def _fit_binarizer(self, data: TrainingData, features: Any) -> Binarizer:
+    def _fit_binarizer(self, study: Study) -> Binarizer:
+        monotone = self._constraints().monotone or None
         if isinstance(self.binning, Binarizer):
             if hasattr(self.binning, "items_"):
                 return self.binning
             binarizer = Binarizer(**self.binning.get_params())
+            if binarizer.monotone is None:
+                binarizer.monotone = monotone
         elif self.binning == "none":
             binarizer = Binarizer(method="none")
         else:
-            monotone = self._constraints().monotone
-            numeric = {} if not monotone else dict(monotone)
-            binarizer = Binarizer(monotone=numeric or None)
-        return binarizer.fit(data.X, data.y, data.weight, features=features)
-
-    def _resolve(self, binarizer: Binarizer) -> ItemRules:
-        return self._constraints().resolve(
-            binarizer.items_,
-            binarizer.features_,
-            binarizer.item_feature_.tolist(),
-            max_terms=self.max_terms,
-            max_features=self.max_features,
-            max_points=self.max_points,
-            max_intercept=float(self.max_intercept),
-        )
+            binarizer = Binarizer(monotone=monotone, cut_points=study.cut_points)
+        data = study.data
+        return binarizer.fit(data.X, data.y, data.weight, features=study.features)
 
     def _problem(self, patterns: Patterns, rules: ItemRules) -> CardProblem:
         tolerance = float(self.pool_tolerance)
@@ -321,21 +239,19 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
             unit=self.scale == "unit",
             max_features=self.max_features,
             max_log_odds=float(self.max_log_odds),
+            min_slope=MIN_SLOPE,
             penalty=float(self.penalty),
             pool_tolerance=tolerance,
         )
 
     def _search(self, patterns: Patterns, rules: ItemRules) -> SearchResult:
-        progress: Progress | None = getattr(self, "_progress", None)
-        if progress is None and self.verbose:
-            progress = _print_progress
         result = search(
             self._problem(patterns, rules),
             certify=self.certify,
             time_limit=self.time_limit,
             gap_tolerance=float(self.gap_tolerance),
             threads=available_threads(self.n_jobs),
-            progress=progress,
+            progress=self._callback(),
         )
         if result.best is None and result.complete:
             raise ConstraintError(
@@ -349,14 +265,9 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         return result
 
     def _finish(
-        self,
-        data: TrainingData,
-        patterns: Patterns,
-        rules: ItemRules,
-        result: SearchResult,
-        outcome: str,
-        positive: str | None,
+        self, study: Study, patterns: Patterns, rules: ItemRules, result: SearchResult
     ) -> None:
+        data = study.data
         best = result.best
         assert best is not None
         seed = self._seed()
@@ -371,7 +282,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         self.slope_, self.intercept_ = float(chosen.slope), float(chosen.intercept)
         self.certificate_ = self._certificate(data, patterns, rules, result, chosen)
         performance, method = self._cross_validated(data, seed)
-        base = self._card(data, patterns, chosen, outcome, positive)
+        base = self._card(study, patterns, chosen)
         self.card_ = msgspec.structs.replace(
             base,
             certificate=self.certificate_,
@@ -391,40 +302,45 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         self.pool_objectives_ = np.array([found.objective for found in result.pool])
         self.pool_statement_ = _pool_statement(result, best.objective)
 
-    def _card(
-        self,
-        data: TrainingData,
-        patterns: Patterns,
-        found: Found,
-        outcome: str,
-        positive: str | None,
-    ) -> ScoreCard:
+    def _card(self, study: Study, patterns: Patterns, found: Found) -> ScoreCard:
+        data = study.data
         totals = pattern_totals(patterns, found)
-        predicted = 1.0 / (1.0 + np.exp(-(found.slope * totals + found.intercept)))
         share = 1.0 if data.weight is None else effective_size(data.weight) / data.total
         terms = ordered_terms(self.items_, self.binarizer_.item_feature_.tolist(), found)
         used = {term.item.feature for term in terms}
-        return ScoreCard(
+
+        def risk(total: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.asarray(1.0 / (1.0 + np.exp(-(found.slope * total + found.intercept))))
+
+        card = ScoreCard(
             title="Risk score",
-            outcome=outcome,
+            outcome=study.outcome,
             terms=terms,
             score_class=self.scale,
             features=tuple(f for f in self.binarizer_.features_ if f.name in used),
-            rows=risk_rows(
-                totals, patterns.positive, patterns.negative, predicted, effective_share=share
-            ),
+            rows=(),
             n=len(data),
             events=data.events,
             slope=found.slope,
             intercept=found.intercept,
             weight_total=None if data.weight is None else data.total,
-            positive_label=positive if positive is not None else str(self.classes_[1]),
+            positive_label=study.positive_label,
             date=datetime.date.today().isoformat(),
             version=__version__,
             missing=missing_statement(self.binarizer_.features_, terms),
             limits=LIMITS,
             data_digest=self.certificate_.data_digest,
         )
+        rows = risk_rows(
+            totals,
+            patterns.positive,
+            patterns.negative,
+            risk(totals),
+            risk=risk,
+            reachable=card.reachable_totals(),
+            effective_share=share,
+        )
+        return msgspec.structs.replace(card, rows=rows)
 
     def _certificate(
         self,
@@ -447,6 +363,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
             bounds["max_features"] = float(self.max_features)
         if self.scale == "free":
             bounds["max_log_odds"] = float(self.max_log_odds)
+            bounds["min_slope"] = MIN_SLOPE
         bounds["min_intercept"], bounds["max_intercept"] = rules.intercept
         stated = {
             "class": self.scale,
@@ -454,6 +371,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
             "lower": lower,
             "gap": gap,
             "status": status,
+            "chosen": chosen.objective > best.objective,
         }
         return Certificate(
             score_class=self.scale,
@@ -471,7 +389,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
             seconds=result.seconds,
             margin=margin,
             bounds=bounds,
-            constraints=rules.sentences,
+            constraints=tuple(dict.fromkeys(rules.sentences)),
             n_rows=len(data),
             n_patterns=len(patterns),
             n_candidates=len(self.items_),
@@ -498,20 +416,24 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
                 f"{objective:.7f} by more than 1e-9 ({result.supports_total:,.0f} sets of terms "
                 f"settled in {result.seconds:.2f} s). It says nothing about new data."
             )
-        ended = {
-            "within_gap": "stopped within the gap that was asked for",
-            "time_limit": f"the time limit was reached after {result.seconds:.0f} s",
-            "interrupted": f"interrupted after {result.seconds:.0f} s",
-        }[stated["status"]]
+        if lower == -math.inf:
+            return (
+                f"Not certified: stopped before any lower bound was known; found by search among "
+                f"{among}; objective {objective:.7f}."
+            )
+        ended = (
+            "chosen by cross-validation among near-best cards"
+            if stated["chosen"]
+            else {
+                "within_gap": "stopped within the gap that was asked for",
+                "time_limit": f"the time limit was reached after {result.seconds:.0f} s",
+                "interrupted": f"interrupted after {result.seconds:.0f} s",
+            }[stated["status"]]
+        )
         return (
             f"Within {gap:.2%} of the best on the training data: objective {objective:.7f}, and "
             f"none of the {among} lies below {lower:.7f} ({ended}). It says nothing about new data."
         )
-
-    def _seed(self) -> int:
-        if isinstance(self.random_state, np.random.RandomState):
-            return int(self.random_state.randint(2**31))
-        return 0 if self.random_state is None else int(self.random_state)
 
     def _cross_validated(self, data: TrainingData, seed: int) -> tuple[dict[str, Estimate], str]:
         if self.cv is None:
@@ -536,15 +458,6 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.slope_ * self.total_points(X) + self.intercept_)
 
-    def total_points(self, X: Any) -> NDArray[np.float64]:
-        """Total points; shape (n_rows,)."""
-        check_is_fitted(self)
-        rows = check_rows(self, X, reset=False)
-        used = np.flatnonzero(self.points_)
-        items = self.binarizer_.transform(rows)
-        totals: NDArray[np.float64] = items[:, used].astype(np.float64) @ self.points_[used]
-        return totals
-
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class; shape (n_rows, 2), in the order of `classes_`."""
         risk = 1.0 / (1.0 + np.exp(-self.decision_function(X)))
@@ -562,13 +475,9 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
         counts of item patterns: share it as you would share those.
         """
         check_is_fitted(self)
-        if isinstance(X, Table):
-            y = X.y if y is None else y
-            sample_weight = X.sample_weight if sample_weight is None else sample_weight
-            X = X.X
-        data = check_training(clone(self), X, y, sample_weight, self.class_weight)
-        patterns = fold_items(self.binarizer_, data)
-        rules = self._resolve(self.binarizer_)
+        study = clone(self)._study(X, y, sample_weight, self.class_weight)
+        patterns = fold_items(self.binarizer_, study.data)
+        rules = self._resolve(float(self.max_intercept))
         problem = self._problem(patterns, rules)
         used = np.flatnonzero(self.points_)
         return {
@@ -579,6 +488,7 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
                 "max_terms": problem.max_terms,
                 "max_features": problem.max_features,
                 "max_log_odds": problem.max_log_odds,
+                "min_slope": problem.min_slope,
                 "penalty": problem.penalty,
                 "margin": problem.margin,
                 "low": list(rules.low),
@@ -610,46 +520,18 @@ class RiskScoreClassifier(ClassifierMixin, BaseEstimator):
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and body of the saved form (`riskwright.save`)."""
-        check_is_fitted(self)
-        params = self.get_params(deep=False)
-        params["binning"] = "auto" if isinstance(self.binning, Binarizer) else self.binning
-        params["constraints"] = msgspec.to_builtins(self._constraints())
-        params["random_state"] = self._seed()
-        params["max_intercept"] = float(self.max_intercept)
-        if not (params["class_weight"] is None or isinstance(params["class_weight"], str)):
-            params["class_weight"] = None
-        return "risk_score", {
-            "params": params,
-            "binarizer": self.binarizer_.to_dict(),
-            "classes": self.classes_.tolist(),
-            "n_features_in": int(self.n_features_in_),
-            "feature_names_in": (
-                self.feature_names_in_.tolist() if hasattr(self, "feature_names_in_") else None
-            ),
-            "points": self.points_.tolist(),
-            "slope": self.slope_,
-            "intercept": self.intercept_,
-            "card": msgspec.to_builtins(self.card_),
-            "pool": [msgspec.to_builtins(card) for card in self.pool_[:100]],
-            "pool_objectives": self.pool_objectives_[:100].tolist(),
-            "pool_statement": self.pool_statement_,
-        }
+        kind, body = super().to_artifact()
+        body["slope"], body["intercept"] = self.slope_, self.intercept_
+        body["pool"] = [msgspec.to_builtins(card) for card in self.pool_[:100]]
+        body["pool_objectives"] = self.pool_objectives_[:100].tolist()
+        body["pool_statement"] = self.pool_statement_
+        return kind, body
 
     @classmethod
     def from_artifact(cls, body: dict[str, Any]) -> RiskScoreClassifier:
         """The fitted model that `to_artifact` described."""
-        model = cls(**body["params"])
-        model.binarizer_ = Binarizer.from_dict(body["binarizer"])
-        model.items_ = model.binarizer_.items_
-        model.classes_ = np.asarray(body["classes"])
-        model.n_features_in_ = body["n_features_in"]
-        if body["feature_names_in"] is not None:
-            model.feature_names_in_ = np.asarray(body["feature_names_in"], dtype=object)
-        model.points_ = np.asarray(body["points"], dtype=np.int64)
+        model = super().from_artifact(body)
         model.slope_, model.intercept_ = body["slope"], body["intercept"]
-        model.card_ = msgspec.convert(body["card"], ScoreCard, strict=False)
-        assert model.card_.certificate is not None
-        model.certificate_ = model.card_.certificate
         model.pool_ = tuple(msgspec.convert(c, ScoreCard, strict=False) for c in body["pool"])
         model.pool_objectives_ = np.asarray(body["pool_objectives"])
         model.pool_statement_ = body["pool_statement"]
@@ -688,21 +570,6 @@ def _pool_statement(result: SearchResult, best: float) -> str:
         share = (result.pool_cutoff - best) / best if best > 0 else 0.0
         return (
             f"complete: all {n} cards with an objective up to {result.pool_cutoff:.7f} "
-            f"({share:.3%} above the best)"
+            f"({share:.3%} above the best); of items that hold in the same rows, one is named"
         )
     return f"not known to be complete: {n} cards that the search met"
-
-
-def _print_progress(state: dict[str, Any]) -> None:
-    import sys
-
-    gap = f"{state['gap']:.2%}" if math.isfinite(state["gap"]) else "unknown"
-    print(
-        f"\r{state['elapsed']:6.1f} s  {state['phase']:<12} objective {state['objective']:.6f}  "
-        f"bound {state['lower_bound']:.6f}  gap {gap}   ",
-        end="",
-        file=sys.stderr,
-        flush=True,
-    )
-
-

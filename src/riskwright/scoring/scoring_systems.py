@@ -5,31 +5,26 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
-import sys
 import time
-from collections.abc import Callable
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils import Tags, compute_class_weight
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import clone
+from sklearn.utils import compute_class_weight
 
 from riskwright._version import __version__
 from riskwright.core import (
     Certificate,
     ConstraintError,
     Estimate,
-    Feature,
     ParameterError,
     RiskRow,
     ScoreCard,
     SearchError,
     digest_arrays,
 )
-from riskwright.evidence import Binarizer, Table
+from riskwright.evidence import Binarizer
 from riskwright.solvers import Constraints, Found, ItemRules, Patterns, available_threads
 from riskwright.solvers.scoring_system import (
     ScoringSystemProblem,
@@ -39,19 +34,18 @@ from riskwright.solvers.scoring_system import (
 from riskwright.stats import effective_size, proportion_interval
 
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
-from .inputs import TrainingData, check_rows, check_training, fold_items, item_chunks, take_rows
+from .card_learner import CardLearner, Study, number
+from .inputs import TrainingData, item_chunks, take_rows
 from .selection import folds
 
 __all__ = ["ScoringSystemClassifier"]
-
-Progress = Callable[[dict[str, Any]], None]
 
 _MOST_VALUES = 12
 _LARGEST_VALUE = 20.0
 _LEVEL = 0.95
 
 
-class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
+class ScoringSystemClassifier(CardLearner):
     """Small-integer points and a threshold, provably the fewest errors on the training data.
 
     Minimises the weighted share of misclassified rows + ``penalty`` x number of terms over integer
@@ -134,6 +128,8 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
     ('optimal', 0.0)
     """
 
+    kind = "scoring_system"
+
     def __init__(
         self,
         max_terms: int = 5,
@@ -169,18 +165,6 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.input_tags.allow_nan = True
-        return tags
-
-    def set_progress(self, callback: Progress | None) -> ScoringSystemClassifier:
-        """Have `callback` called about ten times a second while `fit` searches, with a dict of
-        elapsed, objective, lower_bound and gap."""
-        self._progress = callback
-        return self
-
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> ScoringSystemClassifier:
         """Learn the card.
 
@@ -201,94 +185,28 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
         SearchError : the time was up before a card within both limits was found.
         """
         self._check_parameters()
-        features = None
-        outcome, positive = "outcome", None
-        if isinstance(X, Table):
-            features, outcome, positive = X.features, X.outcome, X.positive_label
-            y = X.y if y is None else y
-            sample_weight = X.sample_weight if sample_weight is None else sample_weight
-            X = X.X
-        elif getattr(y, "name", None):
-            outcome = str(y.name)
-        data = check_training(self, X, y, sample_weight, None)
-        self.classes_ = data.classes
-        self.binarizer_ = self._fit_binarizer(data, features)
-        self.items_ = self.binarizer_.items_
-        if not self.items_:
-            raise ParameterError(
-                "no column can be used: every one is constant or missing", where="X"
-            )
-        patterns = fold_items(self.binarizer_, data)
-        rules = self._constraints().resolve(
-            self.items_,
-            self.binarizer_.features_,
-            self.binarizer_.item_feature_.tolist(),
-            max_terms=self.max_terms,
-            max_features=self.max_features,
-            max_points=self.max_points,
-            max_intercept=math.inf,
-        )
+        study = self._study(X, y, sample_weight, None)
+        data = study.data
+        self.binarizer_ = self._fit_binarizer(study)
+        patterns = self._fold(study)
+        rules = self._resolve(math.inf)
         solution = self._solve(self._weighted(patterns, data), rules)
         self.points_ = np.zeros(len(self.items_), dtype=np.int64)
         self.points_[list(solution.items)] = solution.points
         self.threshold_ = solution.threshold
         self.certificate_ = self._certificate(data, patterns, rules, solution)
-        self.card_ = self._card(data, patterns, outcome, positive)
+        self.card_ = self._card(study, patterns)
         return self
 
     def _check_parameters(self) -> None:
-        def need(name: str, ok: bool, expected: str) -> None:
-            if not ok:
-                raise ParameterError(
-                    "value not allowed",
-                    where=f"{type(self).__name__}({name}=)",
-                    expected=expected,
-                    got=repr(getattr(self, name)),
-                )
-
-        def whole(value: Any, low: int, high: int) -> bool:
-            return isinstance(value, int | np.integer) and low <= int(value) <= high
-
-        def number(value: Any, low: float, high: float = math.inf) -> bool:
-            return isinstance(value, int | float | np.number) and low <= float(value) <= high
-
-        need("max_terms", whole(self.max_terms, 1, 64), "a whole number from 1 to 64")
-        need("max_points", whole(self.max_points, 1, 1000), "a whole number from 1 to 1000")
-        features = self.max_features
-        need(
-            "max_features",
-            features is None or whole(features, 1, 10**6),
-            "None or a whole number from 1",
-        )
-        need("penalty", number(self.penalty, 0.0, 1.0), "a number from 0 to 1")
+        self._check_common()
+        self._need("penalty", number(self.penalty, 0.0, 1.0), "a number from 0 to 1")
         for name in ("max_false_positive_rate", "max_false_negative_rate"):
             rate = getattr(self, name)
-            need(name, rate is None or number(rate, 0.0, 1.0), "None or a number from 0 to 1")
-        need(
-            "binning",
-            isinstance(self.binning, Binarizer) or self.binning in ("auto", "none"),
-            '"auto", "none" or a Binarizer',
-        )
-        limit = self.time_limit
-        need("time_limit", limit is None or number(limit, 0.0), "None or seconds from 0")
-        if isinstance(self.cv, int | float | str):
-            need("cv", whole(self.cv, 2, 1000), "None, a whole number from 2, or a splitter")
+            self._need(name, rate is None or number(rate, 0.0, 1.0), "None or a number from 0 to 1")
 
-    def _constraints(self) -> Constraints:
-        if self.constraints is None:
-            return Constraints()
-        if isinstance(self.constraints, Constraints):
-            return self.constraints
-        try:
-            return msgspec.convert(self.constraints, Constraints, strict=False)
-        except msgspec.ValidationError as error:
-            raise ParameterError(
-                f"constraints cannot be read: {error}",
-                where=f"{type(self).__name__}(constraints=)",
-                expected="fields of riskwright.Constraints",
-            ) from None
-
-    def _fit_binarizer(self, data: TrainingData, features: tuple[Feature, ...] | None) -> Binarizer:
+    def _fit_binarizer(self, study: Study) -> Binarizer:
+        data, features = study.data, study.features
         if isinstance(self.binning, Binarizer):
             if hasattr(self.binning, "items_"):
                 return self.binning
@@ -297,11 +215,12 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
         uncut = Binarizer(method="none").fit(data.X, data.y, data.weight, features=features)
         if self.binning == "none":
             return uncut
-        wide = _wide_columns(uncut, data)
+        cut_points = study.cut_points or {}
+        wide = _wide_columns(uncut, data) | set(cut_points)
         if not wide:
             return uncut
         monotone = {k: v for k, v in self._constraints().monotone.items() if k in wide}
-        cut = Binarizer(monotone=monotone or None)
+        cut = Binarizer(monotone=monotone or None, cut_points=cut_points or None)
         cut.fit(data.X, data.y, data.weight, features=features)
         return _joined(uncut, cut, wide)
 
@@ -335,9 +254,7 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
             max_false_positive_rate=self.max_false_positive_rate,
             max_false_negative_rate=self.max_false_negative_rate,
         )
-        callback: Progress | None = getattr(self, "_progress", None)
-        if callback is None and self.verbose:
-            callback = _print_progress
+        callback = self._callback()
         begin = time.perf_counter()
 
         def report(objective: float, lower_bound: float) -> None:
@@ -360,11 +277,6 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
             seed=self._seed(),
             on_progress=None if callback is None else report,
         )
-
-    def _seed(self) -> int:
-        if isinstance(self.random_state, np.random.RandomState):
-            return int(self.random_state.randint(2**31))
-        return 0 if self.random_state is None else int(self.random_state)
 
     def _certificate(
         self,
@@ -438,9 +350,8 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
             "It says nothing about new data."
         )
 
-    def _card(
-        self, data: TrainingData, patterns: Patterns, outcome: str, positive: str | None
-    ) -> ScoreCard:
+    def _card(self, study: Study, patterns: Patterns) -> ScoreCard:
+        data = study.data
         used = np.flatnonzero(self.points_)
         found = Found(
             items=tuple(int(j) for j in used),
@@ -456,7 +367,7 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
         performance, method = self._cross_validated(data)
         return ScoreCard(
             title="Scoring system",
-            outcome=outcome,
+            outcome=study.outcome,
             terms=terms,
             score_class="scoring_system",
             features=tuple(f for f in self.binarizer_.features_ if f.name in names),
@@ -465,7 +376,7 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
             events=data.events,
             threshold=self.threshold_,
             weight_total=None if data.weight is None else data.total,
-            positive_label=positive if positive is not None else str(self.classes_[1]),
+            positive_label=study.positive_label,
             date=datetime.date.today().isoformat(),
             version=__version__,
             missing=missing_statement(self.binarizer_.features_, terms),
@@ -495,15 +406,6 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
             f"{len(splits)}-fold cross-validation; cut points and points learned anew in each fold"
         )
 
-    def total_points(self, X: Any) -> NDArray[np.float64]:
-        """Total points; shape (n_rows,)."""
-        check_is_fitted(self)
-        rows = check_rows(self, X, reset=False)
-        used = np.flatnonzero(self.points_)
-        items = self.binarizer_.transform(rows)
-        totals: NDArray[np.float64] = items[:, used].astype(np.float64) @ self.points_[used]
-        return totals
-
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Total points minus the threshold, above 0 for yes; shape (n_rows,)."""
         return self.total_points(X) - self.threshold_
@@ -515,41 +417,15 @@ class ScoringSystemClassifier(ClassifierMixin, BaseEstimator):
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and body of the saved form (`riskwright.save`)."""
-        check_is_fitted(self)
-        params = self.get_params(deep=False)
-        params["binning"] = "auto" if isinstance(self.binning, Binarizer) else self.binning
-        params["constraints"] = msgspec.to_builtins(self._constraints())
-        params["random_state"] = self._seed()
-        if not (params["class_weight"] is None or isinstance(params["class_weight"], str)):
-            params["class_weight"] = None
-        return "scoring_system", {
-            "params": params,
-            "binarizer": self.binarizer_.to_dict(),
-            "classes": self.classes_.tolist(),
-            "n_features_in": int(self.n_features_in_),
-            "feature_names_in": (
-                self.feature_names_in_.tolist() if hasattr(self, "feature_names_in_") else None
-            ),
-            "points": self.points_.tolist(),
-            "threshold": self.threshold_,
-            "card": msgspec.to_builtins(self.card_),
-        }
+        kind, body = super().to_artifact()
+        body["threshold"] = self.threshold_
+        return kind, body
 
     @classmethod
     def from_artifact(cls, body: dict[str, Any]) -> ScoringSystemClassifier:
         """The fitted model that `to_artifact` described."""
-        model = cls(**body["params"])
-        model.binarizer_ = Binarizer.from_dict(body["binarizer"])
-        model.items_ = model.binarizer_.items_
-        model.classes_ = np.asarray(body["classes"])
-        model.n_features_in_ = body["n_features_in"]
-        if body["feature_names_in"] is not None:
-            model.feature_names_in_ = np.asarray(body["feature_names_in"], dtype=object)
-        model.points_ = np.asarray(body["points"], dtype=np.int64)
+        model = super().from_artifact(body)
         model.threshold_ = float(body["threshold"])
-        model.card_ = msgspec.convert(body["card"], ScoreCard, strict=False)
-        assert model.card_.certificate is not None
-        model.certificate_ = model.card_.certificate
         return model
 
 
@@ -592,8 +468,14 @@ def _rate_rows(
             continue
         positive, negative = patterns.positive[side], patterns.negative[side]
         rate = float(positive.sum() / (positive.sum() + negative.sum()))
-        predicted = np.full(int(side.sum()), rate)
-        rows += risk_rows(totals[side], positive, negative, predicted, effective_share=share)
+        rows += risk_rows(
+            totals[side],
+            positive,
+            negative,
+            np.full(int(side.sum()), rate),
+            risk=lambda total, rate=rate: np.full(len(total), rate),  # type: ignore[misc]
+            effective_share=share,
+        )
     return rows
 
 
@@ -621,14 +503,3 @@ def _error_rates(data: TrainingData, says_yes: NDArray[np.bool_]) -> dict[str, E
             name=name,
         )
     return figures
-
-
-def _print_progress(state: dict[str, Any]) -> None:
-    gap = f"{state['gap']:.2%}" if math.isfinite(state["gap"]) else "unknown"
-    print(
-        f"\r{state['elapsed']:6.1f} s  objective {state['objective']:.6f}  "
-        f"bound {state['lower_bound']:.6f}  gap {gap}   ",
-        end="",
-        file=sys.stderr,
-        flush=True,
-    )

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
+from riskwright.core import generator
 from riskwright.evidence import Binarizer
 from riskwright.solvers import Found, Patterns, fold
 
@@ -30,13 +30,22 @@ def folds(data: TrainingData, cv: Any, seed: int) -> list[Split]:
     y = data.y
     if isinstance(cv, int | np.integer):
         k = max(2, min(int(cv), int(y.sum()), int(len(y) - y.sum())))
-        splitter = StratifiedKFold(k, shuffle=True, random_state=seed)
-        splits: Iterable[Split] = splitter.split(np.zeros((len(y), 1)), y)
+        splits: Iterable[Split] = _stratified(y, k, seed)
     elif hasattr(cv, "split"):
         splits = cv.split(np.zeros((len(y), 1)), y)
     else:
         splits = [(data.place(train), data.place(test)) for train, test in cv]
     return [(train, test) for train, test in splits if len(np.unique(y[train])) == 2 and len(test)]
+
+
+def _stratified(y: NDArray[np.uint8], k: int, seed: int) -> Iterable[Split]:
+    """k shuffled folds, each class dealt out evenly."""
+    rng = generator(seed)
+    fold_of = np.empty(len(y), dtype=np.intp)
+    for label in (0, 1):
+        rows = rng.permutation(np.flatnonzero(y == label))
+        fold_of[rows] = np.arange(len(rows)) % k
+    return [(np.flatnonzero(fold_of != i), np.flatnonzero(fold_of == i)) for i in range(k)]
 
 
 def choose_by_cross_validation(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from riskwright.core import ConstraintError, Feature, Item, ParameterError, Record
 
 from .integer_program import integer_program
@@ -75,12 +77,14 @@ class Constraints(Record, frozen=True, kw_only=True):
         max_features: int | None,
         max_points: int,
         max_intercept: float,
+        whole_intercept: bool = False,
     ) -> ItemRules:
-        """Item-level rules. Raises `ParameterError` for unknown names and `ConstraintError`,
-        naming a smallest set of constraints that clash, where no card can meet them all.
+        """Item-level rules. Raises `ParameterError` for unknown names and values that are not
+        allowed, and `ConstraintError`, naming a smallest set of constraints that clash, where no
+        card can meet them all. `whole_intercept`: the intercept is a whole number.
         """
-        book = _Book(items, features, item_feature, max_points, max_intercept)
-        rules = _rules(self, book)
+        book = _Book(items, features, item_feature, max_points, max_intercept, whole_intercept)
+        rules = _rules(_checked(self), book)
         resolved = book.apply(rules)
         if not feasible(resolved, max_terms, max_features):
             conflict = _smallest_conflict(book, rules, max_terms, max_features)
@@ -170,11 +174,13 @@ class _Book:
         item_feature: Sequence[int],
         max_points: int,
         max_intercept: float,
+        whole_intercept: bool,
     ) -> None:
         self.items = items
         self.item_feature = tuple(int(f) for f in item_feature)
         self.max_points = max_points
         self.max_intercept = max_intercept
+        self.whole_intercept = whole_intercept
         self.by_feature = {f.name: tuple(
             j for j, owner in enumerate(self.item_feature) if features[owner].name == f.name
         ) for f in features}
@@ -199,6 +205,9 @@ class _Book:
         draft = _Draft([-most] * n, [most] * n, [], [], [], [], intercept)
         for _, change in rules:
             change(draft)
+        if self.whole_intercept:
+            low, high = draft.intercept
+            draft.intercept = float(math.ceil(low)), float(math.floor(high))
         return ItemRules(
             low=tuple(draft.low),
             high=tuple(draft.high),
@@ -210,6 +219,26 @@ class _Book:
             sentences=tuple(sentence for sentence, _ in rules),
             linear=tuple(draft.linear),
         )
+
+
+def _checked(constraints: Constraints) -> Constraints:
+    """The same constraints, their types and values checked: records check nothing when made."""
+    try:
+        plain = msgspec.to_builtins(constraints, enc_hook=_plain)
+        return msgspec.convert(plain, Constraints)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise ParameterError(
+            f"constraints cannot be read: {error}",
+            where="Constraints",
+            expected=", ".join(Constraints.__struct_fields__) + " as documented",
+        ) from None
+
+
+def _plain(value: object) -> object:
+    item = getattr(value, "item", None)
+    if item is None:
+        raise TypeError(f"a {type(value).__name__} is not allowed")
+    return item()
 
 
 def _narrow(items: tuple[int, ...], low: float, high: float) -> Callable[[_Draft], None]:
@@ -358,8 +387,11 @@ def _smallest_conflict(
         if not feasible(book.apply(fewer), max_terms, max_features):
             kept = fewer
     sentences = list(dict.fromkeys(sentence for sentence, _ in kept))
-    if feasible(book.apply(kept), len(book.items), max_features):
+    clash = book.apply(kept)
+    if feasible(clash, len(book.items), max_features):
         sentences.append(f"at most {max_terms} terms")
-    if max_features is not None and feasible(book.apply(kept), max_terms, None):
+    else:
+        max_terms = len(book.items)
+    if max_features is not None and feasible(clash, max_terms, None):
         sentences.append(f"at most {max_features} columns")
     return sentences

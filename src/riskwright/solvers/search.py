@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +26,8 @@ _POLL_SECONDS = 0.1
 class CardProblem:
     """Minimise mean weighted logistic loss + penalty * terms over integer points.
 
-    `unit`: the points are log-odds (slope 1, integer intercept); else one slope > 0 is learned and
-    |slope * points| <= max_log_odds for every term, with a real intercept.
+    `unit`: the points are log-odds (slope 1, integer intercept); else one slope of at least
+    min_slope is learned and |slope * points| <= max_log_odds for every term, with a real intercept.
     """
 
     patterns: Patterns
@@ -34,6 +36,7 @@ class CardProblem:
     unit: bool = False
     max_features: int | None = None
     max_log_odds: float = 10.0
+    min_slope: float = 1e-6
     penalty: float = 1e-6
     margin: float = 1e-9
     pool_tolerance: float = 0.0
@@ -115,7 +118,10 @@ def search(
     native.max_features = problem.max_features or len(rules.low)
     native.unit = problem.unit
     native.max_log_odds = problem.max_log_odds
-    native.intercept_low, native.intercept_high = rules.intercept
+    native.min_slope = problem.min_slope
+    low, high = rules.intercept
+    native.intercept_low = math.ceil(low) if problem.unit else low
+    native.intercept_high = math.floor(high) if problem.unit else high
     native.penalty = problem.penalty
     native.margin = problem.margin
     native.pool_tolerance = problem.pool_tolerance
@@ -134,24 +140,30 @@ def _run(native: Any, progress: Callable[[dict[str, Any]], None] | None) -> None
         native.run()
         return
     failure: list[BaseException] = []
+    done = threading.Event()  # an interrupted Thread.join may take a living thread for dead
 
     def work() -> None:
         try:
             native.run()
         except BaseException as error:
             failure.append(error)
+        finally:
+            done.set()
 
     worker = threading.Thread(target=work, name="riskwright-search")
     worker.start()
-    elapsed = 0.0
-    while worker.is_alive():
+    began = time.monotonic()
+    while not done.is_set():
         try:
-            worker.join(_POLL_SECONDS)
-            elapsed += _POLL_SECONDS
-            if progress is not None and worker.is_alive():
-                progress(_status(native.status(), elapsed))
+            if not done.wait(_POLL_SECONDS) and progress is not None:
+                progress(_status(native.status(), time.monotonic() - began))
         except KeyboardInterrupt:
             native.stop()
+        except BaseException:
+            native.stop()
+            worker.join()
+            raise
+    worker.join()
     if failure:
         raise failure[0]
 

@@ -1,0 +1,215 @@
+"""What learners of cards share: reading data and parameters, progress, saving."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from riskwright.core import Feature, ParameterError, ScoreCard
+from riskwright.evidence import Binarizer, Table
+from riskwright.solvers import Constraints, ItemRules, Patterns
+
+from .inputs import TrainingData, check_rows, check_training, fold_items
+
+__all__ = ["CardLearner", "Progress", "Study"]
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Training rows, and what is known of columns and outcome."""
+
+    data: TrainingData
+    features: tuple[Feature, ...] | None = None
+    cut_points: dict[str, tuple[float, ...]] | None = None
+    outcome: str = "outcome"
+    positive: str | None = None
+
+    @property
+    def positive_label(self) -> str:
+        """The event's label."""
+        return self.positive if self.positive is not None else str(self.data.classes[1])
+
+
+class CardLearner(ClassifierMixin, BaseEstimator):
+    """Base of the estimators whose result is a `ScoreCard` over items."""
+
+    kind: str
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def set_progress(self, callback: Progress | None) -> Self:
+        """Have `callback` called about ten times a second while `fit` searches, with a dict of
+        elapsed, objective, lower_bound, gap and, where they are known, phase and share."""
+        self._progress = callback
+        return self
+
+    def _callback(self) -> Progress | None:
+        given: Progress | None = getattr(self, "_progress", None)
+        return print_progress if given is None and self.verbose else given
+
+    def _study(self, X: Any, y: Any, sample_weight: Any, class_weight: Any) -> Study:
+        """Checked training data; sets `classes_` and the number and names of the columns."""
+        if isinstance(X, Table):
+            y = X.y if y is None else y
+            sample_weight = X.sample_weight if sample_weight is None else sample_weight
+            data = check_training(self, X.X, y, sample_weight, class_weight)
+            study = Study(data, X.features, X.cut_points or None, X.outcome, X.positive_label)
+        else:
+            data = check_training(self, X, y, sample_weight, class_weight)
+            study = Study(data, outcome=str(getattr(y, "name", None) or "outcome"))
+        self.classes_ = data.classes
+        return study
+
+    def _fold(self, study: Study) -> Patterns:
+        """The training rows as patterns of the items of `binarizer_`; sets `items_`."""
+        self.items_ = self.binarizer_.items_
+        if not self.items_:
+            raise ParameterError(
+                "no column can be used: every one is constant or missing", where="X"
+            )
+        return fold_items(self.binarizer_, study.data)
+
+    def _resolve(self, max_intercept: float) -> ItemRules:
+        return self._constraints().resolve(
+            self.binarizer_.items_,
+            self.binarizer_.features_,
+            self.binarizer_.item_feature_.tolist(),
+            max_terms=self.max_terms,
+            max_features=self.max_features,
+            max_points=self.max_points,
+            max_intercept=max_intercept,
+        )
+
+    def _constraints(self) -> Constraints:
+        if self.constraints is None:
+            return Constraints()
+        if isinstance(self.constraints, Constraints):
+            return self.constraints
+        try:
+            return msgspec.convert(self.constraints, Constraints, strict=False)
+        except msgspec.ValidationError as error:
+            raise ParameterError(
+                f"constraints cannot be read: {error}",
+                where=f"{type(self).__name__}(constraints=)",
+                expected="fields of riskwright.Constraints",
+            ) from None
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, np.random.RandomState):
+            return int(self.random_state.randint(2**31))
+        return 0 if self.random_state is None else int(self.random_state)
+
+    def _need(self, name: str, ok: bool, expected: str) -> None:
+        if not ok:
+            raise ParameterError(
+                "value not allowed",
+                where=f"{type(self).__name__}({name}=)",
+                expected=expected,
+                got=repr(getattr(self, name)),
+            )
+
+    def _check_common(self) -> None:
+        """Parameters that every learner of cards has."""
+        self._need("max_terms", whole(self.max_terms, 1, 64), "a whole number from 1 to 64")
+        self._need("max_points", whole(self.max_points, 1, 1000), "a whole number from 1 to 1000")
+        self._need(
+            "max_features",
+            self.max_features is None or whole(self.max_features, 1, 10**6),
+            "None or a whole number from 1",
+        )
+        self._need(
+            "binning",
+            isinstance(self.binning, Binarizer) or self.binning in ("auto", "none"),
+            '"auto", "none" or a Binarizer',
+        )
+        self._need(
+            "time_limit",
+            self.time_limit is None or number(self.time_limit, 0.0),
+            "None or seconds from 0",
+        )
+        if isinstance(self.cv, int | float | str):
+            self._need("cv", whole(self.cv, 2, 1000), "None, a whole number from 2, or a splitter")
+
+    def total_points(self, X: Any) -> NDArray[np.float64]:
+        """Total points; shape (n_rows,)."""
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False)
+        used = np.flatnonzero(self.points_)
+        items = self.binarizer_.transform(rows)
+        totals: NDArray[np.float64] = items[:, used].astype(np.float64) @ self.points_[used]
+        return totals
+
+    def to_artifact(self) -> tuple[str, dict[str, Any]]:
+        """Kind and body of the saved form (`riskwright.save`)."""
+        check_is_fitted(self)
+        params = self.get_params(deep=False)
+        params["binning"] = "auto" if isinstance(self.binning, Binarizer) else self.binning
+        params["constraints"] = msgspec.to_builtins(self._constraints())
+        params["random_state"] = self._seed()
+        params["cv"] = self.cv if isinstance(self.cv, int) else None
+        if not (params["class_weight"] is None or isinstance(params["class_weight"], str)):
+            params["class_weight"] = None
+        names = getattr(self, "feature_names_in_", None)
+        return self.kind, {
+            "params": params,
+            "binarizer": self.binarizer_.to_dict(),
+            "classes": self.classes_.tolist(),
+            "n_features_in": int(self.n_features_in_),
+            "feature_names_in": None if names is None else names.tolist(),
+            "points": self.points_.tolist(),
+            "card": msgspec.to_builtins(self.card_),
+        }
+
+    @classmethod
+    def from_artifact(cls, body: dict[str, Any]) -> Self:
+        """The fitted model that `to_artifact` described."""
+        model = cls(**body["params"])
+        model.binarizer_ = Binarizer.from_dict(body["binarizer"])
+        model.items_ = model.binarizer_.items_
+        model.classes_ = np.asarray(body["classes"])
+        model.n_features_in_ = body["n_features_in"]
+        if body["feature_names_in"] is not None:
+            model.feature_names_in_ = np.asarray(body["feature_names_in"], dtype=object)
+        model.points_ = np.asarray(body["points"], dtype=np.int64)
+        model.card_ = msgspec.convert(body["card"], ScoreCard, strict=False)
+        assert model.card_.certificate is not None
+        model.certificate_ = model.card_.certificate
+        return model
+
+
+def whole(value: Any, low: int, high: int) -> bool:
+    """Is it a whole number from low to high?"""
+    return isinstance(value, int | np.integer) and bool(low <= value <= high)
+
+
+def number(value: Any, low: float, high: float = math.inf) -> bool:
+    """Is it a number from low to high?"""
+    return isinstance(value, int | float | np.number) and bool(low <= value <= high)
+
+
+def print_progress(state: dict[str, Any]) -> None:
+    """One line on standard error, written over the last."""
+    gap = f"{state['gap']:.2%}" if math.isfinite(state["gap"]) else "unknown"
+    print(
+        f"\r{state['elapsed']:6.1f} s  {state.get('phase', ''):<12} "
+        f"objective {state['objective']:.6f}  bound {state['lower_bound']:.6f}  gap {gap}   ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
