@@ -125,24 +125,28 @@ class Heuristic {
       curvature[c] = e / ((1.0 + e) * (1.0 + e));
     }
     const double scale = 1.0 / problem_.total;
-    std::vector<double> r(problem_.m), h(problem_.m);
+    struct Pattern {
+      double residual, curvature;
+    };
+    std::vector<Pattern> patterns(problem_.m);
+    double h_total = 0.0;
     for (int i = 0; i < problem_.m; ++i) {
       const double n = problem_.positive[i] + problem_.negative[i];
-      r[i] = scale * (n * residual[part.cell[i]] - problem_.positive[i]);
-      h[i] = scale * n * curvature[part.cell[i]];
+      patterns[i] = {scale * (n * residual[part.cell[i]] - problem_.positive[i]),
+                     scale * n * curvature[part.cell[i]]};
+      h_total += patterns[i].curvature;
     }
-    double h_total = 0.0;
-    for (double value : h) h_total += value;
     std::vector<Gain> out;
     for (int j = 0; j < problem_.d; ++j) {
       if (problem_.low[j] == 0.0 && problem_.high[j] == 0.0) continue;
       if (std::binary_search(state.items.begin(), state.items.end(), j)) continue;
       double g = 0.0, q = 0.0, mean = 0.0;
       for (int64_t k = problem_.start[j]; k < problem_.start[j + 1]; ++k) {
+        const Pattern& pattern = patterns[problem_.row[k]];
         const double x = problem_.binary ? 1.0 : problem_.value[k];
-        g += x * r[problem_.row[k]];
-        q += x * x * h[problem_.row[k]];
-        mean += x * h[problem_.row[k]];
+        g += x * pattern.residual;
+        mean += x * pattern.curvature;
+        q += x * x * pattern.curvature;
       }
       q -= mean * mean / (h_total + 1e-300);  // the intercept moves along
       if ((g > 0 && problem_.low[j] >= 0) || (g < 0 && problem_.high[j] <= 0)) continue;
@@ -201,7 +205,7 @@ class Heuristic {
       if (cells.blocks > kManyBlocks && i >= kFewFinals) return;
       found[i].at(c.items.data(), n);
       Polish(problem_, cells, c.items.data()).run(c.weight.data(), found[i], progress_.stop);
-      if (cells.blocks > kManyBlocks) return;
+      if (cells.blocks > kManyBlocks || i >= settings_.beam) return;
       if (n > kLatticeTerms && (!problem_.unit || i >= kFewFinals)) return;
       Lattice lattice(problem_, progress_.stop);
       lattice.search(cells, c.items.data(), strict, c.weight.data(), node_budget(cells), found[i]);

@@ -21,8 +21,7 @@ LARGEST_SLACK = 1e-10
 @dataclass(frozen=True)
 class Exhaustive:
     """Objective, slope and intercept of every allowed vector of points (class "free": of one from
-    each set of proportional vectors). Slope 0 counts as reached, though a card has a slope above 0:
-    scores of a small slope come as near as one likes."""
+    each set of proportional vectors)."""
 
     points: np.ndarray
     objective: np.ndarray
@@ -39,7 +38,7 @@ class Exhaustive:
         return {tuple(self.points[i].tolist()): float(self.objective[i]) for i in near}
 
 
-def problem_of(X, y, weight=None, *, rules=None, max_points=3, binary=None, **settings):
+def problem_of(X, y, weight=None, *, rules=None, max_points=3, binary=None, max_terms=5, **settings):
     """The search's problem for rows `X` with outcome `y`."""
     X = np.asarray(X, dtype=float)
     y = np.asarray(y, dtype=np.uint8)
@@ -47,7 +46,7 @@ def problem_of(X, y, weight=None, *, rules=None, max_points=3, binary=None, **se
     weight = None if weight is None else np.asarray(weight, dtype=float)
     patterns = fold([(X, y, weight)], X.shape[1], binary=binary)
     rules = ItemRules.plain(X.shape[1], max_points) if rules is None else rules
-    return CardProblem(patterns=patterns, rules=rules, **settings)
+    return CardProblem(patterns=patterns, rules=rules, max_terms=max_terms, **settings)
 
 
 def allowed(problem: CardProblem, points) -> bool:
@@ -117,7 +116,8 @@ def solve(X, y, weight, problem: CardProblem) -> Exhaustive:
         return Exhaustive(points, loss + penalty, np.ones(len(points)), intercept)
     most = np.abs(points).max(axis=1, initial=0)
     largest = problem.max_log_odds / np.maximum(most, 1)
-    loss, slope, intercept = _slopes(totals, positive, negative, largest, problem.rules.intercept)
+    slopes = np.full(len(points), problem.min_slope), largest
+    loss, slope, intercept = _slopes(totals, positive, negative, slopes, problem.rules.intercept)
     return Exhaustive(points, loss + penalty, slope, intercept)
 
 
@@ -144,13 +144,14 @@ def _integer_intercepts(totals, positive, negative, bounds):
     return loss, best
 
 
-def _slopes(totals, positive, negative, largest, bounds):
-    """Slope in [0, largest] and intercept within bounds for every row of totals.
+def _slopes(totals, positive, negative, slopes, bounds):
+    """Slope and intercept within bounds for every row of totals.
 
     Projected Newton steps with halving; every result is checked against its tangent's bound.
     """
     n = len(totals)
     low, high = float(bounds[0]), float(bounds[1])
+    least, largest = slopes
     start = np.log(max(positive.sum(), 1e-9)) - np.log(max(negative.sum(), 1e-9))
     slope, intercept = np.minimum(0.1, largest), np.full(n, min(max(start, low), high))
     loss, slack = np.full(n, np.inf), np.full(n, np.inf)
@@ -158,7 +159,7 @@ def _slopes(totals, positive, negative, largest, bounds):
     for _ in range(200):
         t, a, b = totals[work], slope[work], intercept[work]
         value, ga, gb, haa, hab, hbb = _derivatives(t, a, b, positive, negative)
-        away = ga * np.where(ga > 0, a, a - largest[work]) + gb * np.where(
+        away = ga * np.where(ga > 0, a - least[work], a - largest[work]) + gb * np.where(
             gb > 0, b - low, b - high
         )
         improved = value < loss[work]
@@ -171,10 +172,10 @@ def _slopes(totals, positive, negative, largest, bounds):
         keep = going
         work, t, a, b = work[keep], t[keep], a[keep], b[keep]
         ga, gb, haa, hab, hbb = (v[keep] for v in (ga, gb, haa, hab, hbb))
-        step = _box_step(a, b, ga, gb, haa, hab, hbb, largest[work], low, high)
+        step = _box_step(a, b, ga, gb, haa, hab, hbb, least[work], largest[work], low, high)
         length = np.ones(len(work))
         for _halving in range(40):
-            na = np.clip(a + length * step[0], 0.0, largest[work])
+            na = np.clip(a + length * step[0], least[work], largest[work])
             nb = np.clip(b + length * step[1], low, high)
             new = _value(t, na, nb, positive, negative)
             descent = ga * (na - a) + gb * (nb - b)
@@ -188,9 +189,9 @@ def _slopes(totals, positive, negative, largest, bounds):
     return loss, slope, intercept
 
 
-def _box_step(a, b, ga, gb, haa, hab, hbb, top, low, high):
+def _box_step(a, b, ga, gb, haa, hab, hbb, least, top, low, high):
     """Newton direction of the parameters that are not held at a bound."""
-    held_a = ((a <= 0) & (ga > 0)) | ((a >= top) & (ga < 0))
+    held_a = ((a <= least) & (ga > 0)) | ((a >= top) & (ga < 0))
     held_b = ((b <= low) & (gb > 0)) | ((b >= high) & (gb < 0))
     haa, hbb = haa + 1e-12, hbb + 1e-12
     alone_a, alone_b = -ga / haa, -gb / hbb

@@ -52,7 +52,8 @@ def assert_legal(found, case) -> None:
         assert found.intercept == round(found.intercept)
     elif found.points:
         reach = found.slope * max(map(abs, found.points))
-        assert 0 <= reach <= problem.max_log_odds * (1 + 1e-12)
+        assert found.slope >= problem.min_slope
+        assert reach <= problem.max_log_odds * (1 + 1e-12)
     loss = brute.loss_of(case.X, case.y, case.weight, points, found.slope, found.intercept)
     assert found.loss == pytest.approx(loss, abs=1e-11)
     assert found.objective == pytest.approx(loss + problem.penalty * len(found.items), abs=1e-11)
@@ -137,11 +138,7 @@ def assert_pool(result, case, exhaustive) -> bool:
     assert len(found) == len(result.pool) <= size
     assert result.pool[0] == result.best
     assert [c.objective for c in result.pool] == sorted(c.objective for c in result.pool)
-    # A score of slope 0 is the constant in disguise, and no card but where it is the best.
-    real = (exhaustive.slope > 1e-7) | (exhaustive.points == 0).all(axis=1)
-    below = dataclasses.replace(
-        exhaustive, objective=np.where(real, exhaustive.objective, np.inf)
-    ).within(cutoff - CLOSE)
+    below = exhaustive.within(cutoff - CLOSE)
     known = exhaustive.within(max(cutoff, best) + CLOSE)
     assert set(below) <= set(found) <= set(known)
     for points, objective in found.items():
@@ -179,7 +176,7 @@ def test_item_that_always_holds_shifts_a_bounded_intercept():
     assert 1 in result.best.items
 
 
-def test_forced_term_of_the_wrong_sign_tends_to_slope_zero():
+def test_forced_term_of_the_wrong_sign_takes_the_least_slope():
     X = np.repeat([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], 20, axis=0)
     y = np.repeat([0, 1, 1], 20).astype(np.uint8)
     y[::7] = 1 - y[::7]
@@ -189,7 +186,8 @@ def test_forced_term_of_the_wrong_sign_tends_to_slope_zero():
     rate = y.mean()
     constant = -rate * np.log(rate) - (1 - rate) * np.log(1 - rate)
     assert result.best.items == (0,)
-    assert result.best.loss == pytest.approx(constant, abs=1e-9)
+    assert result.best.slope * max(result.best.points) < 1e-5
+    assert result.best.loss == pytest.approx(constant, abs=1e-5)
 
 
 def test_whole_intercept_keeps_within_bounds_that_are_no_whole_numbers():
