@@ -35,7 +35,11 @@ class Heuristic {
       if (states.size() > width) states.resize(width);
       std::vector<std::vector<Candidate>> grown(states.size());
       parallel_for(settings_.threads, int(states.size()),
-                   [&](int i, int) { grown[i] = expand(states[i], int(width)); });
+                   [&](int i, int) {
+        const std::vector<int>& items = states[i].items;
+        const Partition part = Partition::of(problem_, items.data(), int(items.size()));
+        grown[i] = expand(states[i], part, int(width));
+      });
       for (auto& children : grown)
         for (Candidate& child : children) keep(std::move(child));
     }
@@ -91,8 +95,12 @@ class Heuristic {
   }
 
   Candidate fit(const std::vector<int>& items) const {
+    return fit(items, Partition::of(problem_, items.data(), int(items.size())));
+  }
+
+  Candidate fit(const std::vector<int>& items, const Partition& part) const {
     Cells cells;
-    Partition::of(problem_, items.data(), int(items.size())).cells(cells);
+    part.cells(cells);
     Candidate c;
     c.items = items;
     c.weight.assign(items.size() + 1, 0.0);
@@ -158,8 +166,7 @@ class Heuristic {
     return out;
   }
 
-  std::vector<Candidate> expand(const Candidate& state, int width) const {
-    Partition part = Partition::of(problem_, state.items.data(), int(state.items.size()));
+  std::vector<Candidate> expand(const Candidate& state, const Partition& part, int width) const {
     std::vector<Candidate> out;
     Cells cells;
     std::vector<double> scratch;
@@ -241,7 +248,8 @@ class Heuristic {
         std::vector<int> rest = start;
         if (out < n) rest.erase(rest.begin() + out);
         if (closure(rest).size() != rest.size() || int(rest.size()) >= problem_.max_terms) return;
-        found[out] = expand(fit(rest), std::min(10, settings_.beam));
+        const Partition part = Partition::of(problem_, rest.data(), int(rest.size()));
+        found[out] = expand(fit(rest, part), part, std::min(10, settings_.beam));
       });
       std::set<Candidate> order;
       for (auto& list : found)
