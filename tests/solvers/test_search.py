@@ -137,7 +137,7 @@ def assert_pool(result, case, exhaustive) -> bool:
     found = {vector(card, d): card.objective for card in result.pool}
     assert len(found) == len(result.pool) <= size
     assert result.pool[0] == result.best
-    assert [c.objective for c in result.pool] == sorted(c.objective for c in result.pool)
+    assert np.diff([c.objective for c in result.pool]).min(initial=0.0) > -1e-11
     below = exhaustive.within(cutoff - CLOSE)
     known = exhaustive.within(max(cutoff, best) + CLOSE)
     assert set(below) <= set(found) <= set(known)

@@ -85,7 +85,7 @@ class CardLearner(ClassifierMixin, BaseEstimator):
             )
         return fold_items(self.binarizer_, study.data)
 
-    def _resolve(self, max_intercept: float) -> ItemRules:
+    def _resolve(self, max_intercept: float, *, whole_intercept: bool = False) -> ItemRules:
         return self._constraints().resolve(
             self.binarizer_.items_,
             self.binarizer_.features_,
@@ -94,6 +94,7 @@ class CardLearner(ClassifierMixin, BaseEstimator):
             max_features=self.max_features,
             max_points=self.max_points,
             max_intercept=max_intercept,
+            whole_intercept=whole_intercept,
         )
 
     def _constraints(self) -> Constraints:
@@ -161,13 +162,14 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         params = self.get_params(deep=False)
         params["binning"] = "auto" if isinstance(self.binning, Binarizer) else self.binning
         params["constraints"] = msgspec.to_builtins(self._constraints())
-        params["random_state"] = self._seed()
-        params["cv"] = self.cv if isinstance(self.cv, int) else None
-        if not (params["class_weight"] is None or isinstance(params["class_weight"], str)):
-            params["class_weight"] = None
+        params["random_state"] = getattr(self, "seed_", None) or self._seed()
+        params["cv"] = self.cv if isinstance(self.cv, int | np.integer) else None
+        if isinstance(params["class_weight"], dict):  # JSON knows texts alone as keys
+            pairs = params["class_weight"].items()
+            params["class_weight"] = [[_plain(k), _plain(v)] for k, v in pairs]
         names = getattr(self, "feature_names_in_", None)
         return self.kind, {
-            "params": params,
+            "params": {name: _plain(value) for name, value in params.items()},
             "binarizer": self.binarizer_.to_dict(),
             "classes": self.classes_.tolist(),
             "n_features_in": int(self.n_features_in_),
@@ -179,7 +181,10 @@ class CardLearner(ClassifierMixin, BaseEstimator):
     @classmethod
     def from_artifact(cls, body: dict[str, Any]) -> Self:
         """The fitted model that `to_artifact` described."""
-        model = cls(**body["params"])
+        params = dict(body["params"])
+        if isinstance(params["class_weight"], list):
+            params["class_weight"] = dict(params["class_weight"])
+        model = cls(**params)
         model.binarizer_ = Binarizer.from_dict(body["binarizer"])
         model.items_ = model.binarizer_.items_
         model.classes_ = np.asarray(body["classes"])
@@ -191,6 +196,11 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         assert model.card_.certificate is not None
         model.certificate_ = model.card_.certificate
         return model
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar as a plain number or text."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def whole(value: Any, low: int, high: int) -> bool:

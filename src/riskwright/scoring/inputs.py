@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 
 from riskwright.core import DataError, TargetError
 from riskwright.evidence import Binarizer
+from riskwright.evidence.cut_points import exact_weights
 from riskwright.solvers import Patterns, fold
 
 __all__ = [
@@ -172,6 +173,8 @@ def check_training(
     if class_weight is not None:
         factor = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
         weight = factor[encoded] * (1.0 if weight is None else weight)
+    if weight is not None:
+        weight = np.maximum(exact_weights(weight), np.finfo(float).tiny)
     return TrainingData(X, encoded.astype(np.uint8), weight, classes, used)
 
 

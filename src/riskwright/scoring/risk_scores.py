@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -107,6 +108,8 @@ class RiskScoreClassifier(CardLearner):
     items_ : tuple of Item
     binarizer_ : Binarizer
     classes_ : ndarray of shape (2,)
+    seed_ : int
+        The seed that `random_state` gave.
     n_features_in_, feature_names_in_
 
     Notes
@@ -196,7 +199,7 @@ class RiskScoreClassifier(CardLearner):
         study = self._study(X, y, sample_weight, self.class_weight)
         self.binarizer_ = self._fit_binarizer(study)
         patterns = self._fold(study)
-        rules = self._resolve(float(self.max_intercept))
+        rules = self._resolve(float(self.max_intercept), whole_intercept=self.scale == "unit")
         result = self._search(patterns, rules)
         assert result.best is not None
         self._finish(study, patterns, rules, result)
@@ -270,11 +273,17 @@ class RiskScoreClassifier(CardLearner):
         data = study.data
         best = result.best
         assert best is not None
-        seed = self._seed()
+        self.seed_ = seed = self._seed()
         chosen = best
         if self.select == "cv" and len(result.pool) > 1:
             index = choose_by_cross_validation(
-                result.pool, self.binarizer_, data, self.cv or 5, seed, float(self.max_log_odds)
+                result.pool,
+                self.binarizer_,
+                data,
+                self.cv or 5,
+                seed,
+                float(self.max_log_odds),
+                unit=self.scale == "unit",
             )
             chosen = result.pool[index]
         self.points_ = np.zeros(len(self.items_), dtype=np.int64)
@@ -310,7 +319,7 @@ class RiskScoreClassifier(CardLearner):
         used = {term.item.feature for term in terms}
 
         def risk(total: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.asarray(1.0 / (1.0 + np.exp(-(found.slope * total + found.intercept))))
+            return np.asarray(expit(found.slope * total + found.intercept))
 
         card = ScoreCard(
             title="Risk score",
@@ -443,7 +452,10 @@ class RiskScoreClassifier(CardLearner):
         for train, test in splits:
             model = clone(self).set_params(certify=False, cv=None, class_weight=None, verbose=False)
             part = data.take(train)
-            model.fit(part.X, part.y, part.weight)
+            try:
+                model.fit(part.X, part.y, part.weight)
+            except (ConstraintError, ParameterError, SearchError) as error:
+                return {}, f"not cross-validated; in a fold: {error.problem}"
             risk[test] = model.predict_proba(take_rows(data.X, test))[:, 1]
         seen = np.flatnonzero(~np.isnan(risk))
         weight = None if data.weight is None else data.weight[seen]
@@ -460,7 +472,7 @@ class RiskScoreClassifier(CardLearner):
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class; shape (n_rows, 2), in the order of `classes_`."""
-        risk = 1.0 / (1.0 + np.exp(-self.decision_function(X)))
+        risk = expit(self.decision_function(X))
         return np.column_stack([1.0 - risk, risk])
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -477,7 +489,7 @@ class RiskScoreClassifier(CardLearner):
         check_is_fitted(self)
         study = clone(self)._study(X, y, sample_weight, self.class_weight)
         patterns = fold_items(self.binarizer_, study.data)
-        rules = self._resolve(float(self.max_intercept))
+        rules = self._resolve(float(self.max_intercept), whole_intercept=self.scale == "unit")
         problem = self._problem(patterns, rules)
         used = np.flatnonzero(self.points_)
         return {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from riskwright.core import generator
 from riskwright.evidence import Binarizer
@@ -55,40 +56,53 @@ def choose_by_cross_validation(
     cv: Any,
     seed: int,
     bound: float,
+    *,
+    unit: bool = False,
 ) -> int:
     """Index of the smallest card of the pool whose cross-validated log loss is within one standard
-    error of the best (paired over folds). Slope and intercept are fitted anew in every fold; the
-    points are those of the pool. Size: number of terms, then sum of absolute points.
+    error of the best (paired over folds). Slope and intercept are fitted anew in every fold (class
+    unit: a whole intercept alone); the points are those of the pool. Size: number of terms, then
+    sum of absolute points.
     """
     parts = _fold_parts(binarizer, data, cv, seed)
-    losses = np.array([_fold_losses(found, parts, bound) for found in pool])
+    losses = np.array([_fold_losses(found, parts, bound, unit) for found in pool])
     mean = losses.mean(axis=1)
     best = int(mean.argmin())
     difference = losses - losses[best]
-    error = difference.std(axis=1, ddof=1) / np.sqrt(losses.shape[1])
+    n_folds = losses.shape[1]
+    error = difference.std(axis=1, ddof=min(1, n_folds - 1)) / np.sqrt(n_folds)
     near = [i for i in range(len(pool)) if mean[i] - mean[best] <= error[i] + 1e-12]
     return min(near, key=lambda i: (len(pool[i].items), sum(map(abs, pool[i].points)), i))
 
 
-def _fold_parts(binarizer: Binarizer, data: TrainingData, cv: Any, seed: int) -> list[Patterns]:
+def _fold_parts(
+    binarizer: Binarizer, data: TrainingData, cv: Any, seed: int
+) -> list[tuple[Patterns, Patterns]]:
     binary = all(item.kind != "value" for item in binarizer.items_)
     n_items = len(binarizer.items_)
-    return [
-        fold(item_chunks(binarizer, data.take(test)), n_items, binary=binary)
-        for _, test in folds(data, cv, seed)
-    ]
+
+    def folded(rows: NDArray[np.intp]) -> Patterns:
+        return fold(item_chunks(binarizer, data.take(rows)), n_items, binary=binary)
+
+    return [(folded(train), folded(test)) for train, test in folds(data, cv, seed)]
 
 
-def _fold_losses(found: Found, parts: Sequence[Patterns], bound: float) -> NDArray[np.float64]:
-    tables = [_totals_table(found, part) for part in parts]
-    points = max(map(abs, found.points), default=1)
+def _fold_losses(
+    found: Found, parts: Sequence[tuple[Patterns, Patterns]], bound: float, unit: bool
+) -> NDArray[np.float64]:
+    largest = bound / max(map(abs, found.points), default=1)
     out = []
-    for held_out in range(len(tables)):
-        train = np.vstack([t for i, t in enumerate(tables) if i != held_out])
-        slope, intercept = fit_slope(train[:, 0], train[:, 1], train[:, 2], bound / points)
-        total, positive, negative = tables[held_out].T
-        s = slope * total + intercept
-        loss = positive @ np.logaddexp(0, -s) + negative @ np.logaddexp(0, s)
+    for train, test in parts:
+        total, positive, negative = _totals_table(found, train).T
+        slopes = (1.0, 1.0) if unit else (0.0, largest)
+        slope, intercept = fit_slope(total, positive, negative, *slopes)
+        if unit:
+            intercept = min(
+                (float(np.floor(intercept)), float(np.ceil(intercept))),
+                key=lambda b: _loss(total + b, positive, negative),
+            )
+        total, positive, negative = _totals_table(found, test).T
+        loss = _loss(slope * total + intercept, positive, negative)
         out.append(loss / (positive.sum() + negative.sum()))
     return np.array(out)
 
@@ -100,23 +114,30 @@ def _totals_table(found: Found, patterns: Patterns) -> NDArray[np.float64]:
     return np.column_stack([values, positive, negative])
 
 
+def _loss(
+    s: NDArray[np.float64], positive: NDArray[np.float64], negative: NDArray[np.float64]
+) -> float:
+    return float(positive @ np.logaddexp(0, -s) + negative @ np.logaddexp(0, s))
+
+
 def fit_slope(
     total: NDArray[np.float64],
     positive: NDArray[np.float64],
     negative: NDArray[np.float64],
+    smallest: float,
     largest: float,
 ) -> tuple[float, float]:
-    """Slope in [0, largest] and intercept that minimise the logistic loss; damped Newton steps."""
-    slope, intercept = 0.0, float(np.log(max(positive.sum(), 0.5) / max(negative.sum(), 0.5)))
+    """Slope in [smallest, largest] and intercept that minimise the logistic loss.
+
+    Damped Newton steps; a slope that is pushed against its bound is held there.
+    """
     weight = positive + negative
-
-    def loss(a: float, b: float) -> float:
-        s = a * total + b
-        return float(positive @ np.logaddexp(0, -s) + negative @ np.logaddexp(0, s))
-
-    value = loss(slope, intercept)
-    for _ in range(60):
-        p = 1.0 / (1.0 + np.exp(-np.clip(slope * total + intercept, -500, 500)))
+    events = max(float(positive.sum()), 0.5), max(float(negative.sum()), 0.5)
+    slope, intercept = smallest, float(np.log(events[0] / events[1]))
+    value = _loss(slope * total + intercept, positive, negative)
+    near = 1e-6 * (largest - smallest)
+    for _ in range(100):
+        p = expit(slope * total + intercept)
         residual, curvature = weight * p - positive, weight * p * (1 - p)
         g = np.array([residual @ total, residual.sum()])
         h = np.array(
@@ -125,15 +146,18 @@ def fit_slope(
                 [curvature @ total, curvature.sum()],
             ]
         )
-        step = np.linalg.solve(h + 1e-9 * (1 + np.trace(h)) * np.eye(2), g)
-        length = 1.0
-        while length > 1e-8:
-            a = min(max(slope - length * step[0], 0.0), largest)
-            b = intercept - length * step[1]
-            new = loss(a, b)
+        h += 1e-12 * (1e-9 + np.trace(h)) * np.eye(2)
+        held = largest if g[0] < 0 else smallest
+        if abs(slope - held) <= near:
+            step = np.array([slope - held, g[1] / h[1, 1]])
+        else:
+            step = np.linalg.solve(h, g)
+        for length in 0.5 ** np.arange(30.0):
+            a = float(np.clip(slope - length * step[0], smallest, largest))
+            b = float(intercept - length * step[1])
+            new = _loss(a * total + b, positive, negative)
             if new <= value:
                 break
-            length /= 2
         else:
             break
         moved = abs(a - slope) + abs(b - intercept)
