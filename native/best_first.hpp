@@ -34,7 +34,7 @@ class BestFirst {
       const double gap = (pool.best().objective - top) / std::max(pool.best().objective, 1e-300);
       if (gap <= settings_.gap_tolerance || open_.size() > kMostNodes ||
           progress_.nodes.load() >= settings_.max_nodes || stopped()) {
-        complete = gap <= settings_.gap_tolerance;
+        complete = gap <= 0.0;  // the best is proved, the pool not yet
         lower_bound_ = std::min(lower_bound_, open_.top().bound);
         break;
       }
@@ -74,7 +74,7 @@ class BestFirst {
     std::vector<double> scratch;
     const Partition whole = Partition::whole(problem_);
     for (int j = 0; j < problem_.d; ++j) {
-      if (problem_.low[j] == 0.0 && problem_.high[j] == 0.0) continue;
+      if (!problem_.usable(j)) continue;
       whole.cells_with(problem_, j, cells, scratch);
       Box box(problem_, &j, 1);
       double w[2] = {0.0, 0.0};

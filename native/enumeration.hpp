@@ -148,22 +148,9 @@ class Enumeration {
       if (n > 0) h -= n * std::log(n / (p + n));
       return h;
     };
-    const bool plain = problem_.unconstrained();
-    std::map<std::vector<int32_t>, std::vector<int>> seen;
     for (int j = 0; j < problem_.d; ++j) {
-      if (problem_.low[j] == 0.0 && problem_.high[j] == 0.0) continue;
+      if (!problem_.usable(j)) continue;
       const int64_t begin = problem_.start[j], end = problem_.start[j + 1];
-      if (plain && (end == begin || end - begin == m)) continue;  // constant: the intercept does it
-      if (plain) {
-        std::vector<int32_t> rows(problem_.row.begin() + begin, problem_.row.begin() + end);
-        auto& twins = seen[std::move(rows)];
-        bool doubled = false;
-        for (int other : twins)
-          doubled = doubled || (problem_.low[other] <= problem_.low[j] &&
-                                problem_.high[other] >= problem_.high[j]);
-        if (doubled) continue;  // same rows, and points that the other may have as well
-        twins.push_back(j);
-      }
       double p = 0.0, n = 0.0;
       for (int64_t k = begin; k < end; ++k) {
         p += problem_.positive[problem_.row[k]];

@@ -146,7 +146,7 @@ class Heuristic {
     }
     std::vector<Gain> out;
     for (int j = 0; j < problem_.d; ++j) {
-      if (problem_.low[j] == 0.0 && problem_.high[j] == 0.0) continue;
+      if (!problem_.usable(j)) continue;
       if (std::binary_search(state.items.begin(), state.items.end(), j)) continue;
       double g = 0.0, q = 0.0, mean = 0.0;
       for (int64_t k = problem_.start[j]; k < problem_.start[j + 1]; ++k) {

@@ -95,8 +95,12 @@ class Pool : public Sink {
     std::vector<Solution> out;
     for (const auto& [key, s] : kept_)
       if (s.objective <= pool_cutoff()) out.push_back(s);
-    std::sort(out.begin(), out.end(), better);
-    if (out.empty() && best_.objective < kInfinity) out.push_back(best_);
+    std::sort(out.begin(), out.end(), [](const Solution& a, const Solution& b) {
+      return a.objective != b.objective ? a.objective < b.objective : key_of(a) < key_of(b);
+    });
+    if (!(best_.objective < kInfinity)) return out;
+    std::erase_if(out, [&](const Solution& s) { return key_of(s) == key_of(best_); });
+    out.insert(out.begin(), best_);
     return out;
   }
 

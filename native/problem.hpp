@@ -1,9 +1,11 @@
 // What is searched: folded patterns, boxes and constraints. Shared by all instruction sets.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,9 @@ struct Problem {
   bool unconstrained() const {
     return removable() && groups.empty() && max_features >= max_terms;
   }
+  bool usable(int j) const { return low[j] <= high[j] && (low[j] < 0.0 || high[j] > 0.0); }
+  void drop_unusable();                              // gives them the range 0..0, and no role
+  std::vector<int> any_support() const;              // items that meet the constraints; {-1}: none
   bool allowed(const int* items, int count) const;   // closed under removal: groups, max_features
   bool complete(const int* items, int count) const;  // required items and implications
   static bool holds_any(const int* items, int count, const std::vector<int>& set) {
@@ -132,6 +137,43 @@ inline bool Problem::complete(const int* items, int count) const {
   for (const auto& [first, set] : implications)
     if (holds_any(items, count, {first}) && !holds_any(items, count, set)) return false;
   return true;
+}
+
+inline void Problem::drop_unusable() {
+  auto clean = [&](std::vector<int>& items) {
+    std::erase_if(items, [&](int j) { return !usable(j); });
+  };
+  for (auto& set : required) clean(set);
+  for (auto& group : groups) clean(group.items);
+  for (auto& [first, set] : implications) clean(set);
+  std::erase_if(implications, [&](const auto& rule) { return !usable(rule.first); });
+  for (int j = 0; j < d; ++j)
+    if (!usable(j)) low[j] = high[j] = 0.0;
+}
+
+// Depth-first: whatever a set still asks for is tried in turn; a set met before is not tried again.
+inline std::vector<int> Problem::any_support() const {
+  std::set<std::vector<int>> seen;
+  std::vector<std::vector<int>> stack{{}};
+  while (!stack.empty()) {
+    const std::vector<int> items = std::move(stack.back());
+    stack.pop_back();
+    const int n = int(items.size());
+    if (n > max_terms || !allowed(items.data(), n) || !seen.insert(items).second) continue;
+    const std::vector<int>* open = nullptr;
+    for (const auto& set : required)
+      if (!open && !holds_any(items.data(), n, set)) open = &set;
+    for (const auto& [first, set] : implications)
+      if (!open && holds_any(items.data(), n, {first}) && !holds_any(items.data(), n, set))
+        open = &set;
+    if (!open) return items;
+    for (auto j = open->rbegin(); j != open->rend(); ++j) {
+      std::vector<int> longer = items;
+      longer.insert(std::upper_bound(longer.begin(), longer.end(), *j), *j);
+      stack.push_back(std::move(longer));
+    }
+  }
+  return {-1};
 }
 
 class Clock {

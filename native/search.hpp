@@ -9,8 +9,9 @@ class Search {
  public:
   Search(Problem problem, Settings settings, Progress& progress)
       : problem_(std::move(problem)), settings_(settings), progress_(progress) {
+    problem_.drop_unusable();
     int usable = 0;
-    for (int j = 0; j < problem_.d; ++j) usable += problem_.low[j] != 0.0 || problem_.high[j] != 0.0;
+    for (int j = 0; j < problem_.d; ++j) usable += problem_.usable(j);
     problem_.max_terms = std::min(problem_.max_terms, usable);
   }
 
@@ -20,6 +21,7 @@ class Search {
     record_constant(pool);
     // The incumbent alone needs no pool; candidates within the tolerance still enter it.
     Heuristic(problem_, settings_, progress_, clock_).run(pool);
+    if (!(pool.best().objective < kInfinity)) record_any(pool);
     publish(pool);
     outcome_.supports_total = 0.0;
     for (int t = 0; t <= problem_.max_terms; ++t)
@@ -54,6 +56,20 @@ class Search {
     pool.at(nullptr, 0);
     Lattice lattice(problem_, progress_.stop);
     lattice.search(cells, nullptr, false, nullptr, 100000, pool);
+  }
+
+  // Some score that meets the constraints, where there was no time for a good one.
+  void record_any(Pool& pool) {
+    const std::vector<int> items = problem_.any_support();
+    outcome_.infeasible = !items.empty() && items[0] < 0;
+    if (outcome_.infeasible) return;
+    const int n = int(items.size());
+    Cells cells;
+    Partition::of(problem_, items.data(), n).cells(cells);
+    pool.at(items.data(), n);
+    const std::vector<double> nothing(n + 1, 0.0);
+    const std::atomic<bool> never{false};
+    Polish(problem_, cells, items.data()).run(nothing.data(), pool, never);
   }
 
   bool enumerable() const {
@@ -174,7 +190,6 @@ class Search {
   void finish(Pool& pool, double lower) {
     enter(Phase::done);
     outcome_.best = pool.best();
-    outcome_.infeasible = !(pool.best().objective < kInfinity);
     const double best = pool.best().objective;
     const double open = lower;  // below it, every score was met
     if (outcome_.complete) lower = std::min(lower, best - problem_.margin);

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .evidence import Binarizer, Schema, Table, load_schema, read_table
     from .metrics import evaluate
     from .scoring import RiskScoreClassifier, ScoringSystemClassifier
-    from .solvers import AtMost, Constraints, IfThen
+    from .solvers import AtMost, Constraints, IfThen, Linear
 
 _HOMES = {
     "AtMost": "solvers",
@@ -32,6 +32,7 @@ _HOMES = {
     "Estimate": "core",
     "Finding": "core",
     "IfThen": "solvers",
+    "Linear": "solvers",
     "RiskScoreClassifier": "scoring",
     "RiskwrightError": "core",
     "Schema": "evidence",
@@ -53,6 +54,7 @@ __all__ = [
     "Estimate",
     "Finding",
     "IfThen",
+    "Linear",
     "RiskScoreClassifier",
     "RiskwrightError",
     "Schema",

@@ -38,7 +38,9 @@ class Exhaustive:
         return {tuple(self.points[i].tolist()): float(self.objective[i]) for i in near}
 
 
-def problem_of(X, y, weight=None, *, rules=None, max_points=3, binary=None, max_terms=5, **settings):
+def problem_of(
+    X, y, weight=None, *, rules=None, max_points=3, binary=None, max_terms=5, **settings
+) -> CardProblem:
     """The search's problem for rows `X` with outcome `y`."""
     X = np.asarray(X, dtype=float)
     y = np.asarray(y, dtype=np.uint8)

@@ -9,7 +9,6 @@ import importlib.util
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -131,21 +130,26 @@ def test_pool_is_every_score_within_the_tolerance(block):
 
 
 def assert_pool(result, case, exhaustive) -> bool:
-    """Compare the pool with brute force; was it cut by its size?"""
+    """Compare the pool with brute force; was it cut by its size?
+
+    Where every set of terms is counted, the pool is complete but for its size; elsewhere the search
+    ends once the best score is proved, and further scores that it met stay in the pool.
+    """
     d, size, cutoff = case.X.shape[1], case.problem.pool_size, result.pool_cutoff
     best, tolerance = exhaustive.best, case.problem.pool_tolerance
     found = {vector(card, d): card.objective for card in result.pool}
     assert len(found) == len(result.pool) <= size
     assert result.pool[0] == result.best
     assert np.diff([c.objective for c in result.pool]).min(initial=0.0) > -1e-11
+    full = best * (1 + tolerance)
+    counted = result.method == "enumeration"
     below = exhaustive.within(cutoff - CLOSE)
-    known = exhaustive.within(max(cutoff, best) + CLOSE)
+    known = exhaustive.within((max(cutoff, best) if counted else full) + CLOSE)
     assert set(below) <= set(found) <= set(known)
     for points, objective in found.items():
         assert objective == pytest.approx(known[points], abs=CLOSE)
-    full = best * (1 + tolerance)
     assert cutoff <= full + 2 * CLOSE
-    was_cut = cutoff < full - CLOSE
+    was_cut = counted and cutoff < full - CLOSE
     if was_cut:
         assert (exhaustive.objective <= cutoff + CLOSE).sum() > size
     return was_cut
@@ -209,10 +213,10 @@ def test_no_rows_left_to_any_card_is_said():
     assert result.complete
 
 
-def middling(seed=0, n=400, d=14, *, numbers=False, **settings):
+def middling(seed=0, n=400, d=14, *, numbers=False, strength=0.8, **settings):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, d)).round(1) if numbers else (rng.random((n, d)) < 0.4).astype(float)
-    y = (rng.random(n) < 1 / (1 + np.exp(-X @ rng.normal(0, 0.8, d)))).astype(np.uint8)
+    y = (rng.random(n) < 1 / (1 + np.exp(-X @ rng.normal(0, strength, d)))).astype(np.uint8)
     weight = rng.integers(1, 64, n) / 16
     options = {"max_terms": 4, "pool_tolerance": 0.002} | settings
     problem = brute.problem_of(X, y, weight, **options)
@@ -307,15 +311,14 @@ def test_no_time_at_all_still_gives_a_legal_card_and_a_valid_bound(certify):
 
 def hard(**settings):
     """A problem whose proof takes far longer than any test."""
-    return middling(7, n=600, d=24, numbers=True, max_terms=9, pool_tolerance=0.0, **settings)
+    size = {"n": 150, "d": 30, "max_terms": 10, "strength": 0.15}
+    return middling(7, numbers=True, pool_tolerance=0.0, **size, **settings)
 
 
 @pytest.mark.parametrize("unit", [True, False])
 def test_time_limit_leaves_an_honest_gap(unit):
     case = hard(unit=unit)
-    began = time.perf_counter()
-    result = search(case.problem, time_limit=1.0)
-    assert time.perf_counter() - began < 60
+    result = search(case.problem, time_limit=1.5)
     assert result.out_of_time
     assert not result.complete
     assert_legal(result.best, case)

@@ -70,6 +70,15 @@ class _Problem:
         self.required = [_indices(group, d) for group in told["required"]]
         self.at_most = [(_indices(group, d), _index(most)) for group, most in told["at_most"]]
         self.if_then = [(_index(one, d), _indices(group, d)) for one, group in told["if_then"]]
+        self.linear = [
+            (
+                _indices(group, d),
+                _vector(weights),
+                -math.inf if low is None else float(low),
+                math.inf if high is None else float(high),
+            )
+            for group, weights, low, high in told.get("linear", [])
+        ]
         self.intercept = (math.ceil(start), math.floor(stop)) if self.unit else (start, stop)
         self.labels = [str(label) for label in told["labels"]]
         self.rows = _matrix(patterns["rows"], d)
@@ -85,6 +94,8 @@ class _Problem:
         _need(self.intercept[0] <= self.intercept[1], "no whole intercept is allowed")
         _need(len(self.rows) == classes.shape[1], "weights do not match the rows")
         lengths = {len(high), len(self.feature), len(self.labels)}
+        sums = all(len(group) == len(weights) for group, weights, _, _ in self.linear)
+        _need(sums, "a linear limit's items and weights differ in length")
         _need(lengths == {d}, "low, high, feature and labels differ in length")
 
     def allowed(self, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -98,6 +109,15 @@ class _Problem:
             fits &= used[:, group].sum(axis=1) <= most
         for first, group in self.if_then:
             fits &= ~used[:, first] | used[:, group].any(axis=1)
+        return fits
+
+    def within(self, low: Floats, high: Floats) -> NDArray[np.bool_]:
+        """Which of the n boxes of points (n x d) may hold some that meet the linear limits."""
+        fits = np.ones(len(low), dtype=bool)
+        for group, weights, start, stop in self.linear:
+            ends = np.stack([low[:, group] * weights, high[:, group] * weights])
+            least, most = ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)
+            fits &= (most >= start) & (least <= stop)
         return fits
 
 
@@ -252,6 +272,8 @@ def _finding(code: str, passed: bool | None, sentence: str, method: str) -> Find
 def _check_feasible(problem: _Problem, claim: _Claim) -> Finding:
     used = np.zeros((1, len(problem.low)), dtype=bool)
     used[0, claim.items] = True
+    card = np.zeros((1, len(problem.low)))
+    card[0, claim.items] = claim.points
     points, low, high = claim.points, problem.low[claim.items], problem.high[claim.items]
     largest = claim.slope * np.abs(points).max(initial=0.0)
     start, stop = problem.intercept
@@ -261,6 +283,7 @@ def _check_feasible(problem: _Problem, claim: _Claim) -> Finding:
         "points are not whole numbers": bool((points != np.round(points)).any()),
         "points are out of range": bool(((points < low) | (points > high)).any()),
         "the items break a constraint": not problem.allowed(used).all(),
+        "a sum of points is out of its limits": not problem.within(card, card).all(),
         "the slope is not 1": problem.unit and claim.slope != 1.0,
         "the slope is too small": claim.slope < problem.least * (1.0 - TOLERANCE)
         or (claim.slope <= 0.0 and claim.items),
@@ -500,6 +523,9 @@ class _Space:
             if len(nodes[0]) > size:
                 stack.append(tuple(array[size:] for array in nodes))
                 nodes = tuple(array[:size] for array in nodes)
+            if self.problem.linear:
+                fits = self.problem.within(*(self.spread(sets[nodes[0]], x) for x in nodes[1:3]))
+                nodes = tuple(array[fits] for array in nodes)
             low, high, slopes = nodes[1:4]
             line = (low[:, 1:] == high[:, 1:]).all(axis=1) & (slopes[:, 0] < slopes[:, 1])
             for is_line in (False, True):
@@ -507,6 +533,12 @@ class _Space:
                 if len(part[0]):
                     part = self.still_open(design, counts, targets, sets, part, is_line)
                     stack.append(self.halves(part))
+
+    def spread(self, sets: Integers, ends: Floats) -> Floats:
+        """Ends of the points of each set as rows over all items (n x d)."""
+        rows = np.zeros((len(sets), len(self.problem.low) + 1))
+        rows[np.arange(len(sets))[:, None], self.items[sets]] = ends[:, 1:]
+        return rows[:, :-1]
 
     def still_open(
         self,

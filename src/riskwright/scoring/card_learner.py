@@ -144,6 +144,13 @@ class CardLearner(ClassifierMixin, BaseEstimator):
             self.time_limit is None or number(self.time_limit, 0.0),
             "None or seconds from 0",
         )
+        self._need(
+            "random_state",
+            self.random_state is None
+            or isinstance(self.random_state, np.random.RandomState)
+            or whole(self.random_state, 0, 2**32 - 1),
+            "None, a whole number from 0 to 2^32 - 1, or a RandomState",
+        )
         if isinstance(self.cv, int | float | str):
             self._need("cv", whole(self.cv, 2, 1000), "None, a whole number from 2, or a splitter")
 
@@ -162,7 +169,7 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         params = self.get_params(deep=False)
         params["binning"] = "auto" if isinstance(self.binning, Binarizer) else self.binning
         params["constraints"] = msgspec.to_builtins(self._constraints())
-        params["random_state"] = getattr(self, "seed_", None) or self._seed()
+        params["random_state"] = self.seed_ if hasattr(self, "seed_") else self._seed()
         params["cv"] = self.cv if isinstance(self.cv, int | np.integer) else None
         if isinstance(params["class_weight"], dict):  # JSON knows texts alone as keys
             pairs = params["class_weight"].items()

@@ -18,6 +18,7 @@ from riskwright.core import (
     Certificate,
     ConstraintError,
     Estimate,
+    ParameterError,
     ScoreCard,
     SearchError,
     digest_arrays,
@@ -32,6 +33,7 @@ from riskwright.solvers import (
     Patterns,
     SearchResult,
     available_threads,
+    scip_search,
     search,
 )
 from riskwright.stats import effective_size
@@ -74,13 +76,17 @@ class RiskScoreClassifier(CardLearner):
         "auto": outcome-driven readable cut points; "none": numbers enter as they are, points are
         per unit; or a `Binarizer`, fitted or not.
     constraints : Constraints, mapping or None, default=None
-        Ranges, signs, monotone columns, included, excluded and grouped terms.
+        Ranges, signs, monotone columns, included, excluded and grouped terms, limits on sums.
     certify : bool, default=True
         Prove optimality; False gives the heuristic's card alone, in a fraction of a second.
     time_limit : float or None, default=60.0
         Seconds for the search; then the best card with its honest gap. None: no limit.
     gap_tolerance : float, default=0.0
         Stop once (objective - lower bound) / objective is no larger.
+    solver : {"auto", "scip"}, default="auto"
+        "auto": our own search, or SCIP where there are linear constraints. "scip": SCIP, which is
+        often faster for numbers that enter as they are, and slower for 0/1 items. SCIP needs the
+        extra ``riskwright[scip]``; its proof holds up to a wider stated margin.
     select : {"loss", "cv"}, default="loss"
         "cv": of the pool, take the smallest card whose cross-validated loss is within one standard
         error of the best (pool tolerance at least 1 %).
@@ -150,6 +156,7 @@ class RiskScoreClassifier(CardLearner):
         certify: bool = True,
         time_limit: float | None = 60.0,
         gap_tolerance: float = 0.0,
+        solver: Literal["auto", "scip"] = "auto",
         select: Literal["loss", "cv"] = "loss",
         cv: Any = None,
         pool_tolerance: float = 0.001,
@@ -170,6 +177,7 @@ class RiskScoreClassifier(CardLearner):
         self.certify = certify
         self.time_limit = time_limit
         self.gap_tolerance = gap_tolerance
+        self.solver = solver
         self.select = select
         self.cv = cv
         self.pool_tolerance = pool_tolerance
@@ -194,6 +202,7 @@ class RiskScoreClassifier(CardLearner):
         DataError : the rows or the outcome cannot be used.
         ParameterError : a parameter has a value that is not allowed.
         ConstraintError : no card meets the constraints; names a smallest set that clashes.
+        MissingExtraError : SCIP is needed and PySCIPOpt is not installed.
         """
         self._check_parameters()
         study = self._study(X, y, sample_weight, self.class_weight)
@@ -214,6 +223,7 @@ class RiskScoreClassifier(CardLearner):
         need("penalty", number(self.penalty, 0.0, 1e3), "a number from 0")
         need("gap_tolerance", number(self.gap_tolerance, 0.0, 1.0), "a number from 0 to 1")
         need("select", self.select in ("loss", "cv"), '"loss" or "cv"')
+        need("solver", self.solver in ("auto", "scip"), '"auto" or "scip"')
         need("pool_tolerance", number(self.pool_tolerance, 0.0, 10.0), "a number from 0")
 
     def _fit_binarizer(self, study: Study) -> Binarizer:
@@ -248,7 +258,8 @@ class RiskScoreClassifier(CardLearner):
         )
 
     def _search(self, patterns: Patterns, rules: ItemRules) -> SearchResult:
-        result = search(
+        find = scip_search if self.solver == "scip" or rules.linear else search
+        result = find(
             self._problem(patterns, rules),
             certify=self.certify,
             time_limit=self.time_limit,
@@ -361,7 +372,7 @@ class RiskScoreClassifier(CardLearner):
     ) -> Certificate:
         best = result.best
         assert best is not None
-        margin = 1e-9
+        margin = result.margin
         lower = result.lower_bound if self.certify else -math.inf
         gap = max(0.0, chosen.objective - lower) / chosen.objective if chosen.objective > 0 else 0.0
         if chosen.objective - lower <= 2 * margin:
@@ -422,8 +433,9 @@ class RiskScoreClassifier(CardLearner):
         if stated["status"] == "optimal":
             return (
                 f"Optimal on the training data: none of the {among} has an objective below "
-                f"{objective:.7f} by more than 1e-9 ({result.supports_total:,.0f} sets of terms "
-                f"settled in {result.seconds:.2f} s). It says nothing about new data."
+                f"{objective:.7f} by more than {result.margin:.1g} "
+                f"({result.supports_total:,.0f} sets of terms settled in "
+                f"{result.seconds:.2f} s). It says nothing about new data."
             )
         if lower == -math.inf:
             return (
@@ -502,13 +514,17 @@ class RiskScoreClassifier(CardLearner):
                 "max_log_odds": problem.max_log_odds,
                 "min_slope": problem.min_slope,
                 "penalty": problem.penalty,
-                "margin": problem.margin,
+                "margin": self.certificate_.margin,
                 "low": list(rules.low),
                 "high": list(rules.high),
                 "feature": list(rules.feature),
                 "required": [list(group) for group in rules.required],
                 "at_most": [[list(group), most] for group, most in rules.at_most],
                 "if_then": [[first, list(group)] for first, group in rules.if_then],
+                "linear": [
+                    [list(row.items), list(row.coefficients), *map(_finite, row.relaxed())]
+                    for row in rules.linear
+                ],
                 "intercept": list(rules.intercept),
                 "labels": [item.label for item in self.items_],
             },
@@ -554,6 +570,10 @@ def pattern_digest(patterns: Patterns) -> str:
     """Digest of the folded data: the same for any order of the rows."""
     held = patterns.bits if patterns.bits is not None else patterns.values
     return digest_arrays(held, patterns.positive, patterns.negative)
+
+
+def _finite(limit: float) -> float | None:
+    return limit if math.isfinite(limit) else None
 
 
 def _pattern_rows(patterns: Patterns) -> list[Any]:

@@ -123,7 +123,7 @@ class LinearRow:
 
 @dataclass(frozen=True)
 class ItemRules:
-    """Constraints on item indices: points ranges, and sets of items that go or do not go together."""
+    """Constraints on item indices: points ranges, and items that go or do not go together."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -144,6 +144,15 @@ class ItemRules:
             feature=tuple(range(n_items)),
             intercept=(-intercept, intercept),
         )
+
+    def refuse_linear(self, who: str) -> None:
+        """Raise `ParameterError` where there are linear limits, which not every search can meet."""
+        if self.linear:
+            raise ParameterError(
+                "limits on sums of points are not possible here",
+                where=f"Constraints(linear=) for {who}",
+                hint="RiskScoreClassifier meets them with the extra riskwright[scip]",
+            )
 
     def usable(self, item: int) -> bool:
         low, high = self.low[item], self.high[item]
@@ -181,9 +190,12 @@ class _Book:
         self.max_points = max_points
         self.max_intercept = max_intercept
         self.whole_intercept = whole_intercept
-        self.by_feature = {f.name: tuple(
-            j for j, owner in enumerate(self.item_feature) if features[owner].name == f.name
-        ) for f in features}
+        self.by_feature = {
+            f.name: tuple(
+                j for j, owner in enumerate(self.item_feature) if features[owner].name == f.name
+            )
+            for f in features
+        }
         self.by_label = {item.label: (j,) for j, item in enumerate(items)}
 
     def find(self, name: str, where: str) -> tuple[int, ...]:
@@ -261,7 +273,10 @@ def _rules(c: Constraints, book: _Book) -> list[_Rule]:
                 "lowest points above highest", where=f"points of {name!r}", got=f"{low}, {high}"
             )
         rules.append(
-            (f"points of {name} from {low} to {high}", _narrow(book.find(name, "points"), low, high))
+            (
+                f"points of {name} from {low} to {high}",
+                _narrow(book.find(name, "points"), low, high),
+            )
         )
     for name, sign in c.sign.items():
         low, high = (0.0, infinity) if sign == "+" else (-infinity, 0.0)

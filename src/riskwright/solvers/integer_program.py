@@ -80,7 +80,7 @@ def integer_program(
     for first, group in rules.if_then:
         if first not in group:
             needed = _sum(program, group)
-            needed.update({c: -1.0 for c in program.used(first)})
+            needed.update(dict.fromkeys(program.used(first), -1.0))
             program.rows.append((needed, 0.0, math.inf))
     for limit in rules.linear:
         program.rows.append(

@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from riskwright.core import MissingExtraError
+from riskwright.core import MissingExtraError, SearchError
 
 from .constraints import ItemRules
-from .integer_program import integer_program
 from .patterns import Patterns
 from .search import CardProblem, Found, SearchResult, search
 
@@ -33,12 +32,15 @@ __all__ = ["LogisticLoss", "ScoreBook", "scip_margin", "scip_search"]
 Floats = NDArray[np.float64]
 Points = tuple[tuple[int, int], ...]
 
-FEASIBILITY = 1e-9
-ENFORCEMENT = 1e-8
+FEASIBILITY = 1e-9  # SCIP's tolerance for constraints and whole numbers
+ENFORCEMENT = 1e-8  # loss by which a solution may lie below the true loss
+DUAL_FEASIBILITY = 1e-7  # SCIP's tolerance for reduced costs of its objective
+SCALE = 1000.0  # SCIP's objective is the loss in thousandths, as its tolerances are absolute
+_LOOSER = 1e-7  # feasibility where the linear programs cannot be solved to FEASIBILITY
+_LARGEST_MARGIN = 1e-6
 _POLL_SECONDS = 0.1
-_SMALLEST_SLOPE = 1e-9
 _START_SCORES = 20
-_HEURISTIC_NODES = 200
+_HEURISTIC_NODES = 50
 
 
 class LogisticLoss:
@@ -63,15 +65,18 @@ class LogisticLoss:
         return self.value(log_odds), gradient
 
 
-def scip_margin(problem: CardProblem) -> float:
-    """What `scip_search` takes off SCIP's bound: an LP point that SCIP calls integral or feasible
-    may be off by its tolerance in every column, times the slope of the loss there."""
+def scip_margin(problem: CardProblem, feasibility: float = FEASIBILITY) -> float:
+    """What `scip_search` takes off SCIP's bound: a solution that SCIP calls feasible may be off by
+    its tolerance in every column, and the loss by that times its largest possible slope."""
     patterns, rules = problem.patterns, problem.rules
-    sizes = np.maximum(np.abs(rules.low), np.abs(rules.high))
-    reach = sizes if problem.unit else np.full(len(sizes), problem.max_log_odds)
+    reach = np.maximum(np.abs(rules.low), np.abs(rules.high))
+    if not problem.unit:
+        reach = np.full(len(reach), problem.max_log_odds)
     weight = (patterns.positive + patterns.negative) / patterns.total
     slopes = np.array([weight @ np.abs(patterns.column(j)) for j in range(patterns.n_items)])
-    return float(2 * ENFORCEMENT + FEASIBILITY * (2.0 + slopes @ (2.0 + reach)))
+    primal = feasibility * (2.0 + slopes @ (2.0 + reach))
+    widths = 2.0 * reach.sum() + rules.intercept[1] - rules.intercept[0]
+    return float(2.0 * ENFORCEMENT + primal + DUAL_FEASIBILITY / SCALE * widths)
 
 
 def scip_search(
@@ -86,12 +91,13 @@ def scip_search(
     """`riskwright.solvers.search` by SCIP, which also meets `ItemRules.linear`.
 
     The bound is SCIP's less `scip_margin(problem)`. SCIP works in one thread; `threads` are those
-    of the heuristic before it. Without `certify` it stops after 200 nodes. The pool holds what the
+    of the heuristic before it. Without `certify` it stops after 50 nodes. The pool holds what the
     search met and is never known to be complete. Deterministic unless it is cut short.
 
     Raises
     ------
     MissingExtraError : PySCIPOpt is not installed.
+    SearchError : SCIP failed on the linear programs of these data, even with looser tolerances.
     """
     try:
         from .scip_model import CardModel
@@ -101,31 +107,39 @@ def scip_search(
         ) from None
     begin = time.monotonic()
     deadline = math.inf if time_limit is None else begin + time_limit
-    book = ScoreBook(problem)
-    _start(book, threads, time_limit)
-    program = integer_program(problem.rules, problem.max_terms, problem.max_features)
-    model = CardModel(problem, program, book)
-    model.limit(
-        seconds=max(0.0, deadline - time.monotonic()),
-        gap=gap_tolerance,
-        nodes=None if certify else _HEURISTIC_NODES,
+    book = ScoreBook(problem, deadline)
+    stopped = _start(book, threads, time_limit)
+    for feasibility in (FEASIBILITY, _LOOSER):
+        model = CardModel(book, feasibility)
+        model.limit(
+            seconds=max(0.0, deadline - time.monotonic()),
+            gap=gap_tolerance,
+            nodes=None if certify else _HEURISTIC_NODES,
+        )
+        if stopped:
+            model.interrupted = True
+        else:
+            _run(model, book, begin, progress)
+        if not model.unsolvable:
+            return _result(model, book, time.monotonic() - begin)
+    raise SearchError(
+        "SCIP cannot solve the linear programs of these data to its tolerances",
+        hint="Cut the columns into items, or bring their values to similar sizes",
     )
-    _run(model, book, begin, progress)
-    return _result(model, book, time.monotonic() - begin)
 
 
 class ScoreBook:
     """Every score that the search met, fitted and evaluated exactly; the best one first."""
 
-    def __init__(self, problem: CardProblem) -> None:
-        self.problem = problem
+    def __init__(self, problem: CardProblem, deadline: float = math.inf) -> None:
+        self.problem, self.deadline = problem, deadline
         self.loss = LogisticLoss(problem.patterns)
         self.best: Found | None = None
         self._met: dict[Points, Found | None] = {}
 
     def record(self, points: NDArray[np.int64]) -> bool:
         """Fit and keep a score if the rules allow it; True if it is the new best one."""
-        key = tuple((int(j), int(points[j])) for j in np.flatnonzero(points))
+        key = self._reduced(points)
         if key in self._met:
             return False
         found = self._met[key] = self._fit(key) if allowed(self.problem, dict(key)) else None
@@ -135,10 +149,13 @@ class ScoreBook:
         return True
 
     def polish(self) -> None:
-        """Change one or two used terms by one point each for as long as that lowers the loss."""
+        """Change one or two used terms by one point each while that lowers the loss and time
+        is left."""
         while self.best is not None:
             base = self.best
             for points in _neighbours(base, self.loss.values.shape[1]):
+                if time.monotonic() > self.deadline:
+                    return
                 self.record(points)
             if self.best is base:
                 return
@@ -151,6 +168,15 @@ class ScoreBook:
         near.sort(key=lambda f: (f.objective, len(f.items), f.items, f.points))
         return tuple(near[: self.problem.pool_size])
 
+    def _reduced(self, points: NDArray[np.int64]) -> Points:
+        """Class "free": without a common divisor, where the rules allow that."""
+        divisor = int(np.gcd.reduce(points)) if not self.problem.unit else 1
+        for by in range(max(divisor, 1), 0, -1):
+            key = tuple((int(j), int(points[j]) // by) for j in np.flatnonzero(points))
+            if by == 1 or (divisor % by == 0 and allowed(self.problem, dict(key))):
+                break
+        return key
+
     def _fit(self, key: Points) -> Found | None:
         """The best slope and intercept for these points, by the exact search over their totals."""
         problem, loss = self.problem, self.loss
@@ -159,41 +185,26 @@ class ScoreBook:
         distinct, cell = np.unique(totals, return_inverse=True)
         cells = Patterns(
             1,
-            np.bincount(cell, loss.positive, len(distinct)),
-            np.bincount(cell, loss.negative, len(distinct)),
+            np.bincount(cell, loss.positive, len(distinct)).astype(np.float64),
+            np.bincount(cell, loss.negative, len(distinct)).astype(np.float64),
             values=distinct[:, None],
         )
         most = max((abs(p) for _, p in key), default=1)
-        one = float(bool(key))
+        used = float(bool(key))
+        intercept = problem.rules.intercept
         line = CardProblem(
             cells,
-            ItemRules((one,), (one,), (0,), ((0,),) if key else (), intercept=problem.rules.intercept),
+            ItemRules((used,), (used,), (0,), ((0,),) if key else (), intercept=intercept),
             max_terms=1,
             unit=problem.unit,
             max_log_odds=problem.max_log_odds / most,
+            min_slope=problem.min_slope,
             penalty=0.0,
         )
-        if key and not problem.unit and self._falls(line):
-            return self._flat(key, line)
         fitted = search(line).best
         if fitted is None:
             return None
-        return self._found(key, fitted.slope, fitted.intercept)
-
-    def _falls(self, line: CardProblem) -> bool:
-        """Does the loss only rise with the slope, from 0 on? Then it has no least value."""
-        constant = _constant(line)
-        if constant is None:
-            return False
-        cells = line.patterns
-        weight = cells.positive + cells.negative
-        residual = weight * expit(np.full(len(cells), constant)) - cells.positive
-        return float(residual @ cells.column(0)) >= 0.0
-
-    def _flat(self, key: Points, line: CardProblem) -> Found:
-        constant = _constant(line)
-        assert constant is not None
-        return self._found(key, _SMALLEST_SLOPE, constant)
+        return self._found(key, fitted.slope if key else 1.0, fitted.intercept + 0.0)
 
     def _found(self, key: Points, slope: float, intercept: float) -> Found:
         items, points = tuple(j for j, _ in key), tuple(p for _, p in key)
@@ -208,9 +219,8 @@ def allowed(problem: CardProblem, points: dict[int, int]) -> bool:
     rules = problem.rules
     if len(points) > problem.max_terms:
         return False
-    if problem.max_features is not None:
-        if len({rules.feature[j] for j in points}) > problem.max_features:
-            return False
+    if len({rules.feature[j] for j in points}) > (problem.max_features or len(rules.feature)):
+        return False
     return (
         all(rules.low[j] <= p <= rules.high[j] for j, p in points.items())
         and all(any(j in points for j in group) for group in rules.required)
@@ -220,14 +230,6 @@ def allowed(problem: CardProblem, points: dict[int, int]) -> bool:
         )
         and all(row.met(points) for row in rules.linear)
     )
-
-
-def _constant(line: CardProblem) -> float | None:
-    """The best intercept of a score without terms."""
-    events, others = line.patterns.positive.sum(), line.patterns.negative.sum()
-    low, high = line.rules.intercept
-    with np.errstate(divide="ignore"):
-        return float(np.clip(np.log(events) - np.log(others), low, high))
 
 
 def _neighbours(found: Found, n_items: int) -> Iterator[NDArray[np.int64]]:
@@ -241,8 +243,9 @@ def _neighbours(found: Found, n_items: int) -> Iterator[NDArray[np.int64]]:
                 yield points
 
 
-def _start(book: ScoreBook, threads: int, time_limit: float | None) -> None:
-    """Fill the book from the heuristic of our own search, which knows nothing of linear limits."""
+def _start(book: ScoreBook, threads: int, time_limit: float | None) -> bool:
+    """Fill the book from the heuristic of our own search, which knows nothing of linear limits;
+    True if it was interrupted."""
     problem = book.problem
     plain = replace(problem, rules=replace(problem.rules, linear=()), pool_tolerance=1.0)
     if not problem.rules.linear:
@@ -259,15 +262,13 @@ def _start(book: ScoreBook, threads: int, time_limit: float | None) -> None:
             break
     book.record(np.zeros(problem.patterns.n_items, dtype=np.int64))
     book.polish()
+    return result.interrupted
 
 
 def _run(
     model: Any, book: ScoreBook, begin: float, progress: Callable[[dict[str, Any]], None] | None
 ) -> None:
     """Solve in a worker, so that Ctrl-C and progress are served meanwhile."""
-    if threading.current_thread() is not threading.main_thread() and progress is None:
-        model.solve()
-        return
     worker = threading.Thread(target=model.solve, name="riskwright-scip")
     worker.start()
     while worker.is_alive():
@@ -302,7 +303,7 @@ def _result(model: Any, book: ScoreBook, seconds: float) -> SearchResult:
     total = float(sum(math.comb(usable, t) for t in range(min(problem.max_terms, usable) + 1)))
     bound = model.bound
     if book.best is not None:
-        bound = min(bound, book.best.objective - scip_margin(problem))
+        bound = min(bound, book.best.objective - model.margin)
     return SearchResult(
         best=book.best,
         lower_bound=bound,
@@ -315,4 +316,5 @@ def _result(model: Any, book: ScoreBook, seconds: float) -> SearchResult:
         nodes=model.nodes,
         seconds=seconds,
         pool=book.pool() if problem.pool_tolerance > 0 else (),
+        margin=min(2.0 * model.margin, _LARGEST_MARGIN),
     )

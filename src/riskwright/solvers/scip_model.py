@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyscipopt import SCIP_HEURTIMING, SCIP_LOCKTYPE, SCIP_RESULT, Conshdlr, Heur, Model, quicksum
+from pyscipopt import (  # type: ignore[attr-defined, unused-ignore]
+    SCIP_HEURTIMING,
+    SCIP_LOCKTYPE,
+    SCIP_RESULT,
+    Conshdlr,
+    Heur,
+    Model,
+    quicksum,
+)
 from scipy.optimize import minimize
 
-from .integer_program import IntegerProgram
-from .scip import ENFORCEMENT, FEASIBILITY, ScoreBook, scip_margin
-from .search import CardProblem
+from .integer_program import integer_program
+from .scip import DUAL_FEASIBILITY, ENFORCEMENT, SCALE, ScoreBook, scip_margin
 
 __all__ = ["CardModel"]
 
 Floats = NDArray[np.float64]
 
-# SCIP's tolerances are absolute; losses are of the order of 0.1, so its objective is the loss in
-# thousandths, for which they are small.
-_SCALE = 1000.0
 _SEPARATION = 1e-5  # loss below its tangent that is worth a cut where points are fractional
 _TINY = 1e-12
 _STEPS = 12
@@ -35,17 +39,18 @@ class CardModel:
     that equal slope * points, which SCIP branches on where it has to.
     """
 
-    def __init__(self, problem: CardProblem, program: IntegerProgram, book: ScoreBook) -> None:
-        self.problem, self.program, self.book = problem, program, book
+    def __init__(self, book: ScoreBook, feasibility: float) -> None:
+        self.book, self.problem = book, book.problem
+        problem = book.problem
+        self.program = integer_program(problem.rules, problem.max_terms, problem.max_features)
+        self.margin = scip_margin(problem, feasibility)
         self.failure: BaseException | None = None
         self.bound = 0.0
-        self.finished = self.interrupted = self.out_of_time = False
+        self.finished = self.interrupted = self.out_of_time = self.unsolvable = False
         self.nodes = 0
-        self._margin = scip_margin(problem)
-        self._stopped = False
         self.model = Model("card")
         self.model.hideOutput()
-        self._set_parameters()
+        self._set_parameters(feasibility)
         self._add_columns()
         self._add_effects()
         self.core = self._relax()
@@ -63,7 +68,6 @@ class CardModel:
             self.model.setParam("limits/totalnodes", nodes)
 
     def interrupt(self) -> None:
-        self._stopped = True
         self.model.interruptSolve()
 
     def solve(self) -> None:
@@ -73,7 +77,9 @@ class CardModel:
             self.note_bound()
             self.nodes = int(self.model.getNTotalNodes())
         except BaseException as error:
-            self.failure = self.failure or error
+            self.unsolvable = self.failure is None and "LP solver" in str(error)
+            if not self.unsolvable:
+                self.failure = self.failure or error
             return
         self.finished = status in ("optimal", "infeasible")
         self.interrupted = status == "userinterrupt"
@@ -88,7 +94,7 @@ class CardModel:
     def note_bound(self) -> None:
         dual = self.model.getDualbound()
         if abs(dual) < self.model.infinity():
-            self.bound = max(self.bound, dual / _SCALE - self._margin)
+            self.bound = max(self.bound, dual / SCALE - self.margin)
 
     def fill(self, solution: Any) -> None:
         """Set the best score's values."""
@@ -106,9 +112,9 @@ class CardModel:
         for column, value in zip(self.columns, values, strict=True):
             self.model.setSolVal(solution, column, value)
         self.model.setSolVal(solution, self.intercept, best.intercept)
-        self.model.setSolVal(solution, self.loss, _SCALE * best.loss)
+        self.model.setSolVal(solution, self.loss, SCALE * best.loss)
         if self.slope is not None:
-            slope = min(best.slope, self.problem.max_log_odds)
+            slope = min(max(best.slope, self.problem.min_slope), self.problem.max_log_odds)
             self.model.setSolVal(solution, self.slope, slope)
             for j, effect in enumerate(self.effects):
                 self.model.setSolVal(solution, effect, slope * values[j])
@@ -117,7 +123,7 @@ class CardModel:
         """(intercept, effects) and loss in a solution; None is the relaxation's."""
         value = self.model.getSolVal
         place = np.array([value(solution, c) for c in (self.intercept, *self.effects)])
-        return place, value(solution, self.loss) / _SCALE
+        return place, value(solution, self.loss) / SCALE
 
     def points(self, solution: Any) -> Floats:
         value = self.model.getSolVal
@@ -127,22 +133,22 @@ class CardModel:
         """Add loss >= value + gradient @ (x - at) for all x within the bounds."""
         keep = np.abs(gradient) > _TINY
         lost = np.abs(gradient[~keep]) @ self._width[~keep]
-        low = _SCALE * (value - gradient[keep] @ at[keep] - lost)
+        low = SCALE * (value - gradient[keep] @ at[keep] - lost)
         row = self.model.createEmptyRowUnspec("tangent", lhs=low, rhs=None, local=False)
         self.model.cacheRowExtensions(row)
         self.model.addVarToRow(row, self.loss, 1.0)
         for a in np.flatnonzero(keep):
-            self.model.addVarToRow(row, self._place[a], -_SCALE * gradient[a])
+            self.model.addVarToRow(row, self._place[a], -SCALE * gradient[a])
         self.model.flushRowExtensions(row)
         self.model.addCut(row, forcecut=True)
         self.model.addPoolCut(row)
         self.model.releaseRow(row)
 
-    def _set_parameters(self) -> None:
+    def _set_parameters(self, feasibility: float) -> None:
         self.model.setParams(
             {
-                "numerics/feastol": FEASIBILITY,
-                "numerics/dualfeastol": FEASIBILITY,
+                "numerics/feastol": feasibility,
+                "numerics/dualfeastol": DUAL_FEASIBILITY,
                 "misc/catchctrlc": False,
                 "misc/usesymmetry": 0,
                 "misc/allowstrongdualreds": False,
@@ -167,11 +173,13 @@ class CardModel:
         low, high = problem.rules.intercept
         if problem.unit:
             low, high = math.ceil(low), math.floor(high)
-        self.intercept = model.addVar("intercept", vtype="I" if problem.unit else "C", lb=low, ub=high)
+        self.intercept = model.addVar(
+            "intercept", vtype="I" if problem.unit else "C", lb=low, ub=high
+        )
         self.loss = model.addVar("loss", lb=0.0)
         signs = [c for j in range(program.n_items) for c in program.used(j)]
         model.setObjective(
-            self.loss + quicksum(_SCALE * problem.penalty * self.columns[c] for c in signs)
+            self.loss + quicksum(SCALE * problem.penalty * self.columns[c] for c in signs)
         )
 
     def _add_effects(self) -> None:
@@ -181,7 +189,7 @@ class CardModel:
         if self.problem.unit:
             self.effects = points
         else:
-            self.slope = model.addVar("slope", lb=0.0, ub=limit)
+            self.slope = model.addVar("slope", lb=self.problem.min_slope, ub=limit)
             self.effects = [
                 model.addVar(f"w{j}", lb=-limit * (low < 0), ub=limit * (high > 0))
                 for j, (low, high) in enumerate(zip(program.low, program.high, strict=True))
@@ -196,17 +204,27 @@ class CardModel:
         """The least loss over the box, which gives the first bound and steadies the cuts."""
         low = np.array([v.getLbOriginal() for v in self._place])
         high = np.array([v.getUbOriginal() for v in self._place])
-        place: Floats = minimize(
-            self.book.loss.tangent,
-            np.clip(0.0, low, high),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=list(zip(low, high, strict=True)),
-            options={"maxfun": _MOST_EVALUATIONS},
-        ).x
+        size = np.sqrt(np.mean(np.square(self.book.loss.values), axis=0))
+        unit = 1.0 / np.concatenate([[1.0], np.where(size > 0, size, 1.0)])
+
+        def scaled(at: Floats) -> tuple[float, Floats]:
+            value, gradient = self.book.loss.tangent(at * unit)
+            return value, gradient * unit
+
+        place: Floats = (
+            unit
+            * minimize(
+                scaled,
+                np.clip(0.0, low, high) / unit,
+                jac=True,
+                method="L-BFGS-B",
+                bounds=list(zip(low / unit, high / unit, strict=True)),
+                options={"maxfun": _MOST_EVALUATIONS},
+            ).x
+        )
         value, gradient = self.book.loss.tangent(place)
         fall = np.where(gradient > 0, gradient * (low - place), gradient * (high - place)).sum()
-        self.bound = max(0.0, value + float(fall)) - self._margin
+        self.bound = max(0.0, value + float(fall) - self.margin)
         return place
 
     def _tie(self, j: int, effect: Any) -> None:
@@ -233,9 +251,6 @@ class CardModel:
         )
 
 
-_Plugin = TypeVar("_Plugin", bound=Any)
-
-
 def _guarded(call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """SCIP swallows what its plug-ins raise: keep it and stop."""
 
@@ -249,7 +264,7 @@ def _guarded(call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any
     return guarded
 
 
-class _Tangents(Conshdlr):  # type: ignore[misc]
+class _Tangents(Conshdlr):  # type: ignore[misc, unused-ignore]
     """loss >= L(intercept, effects), by tangents at the relaxation's solutions and beside them."""
 
     def __init__(self, card: CardModel) -> None:
@@ -305,7 +320,7 @@ class _Tangents(Conshdlr):  # type: ignore[misc]
             )
 
 
-class _Rounding(Heur):  # type: ignore[misc]
+class _Rounding(Heur):  # type: ignore[misc, unused-ignore]
     """Tries points near the relaxation's effects, and hands the best score of the book to SCIP."""
 
     def __init__(self, card: CardModel) -> None:

@@ -199,6 +199,7 @@ class _Run:
         threads: int,
         seed: int,
     ) -> None:
+        problem.rules.refuse_linear("this search")
         self.problem = problem
         self.values = np.asfortranarray(problem.patterns.dense(), dtype=np.float64)
         self.weights = _Weights(problem.patterns.positive, problem.patterns.negative)

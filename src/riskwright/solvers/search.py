@@ -59,7 +59,8 @@ class Found:
 class SearchResult:
     """The best score, what is proved of it, and the pool of near-optimal ones.
 
-    Every score whose objective is below `pool_cutoff` is in the pool (-inf: not known).
+    Every score whose objective is below `pool_cutoff` is in the pool (-inf: not known). Where it is
+    proved best, its objective exceeds `lower_bound` by at most `margin`.
     """
 
     best: Found | None
@@ -74,6 +75,7 @@ class SearchResult:
     seconds: float
     pool: tuple[Found, ...] = field(default=())
     pool_cutoff: float = -np.inf
+    margin: float = 1e-9
 
 
 def available_threads(n_jobs: int | None) -> int:
@@ -100,7 +102,12 @@ def search(
 
     Deterministic for any number of threads unless it is cut short. `progress` is called every
     tenth of a second with phase, elapsed, objective, lower_bound, gap and share.
+
+    Raises
+    ------
+    ParameterError : the rules hold linear limits, which `scip_search` alone can meet.
     """
+    problem.rules.refuse_linear("this search")
     native = _Search()
     patterns, rules = problem.patterns, problem.rules
     if patterns.bits is not None:
