@@ -19,6 +19,7 @@ class BestFirst {
 
   // Returns true when nothing is left open; `lower_bound` holds for every score of the class.
   bool run(Pool& pool, double& lower_bound) {
+    if (stopped()) return false;
     lower_bound_ = kInfinity;
     Node root;
     root.last = d_;
@@ -62,19 +63,20 @@ class BestFirst {
     }
   };
 
-  bool stopped() const { return progress_.stop.load() || clock_.seconds() > settings_.time_limit; }
+  bool stopped() const { return progress_.stop.load(); }
 
   void push(Node node) { open_.push(std::move(node)); }
 
   void order_items() {
-    const Candidate none{{}, 0.0, {0.0}};
     std::vector<std::pair<double, int>> order;
     Model<> model;
+    model.stop = &progress_.stop;
     Cells cells;
     std::vector<double> scratch;
     const Partition whole = Partition::whole(problem_);
     for (int j = 0; j < problem_.d; ++j) {
       if (!problem_.usable(j)) continue;
+      if (stopped()) return;  // with the rest left out: nothing is concluded any more
       whole.cells_with(problem_, j, cells, scratch);
       Box box(problem_, &j, 1);
       double w[2] = {0.0, 0.0};
@@ -135,6 +137,10 @@ class BestFirst {
   }
 
   void expand(const Node& node, const Pool& incumbent, double cutoff, Expansion& out) {
+    if (stopped()) {
+      out.open_bound = node.bound;
+      return;
+    }
     const std::vector<int> items = originals(node.items);
     const int n = int(items.size());
     Partition part = Partition::of(problem_, items.data(), n);
@@ -144,6 +150,7 @@ class BestFirst {
     w.resize(n + 1, 0.0);
     Box box(problem_, items.data(), n);
     Model<> model;
+    model.stop = &progress_.stop;
     const Minimum m = model.minimise(cells, box.low, box.high, w.data(), 1.0 / problem_.total,
                                      kInfinity, 1e-9, 40);
     const bool full = n == problem_.max_terms || node.last == 0;

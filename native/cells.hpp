@@ -59,7 +59,12 @@ struct Minimum {
 // sums over supersets replace the products.
 template <int TERMS = -1, bool FULL = false>
 struct Model {
+  static constexpr double kRidge = 1e-9, kLeast = 1e-15;
   static constexpr int kSize = TERMS >= 0 ? TERMS + 1 : kMaxParameters;
+  // Lowers the ridge as steps succeed. Without it the coefficients of separable rows stay moderate,
+  // which rounds better; a proof wants the bound.
+  bool patient = true;
+  const std::atomic<bool>* stop = nullptr;  // ends a minimisation early, where it is given
   double gradient[kSize];
   double hessian[kSize * (kSize + 1) / 2];  // packed lower triangle
 
@@ -150,18 +155,18 @@ struct Model {
   }
 
   // Newton step on the free parameters; a ridge in the step only, never in the objective.
-  void step(const int* free, int n_free, double* direction, int p) const {
+  void step(const int* free, int n_free, double* direction, int p, double ridge) const {
     double factor[kSize * (kSize + 1) / 2], y[kSize];
     for (int a = 0, at = 0; a < n_free; ++a) {
       const int row = free[a] * (free[a] + 1) / 2;
       for (int b = 0; b <= a; ++b) factor[at + b] = hessian[row + free[b]];
       const double diagonal = factor[at + a];
-      factor[at + a] += 1e-9 + 1e-10 * diagonal;
+      factor[at + a] += ridge + 1e-10 * diagonal;
       for (int b = 0, bt = 0; b <= a; ++b) {
         double s = factor[at + b];
         for (int c = 0; c < b; ++c) s -= factor[at + c] * factor[bt + c];
         if (b == a) {
-          factor[at + a] = 1.0 / std::sqrt(std::max(s, 1e-12));
+          factor[at + a] = 1.0 / std::sqrt(std::max(s, 1e-3 * ridge));
         } else {
           factor[at + b] = s * factor[bt + b];
         }
@@ -174,11 +179,48 @@ struct Model {
     }
     for (int a = n_free - 1; a >= 0; --a) {
       double s = y[a];
-      for (int c = a + 1; c < n_free; ++c) s -= factor[c * (c + 1) / 2 + a] * y[c];
+      for (int c = n_free - 1; c > a; --c) s -= factor[c * (c + 1) / 2 + a] * y[c];
       y[a] = s * factor[a * (a + 1) / 2 + a];
     }
     for (int a = 0; a < p; ++a) direction[a] = 0.0;
     for (int a = 0; a < n_free; ++a) direction[free[a]] = y[a];
+  }
+
+  enum class Step { taken, rejected, none };  // none: every parameter is held by its bound
+
+  // One damped Newton step within the box from the derivatives at w, taken if it lowers the loss.
+  // `last`: the derivatives at the new point are not wanted.
+  Step advance(const Cells& cells, const double* low, const double* high, double* w, double& loss,
+               double scale, double ridge, bool last = false) {
+    const int p = terms(cells) + 1;
+    double next[kSize], direction[kSize];
+    int free[kSize], n_free = 0;
+    for (int a = 0; a < p; ++a) {
+      if (low[a] == high[a]) continue;
+      if ((w[a] <= low[a] && gradient[a] > 0) || (w[a] >= high[a] && gradient[a] < 0)) continue;
+      free[n_free++] = a;
+    }
+    if (n_free == 0) return Step::none;
+    step(free, n_free, direction, p, ridge);
+    double before[kSize];
+    for (int a = 0; a < p; ++a) before[a] = gradient[a];
+    double length = 1.0, trial = 0.0;
+    bool accepted = false;
+    for (int halving = 0; halving < 30 && !accepted; ++halving, length *= 0.5) {
+      double slope = 0.0;
+      for (int a = 0; a < p; ++a) {
+        next[a] = std::min(std::max(w[a] + length * direction[a], low[a]), high[a]);
+        slope += before[a] * (next[a] - w[a]);
+      }
+      const bool whole = halving == 0 && !last;
+      trial = whole ? evaluate(cells, next, scale) : loss_only(cells, next, scale);
+      accepted = trial <= loss + 1e-4 * slope + 1e-15;
+      if (accepted && !whole && !last) trial = evaluate(cells, next, scale);
+    }
+    if (!accepted) return Step::rejected;
+    for (int a = 0; a < p; ++a) w[a] = next[a];
+    loss = trial;
+    return Step::taken;
   }
 
   // Minimise over the box from w (updated). Stops once the bound reaches `cutoff` or the two agree
@@ -186,40 +228,23 @@ struct Model {
   Minimum minimise(const Cells& cells, const double* low, const double* high, double* w,
                    double scale, double cutoff, double tolerance, int max_steps) {
     const int p = terms(cells) + 1;
-    double next[kSize], direction[kSize];
-    int free[kSize];
     for (int a = 0; a < p; ++a) w[a] = std::min(std::max(w[a], low[a]), high[a]);
     double loss = evaluate(cells, w, scale);
-    double bound = -kInfinity, last = -kInfinity;
+    double bound = -kInfinity, last = -kInfinity, ridge = kRidge;
     for (int step_no = 0;; ++step_no) {
       last = tangent(loss, w, low, high, p);
       bound = std::max(bound, last);
       if (bound >= cutoff || loss - bound < tolerance || step_no >= max_steps) break;
-      int n_free = 0;
-      for (int a = 0; a < p; ++a) {
-        if (low[a] == high[a]) continue;
-        if ((w[a] <= low[a] && gradient[a] > 0) || (w[a] >= high[a] && gradient[a] < 0)) continue;
-        free[n_free++] = a;
+      if (stop && stop->load(std::memory_order_relaxed)) break;
+      const Step made = advance(cells, low, high, w, loss, scale, ridge);
+      if (made == Step::taken) {
+        if (patient) ridge = std::max(kLeast, ridge * 0.01);
+      } else if (made == Step::rejected && ridge < 1.0 && patient) {  // shorter and steeper
+        ridge = std::max(1e-9, ridge * 1e3);
+        loss = evaluate(cells, w, scale);
+      } else {
+        break;
       }
-      if (n_free == 0) break;
-      step(free, n_free, direction, p);
-      double before[kSize];
-      for (int a = 0; a < p; ++a) before[a] = gradient[a];
-      double length = 1.0, trial = 0.0;
-      bool accepted = false;
-      for (int halving = 0; halving < 30 && !accepted; ++halving, length *= 0.5) {
-        double slope = 0.0;
-        for (int a = 0; a < p; ++a) {
-          next[a] = std::min(std::max(w[a] + length * direction[a], low[a]), high[a]);
-          slope += before[a] * (next[a] - w[a]);
-        }
-        trial = halving == 0 ? evaluate(cells, next, scale) : loss_only(cells, next, scale);
-        accepted = trial <= loss + 1e-4 * slope + 1e-15;
-        if (accepted && halving > 0) trial = evaluate(cells, next, scale);
-      }
-      if (!accepted) break;
-      for (int a = 0; a < p; ++a) w[a] = next[a];
-      loss = trial;
     }
     return {loss, std::min(bound, loss), std::min(last, loss)};
   }

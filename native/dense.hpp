@@ -52,17 +52,17 @@ class Dense {
     }
     for (int a = 0; a < p; ++a) w[a] = std::min(std::max(w[a], low[a]), high[a]);
     double best = -kInfinity;
-    double loss = evaluate(slot, w, g, &h);
-    for (int step_no = 0;; ++step_no) {
+    double loss = evaluate(slot, w, g, &h, stop);
+    for (int step_no = 0; !stop.load(); ++step_no) {
       double tangent = loss;
       for (int a = 0; a < p; ++a) tangent += g[a] * ((g[a] > 0 ? low[a] : high[a]) - w[a]);
       best = std::max(best, tangent);
-      if (best >= cutoff || loss - best < 1e-7 || step_no >= max_steps || stop.load()) break;
+      if (best >= cutoff || loss - best < 1e-7 || step_no >= max_steps) break;
       std::vector<int> free;
       for (int a = 0; a < p; ++a)
         if (!((w[a] <= low[a] && g[a] > 0) || (w[a] >= high[a] && g[a] < 0))) free.push_back(a);
       if (free.empty()) break;
-      std::vector<double> direction = solve(free, g, h, p);
+      std::vector<double> direction = solve(free, g, h, p, stop);
       bool accepted = false;
       double length = 1.0, trial = 0.0;
       std::vector<double> g_next(p);
@@ -74,21 +74,24 @@ class Dense {
           next[a] = std::min(std::max(w[a] + length * direction[f], low[a]), high[a]);
           slope += g[a] * (next[a] - w[a]);
         }
-        trial = evaluate(slot, next, g_next, nullptr);
+        trial = evaluate(slot, next, g_next, nullptr, stop);
+        if (stop.load()) break;
         accepted = trial <= loss + 1e-4 * slope + 1e-15;
       }
       if (!accepted) break;
       w = next;
-      loss = evaluate(slot, w, g, &h);
+      loss = evaluate(slot, w, g, &h, stop);
     }
     weight_[problem_.d] = w[0];
     for (int a = 1; a < p; ++a) weight_[items[a - 1]] = w[a];
-    return std::min(best, loss);
+    return stop.load() ? best : std::min(best, loss);
   }
 
  private:
+  // What it leaves is of no use once `stop` is set.
   double evaluate(const std::vector<int>& slot, const std::vector<double>& w,
-                  std::vector<double>& g, std::vector<double>* h) const {
+                  std::vector<double>& g, std::vector<double>* h,
+                  const std::atomic<bool>& stop) const {
     const int p = int(w.size());
     std::fill(g.begin(), g.end(), 0.0);
     if (h) std::fill(h->begin(), h->end(), 0.0);
@@ -96,6 +99,7 @@ class Dense {
     std::vector<int> at(problem_.d);
     std::vector<double> x(problem_.d);
     for (int i = 0; i < problem_.m; ++i) {
+      if ((i & 1023) == 0 && stop.load()) break;
       double s = w[0];
       int n = 0;
       for (int64_t k = start_[i]; k < start_[i + 1]; ++k) {
@@ -132,10 +136,11 @@ class Dense {
   // Cholesky on the free part with a small ridge; entries are kept wherever (row, column) or its
   // mirror was written.
   std::vector<double> solve(const std::vector<int>& free, const std::vector<double>& g,
-                            const std::vector<double>& h, int p) const {
+                            const std::vector<double>& h, int p,
+                            const std::atomic<bool>& stop) const {
     const int n = int(free.size());
     std::vector<double> f(size_t(n) * n), y(n);
-    for (int a = 0; a < n; ++a) {
+    for (int a = 0; a < n && !stop.load(); ++a) {
       for (int b = 0; b <= a; ++b) {
         const int r = free[a], c = free[b];
         double s = r == c ? h[size_t(r) * p + r] : h[size_t(r) * p + c] + h[size_t(c) * p + r];

@@ -3,7 +3,8 @@
 // A support of K binary items has at most 2^K distinct rows, so its loss, gradient and bound follow
 // from the weighted counts of rows in which all items of each subset hold. Counts of up to K - 1
 // items are tabulated once; counts of K items block by block. At each support the tangent of the
-// loss bounds every support that contains it.
+// loss bounds every support that contains it. An item that holds in most patterns is counted by those
+// in which it does not: the cells are the same, and far fewer subsets are tallied.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -38,10 +39,22 @@ class Enumeration {
   // Rough number of counter updates for the tables of all orders.
   static double work(const Problem& problem, int k) {
     std::vector<int> active(problem.m, 0);
-    for (int32_t row : problem.row) ++active[row];
+    int flipped = 0;
+    for (int j = 0; j < problem.d; ++j) {
+      if (!problem.usable(j)) continue;
+      const bool flip = mostly_held(problem, j);
+      flipped += flip;
+      for (int64_t k = problem.start[j]; k < problem.start[j + 1]; ++k)
+        active[problem.row[k]] += flip ? -1 : 1;
+    }
+    for (int& a : active) a += flipped;
     double updates = 0.0;
     for (int a : active) updates += choose(a, k) + choose(a, std::max(k - 1, 1));
     return updates;
+  }
+
+  static bool mostly_held(const Problem& problem, int j) {
+    return 2 * (problem.start[j + 1] - problem.start[j]) > problem.m;
   }
 
   Enumeration(const Problem& problem, const Settings& settings, Progress& progress,
@@ -51,7 +64,7 @@ class Enumeration {
     make_binomials();
   }
 
-  bool stopped() const { return progress_.stop.load() || clock_.seconds() > settings_.time_limit; }
+  bool stopped() const { return progress_.stop.load(); }
 
   // Tables of counts of 1 .. K-1 items. False when stopped.
   bool count() {
@@ -69,7 +82,12 @@ class Enumeration {
         halted.store(true);
         return;
       }
+      int row_no = 0;
       for (int i : rows_of_[lead]) {
+        if ((++row_no & 1023) == 0 && stopped()) {
+          halted.store(true);
+          return;
+        }
         const int* a = active(i);
         const int held = int(std::lower_bound(a, a + active_count(i), lead) - a);
         const double n = weight_[i], p = problem_.positive[i];
@@ -170,11 +188,21 @@ class Enumeration {
     // active items of each pattern, ascending
     std::vector<int64_t> length(m + 1, 0);
     rows_of_.resize(d_);
-    for (int j = 0; j < d_; ++j)
-      for (int64_t k = problem_.start[item_[j]]; k < problem_.start[item_[j] + 1]; ++k) {
-        ++length[problem_.row[k] + 1];
-        rows_of_[j].push_back(problem_.row[k]);
+    flipped_.resize(d_);
+    for (int j = 0; j < d_; ++j) {
+      const auto begin = problem_.row.begin() + problem_.start[item_[j]];
+      const auto end = problem_.row.begin() + problem_.start[item_[j] + 1];
+      flipped_[j] = mostly_held(problem_, item_[j]);
+      if (flipped_[j]) {
+        std::vector<bool> held(m, false);
+        for (auto row = begin; row != end; ++row) held[*row] = true;
+        for (int i = 0; i < m; ++i)
+          if (!held[i]) rows_of_[j].push_back(i);
+      } else {
+        rows_of_[j].assign(begin, end);
       }
+      for (int i : rows_of_[j]) ++length[i + 1];
+    }
     for (int i = 0; i < m; ++i) length[i + 1] += length[i];
     active_start_ = length;
     active_.resize(length[m]);
@@ -190,9 +218,14 @@ class Enumeration {
     low_.resize(d_);
     high_.resize(d_);
     for (int j = 0; j < d_; ++j) {
+      shift_.push_back(flipped_[j] ? 1.0 : 0.0);
+      sign_.push_back(flipped_[j] ? -1.0 : 1.0);
       Box box(problem_, &item_[j], 1);
       low_[j] = box.low[1];
       high_[j] = box.high[1];
+      const double low = problem_.low[item_[j]], high = problem_.high[item_[j]];
+      used_low_.push_back(problem_.unit && low >= 0.0 ? std::max(1.0, low) : low_[j]);
+      used_high_.push_back(problem_.unit && high <= 0.0 ? std::min(-1.0, high) : high_[j]);
     }
     task_start_.assign(d_ + 1, 0);
     for (int i = 0; i < d_; ++i) {
@@ -221,7 +254,7 @@ class Enumeration {
   class Worker {
    public:
     explicit Worker(Enumeration& owner)
-        : e_(owner), problem_(owner.problem_), tail_(owner.k_ + 1, std::vector<double>(owner.d_ + 1)),
+        : e_(owner), problem_(owner.problem_), bound_(owner.k_ + 1, std::vector<double>(owner.d_ + 1)),
           reach_(owner.k_ + 1, std::vector<double>(owner.d_ + 1)), rows_(owner.k_ + 1) {
       depth_block_ = owner.k_ <= 2 ? 1 : std::max(owner.k_ - 3, 2);
       scale_ = 1.0 / problem_.total;
@@ -240,7 +273,6 @@ class Enumeration {
       if (e_.k_ == 1 || (e_.k_ >= 3 && second < 0)) {
         alone(lead);
       } else {
-        rows_[1] = e_.rows_of_[lead];
         descend(1, lead, e_.k_ == 2 ? -1 : second);
       }
       e_.progress_.supports.fetch_add(supports_);
@@ -289,7 +321,10 @@ class Enumeration {
         for (int a = 0; a < T; ++a) original_[a] = e_.item_[set_[a]];
         if (!problem_.allowed(original_, T)) return;
       }
-      if (T == depth_block_) fill_block<T>();
+      if (T <= depth_block_) {
+        rows_ready_ = std::min(rows_ready_, T - 1);
+        block_ready_ = false;
+      }
       const int below = only >= 0 ? only + 1 : set_[T - 1];
       const int from = only >= 0 ? only : 0;
       const Minimum m = node<T>();
@@ -297,6 +332,8 @@ class Enumeration {
         ++supports_;
         emit(T, m.bound);
       }
+      if (T + 1 == e_.k_) fill_block();
+      if (!open_) return;
       gradients<T>(from, below);
       children<T>(from, below);
     }
@@ -336,12 +373,21 @@ class Enumeration {
         for (int j = 0; j < T; ++j)
           for (int mask = 0; mask < (1 << T); ++mask) cells.flat_column(j)[mask] = mask >> j & 1;
       }
+      const int flip = flips<T>();
       double *p = cells.flat_positive(), *n = cells.flat_negative();
       for (int mask = 0; mask < (1 << T); ++mask) {
-        p[mask] = std::max(0.0, positive[mask]);
-        n[mask] = std::max(0.0, all[mask] - positive[mask]);
+        p[mask ^ flip] = std::max(0.0, positive[mask]);
+        n[mask ^ flip] = std::max(0.0, all[mask] - positive[mask]);
       }
       return cells;
+    }
+
+    // Cells by items that hold are cells by counted items with these bits exchanged.
+    template <int T>
+    int flips() const {
+      int mask = 0;
+      for (int b = 0; b < T; ++b) mask |= int(e_.flipped_[set_[b]]) << b;
+      return mask;
     }
 
     template <int T>
@@ -349,9 +395,37 @@ class Enumeration {
       low[0] = problem_.intercept_low;
       high[0] = problem_.intercept_high;
       for (int a = 0; a < T; ++a) {
-        low[a + 1] = e_.low_[set_[a]];
-        high[a + 1] = e_.high_[set_[a]];
+        low[a + 1] = e_.used_low_[set_[a]];
+        high[a + 1] = e_.used_high_[set_[a]];
       }
+    }
+
+    // Minima over the parts of a box in which every term has a sign; `take` gets those whose bound
+    // is below `cutoff`. In class unit a term that is used has at least one point, so a box is
+    // parted where its minimiser has a term with less. Class free: a slope may be as small as it
+    // likes, and the box stays whole.
+    template <int T, class F>
+    void over_signs(const double* low, const double* high, const double* start, double cutoff,
+                    double tolerance, F&& take) {
+      Model<T, true> model;
+      double w[T + 1];
+      std::copy(start, start + T + 1, w);
+      const Minimum m =
+          model.minimise(cells_[T], low, high, w, scale_, cutoff, tolerance, kMostSteps);
+      if (m.bound >= cutoff) return;
+      int term = 0;
+      for (int a = 1; a <= T && problem_.unit; ++a)
+        if (low[a] < 0.0 && high[a] > 0.0 && std::fabs(w[a]) < 1.0 - 1e-9 &&
+            (term == 0 || std::fabs(w[a]) < std::fabs(w[term])))
+          term = a;
+      if (term == 0) return take(m, w);
+      double part[T + 1];
+      std::copy(high, high + T + 1, part);
+      part[term] = -1.0;
+      over_signs<T>(low, part, w, cutoff, tolerance, take);
+      std::copy(low, low + T + 1, part);
+      part[term] = 1.0;
+      over_signs<T>(part, high, w, cutoff, tolerance, take);
     }
 
     // Minimum over the support set_[0..T), at weight_[T].
@@ -364,7 +438,7 @@ class Enumeration {
       double low[T + 1], high[T + 1];
       box<T>(low, high);
       Model<T, true> model;
-      Minimum m = model.minimise(cells, low, high, weight_[T], scale_, kInfinity, 1e-7, 30);
+      Minimum m = model.minimise(cells, low, high, weight_[T], scale_, kInfinity, 1e-7, kMostSteps);
       tangent_[T] = m.tangent;
       return m;
     }
@@ -373,14 +447,20 @@ class Enumeration {
     template <int T>
     void gradients(int from, int below) {
       constexpr int kBlocks = ((1 << T) + 7) / 8;
-      alignas(64) double coefficient[8 * kBlocks] = {};
-      Model<T, true>::predictors(weight_[T], coefficient);
+      alignas(64) double risk[8 * kBlocks] = {}, coefficient[1 << T];
+      Model<T, true>::predictors(weight_[T], risk);
+      v8 residuals = splat(0.0);
       for (int b = 0; b < kBlocks; ++b) {
         v8 s;
-        std::memcpy(&s, coefficient + 8 * b, sizeof(v8));
+        std::memcpy(&s, risk + 8 * b, sizeof(v8));
         s = sigmoid(s);
-        std::memcpy(coefficient + 8 * b, &s, sizeof(v8));
+        std::memcpy(risk + 8 * b, &s, sizeof(v8));
+        const v8 p = cells_[T].positive()[b], n = cells_[T].negative()[b];
+        residuals += (p + n) * s - p;
       }
+      const double residual = sum(residuals);
+      const int flip = flips<T>();
+      for (int mask = 0; mask < (1 << T); ++mask) coefficient[mask] = risk[mask ^ flip];
       for (int b = 0; b < T; ++b)
         for (int mask = 0; mask < (1 << T); ++mask)
           if (mask >> b & 1) coefficient[mask] -= coefficient[mask ^ 1 << b];
@@ -393,10 +473,10 @@ class Enumeration {
         const double c = coefficient[mask];
         for (int j = from; j < below; ++j) g[j] += c * row[j];
       }
-      const double* low = e_.low_.data();
-      const double* high = e_.high_.data();
+      const double *low = e_.low_.data(), *high = e_.high_.data();
+      const double *shift = e_.shift_.data(), *sign = e_.sign_.data();
       for (int j = from; j < below; ++j) {
-        const double v = g[j] * scale_;
+        const double v = scale_ * (residual * shift[j] + sign[j] * g[j]);
         g[j] = std::min(v * low[j], v * high[j]);
       }
     }
@@ -417,61 +497,92 @@ class Enumeration {
       return (positive ? table.positive : table.all).data() + rank;
     }
 
+    // Lowers bound_[T][j] to what the tangent allows supports that add j and weaker items.
+    template <int T>
+    void lower_bounds(int below) {
+      const int further = e_.k_ - T - 1;
+      const double* g = reach_[T].data();
+      double* bound = bound_[T].data();
+      double best[kLargest] = {0};  // the most negative reaches below j
+      for (int j = 0; j < below; ++j) {
+        double s = tangent_[T] + g[j];
+        for (int a = 0; a < further; ++a) s += best[a];
+        bound[j] = std::min(bound[j], s);
+        double v = g[j];
+        for (int a = 0; a < further; ++a)
+          if (v < best[a]) std::swap(v, best[a]);
+      }
+    }
+
+    // The same by the tangents of all parts of the box in which every term has a sign.
+    template <int T>
+    void bounds_by_sign(int below) {
+      double low[T + 1], high[T + 1], start[T + 1];
+      box<T>(low, high);
+      std::copy(weight_[T], weight_[T] + T + 1, start);
+      const double tangent = tangent_[T];
+      std::fill(bound_[T].begin(), bound_[T].begin() + below, kInfinity);
+      over_signs<T>(low, high, start, kInfinity, 1e-7, [&](const Minimum& m, const double* w) {
+        std::copy(w, w + T + 1, weight_[T]);
+        tangent_[T] = m.tangent;
+        gradients<T>(0, below);
+        lower_bounds<T>(below);
+      });
+      std::copy(start, start + T + 1, weight_[T]);
+      tangent_[T] = tangent;
+    }
+
     template <int T>
     void children(int from, int below) {
       const int further = e_.k_ - T - 1;  // items that may follow the child
-      const double* g = reach_[T].data();
-      const double base = tangent_[T] + problem_.penalty * (T + 1);
+      double* bound = bound_[T].data();
+      const double limit = cutoff_ - problem_.penalty * (T + 1);
+      if (from == 0) {
+        std::fill(bound, bound + below, kInfinity);
+        lower_bounds<T>(below);
+        if (problem_.unit && *std::min_element(bound, bound + below) < limit) bounds_by_sign<T>(below);
+      } else {
+        std::fill(bound + from, bound + below, -kInfinity);
+      }
       if (further == 0) {
         supports_ += below - from;
         for (int j = from; j < below; ++j)
-          if (base + g[j] < cutoff_) leaf<T>(j);
+          if (bound[j] < limit) leaf<T>(j);
         return;
-      }
-      // tail[j] = sum of the `further` most negative reaches below j
-      double* tail = tail_[T].data();
-      double best[kLargest] = {0};
-      if (from == 0) {
-        for (int j = 0; j < below; ++j) {
-          double s = 0.0;
-          for (int a = 0; a < further; ++a) s += best[a];
-          tail[j] = s;
-          double v = g[j];
-          for (int a = 0; a < further; ++a)
-            if (v < best[a]) std::swap(v, best[a]);
-        }
-      } else {
-        for (int j = from; j < below; ++j) tail[j] = -kInfinity;
       }
       for (int j = below - 1; j >= from; --j) {
         if (!open_) return;
-        if (base + g[j] + tail[j] >= cutoff_) {
+        if (bound[j] >= limit) {
           supports_ += e_.subtree(j, further);
           continue;
         }
-        narrow(T, j);
         descend(T + 1, j, -1);
       }
     }
 
-    // Rows in which the first T + 1 items of the set hold, as far as a block needs them.
-    void narrow(int t, int j) {
-      if (t + 1 > depth_block_ || t < 1) return;
-      rows_[t + 1].clear();
-      for (int i : rows_[t]) {
-        const int* a = e_.active(i);
-        if (std::binary_search(a, a + e_.active_count(i), j)) rows_[t + 1].push_back(i);
-      }
-    }
-
-    // Counts of K items whose first ones are set_[0..T).
-    template <int T>
+    // Counts of K items whose first ones are set_[0..depth_block_), made when they are first needed.
     void fill_block() {
-      const int q = e_.k_ - T, lead = set_[T - 1];
+      if (block_ready_) return;
+      block_ready_ = true;
+      for (int t = rows_ready_; t < depth_block_; ++t) {
+        rows_[t + 1].clear();
+        for (int i : t == 0 ? e_.rows_of_[set_[0]] : rows_[t]) {
+          const int* a = e_.active(i);
+          if (t == 0 || std::binary_search(a, a + e_.active_count(i), set_[t]))
+            rows_[t + 1].push_back(i);
+        }
+      }
+      rows_ready_ = depth_block_;
+      const int q = e_.k_ - depth_block_, lead = set_[depth_block_ - 1];
       const size_t size = size_t(e_.binomial(lead, q));
       block_all_.assign(size, 0.0);
       block_positive_.assign(size, 0.0);
-      for (int i : rows_[T]) {
+      int row_no = 0;
+      for (int i : rows_[depth_block_]) {
+        if ((++row_no & 1023) == 0 && e_.stopped()) {
+          open_ = block_ready_ = false;
+          return;
+        }
         const int* a = e_.active(i);
         const int held = int(std::lower_bound(a, a + e_.active_count(i), lead) - a);
         e_.tally(block_all_.data(), block_positive_.data(), a, held, q, 0, e_.weight_[i],
@@ -498,15 +609,18 @@ class Enumeration {
           positive[mask | 1 << T] = counts_row<T>(mask, true)[j];
         }
         exact_cells<S>(all, positive);
-        Cells& cells = load_cells<S>(all, positive);
+        load_cells<S>(all, positive);
         double low[S + 1], high[S + 1];
         box<S>(low, high);
-        for (int a = 0; a < S; ++a) weight_[S][a] = weight_[T][a];
-        weight_[S][S] = 0.0;
-        Model<S, true> model;
-        Minimum m = model.minimise(cells, low, high, weight_[S], scale_,
-                                   cutoff_ - problem_.penalty * S, 1e-8, 25);
-        emit(S, m.bound);
+        double start[S + 1] = {}, bound = kInfinity;
+        std::copy(weight_[T], weight_[T] + S, start);
+        over_signs<S>(low, high, start, cutoff_ - problem_.penalty * S, 1e-8,
+                      [&](const Minimum& m, const double* w) {
+                        if (m.bound >= bound) return;
+                        bound = m.bound;
+                        std::copy(w, w + S + 1, weight_[S]);
+                      });
+        emit(S, bound);
       }
     }
 
@@ -526,9 +640,12 @@ class Enumeration {
       out_->push_back(s);
     }
 
+    static constexpr int kMostSteps = 30;
+
     Enumeration& e_;
     const Problem& problem_;
-    int depth_block_;
+    int depth_block_, rows_ready_ = 0;
+    bool block_ready_ = false;
     double scale_, cutoff_ = 0.0;
     bool open_ = true;
     int64_t supports_ = 0;
@@ -536,7 +653,7 @@ class Enumeration {
     double weight_[kLargest + 1][kLargest + 1] = {};
     double tangent_[kLargest + 1] = {};
     Cells cells_[kLargest + 1];
-    std::vector<std::vector<double>> tail_, reach_;
+    std::vector<std::vector<double>> bound_, reach_;
     std::vector<std::vector<int>> rows_;
     std::vector<double> block_all_, block_positive_;
     std::vector<Survivor>* out_ = nullptr;
@@ -548,8 +665,11 @@ class Enumeration {
   const Clock& clock_;
   int k_, d_ = 0;
   std::vector<int> item_;  // original index, weakest first
-  std::vector<double> low_, high_;
-  std::vector<std::vector<int>> rows_of_;
+  std::vector<double> low_, high_;            // box of a coefficient, zero included
+  std::vector<double> used_low_, used_high_;  // where the item is used
+  std::vector<double> shift_, sign_;  // 1, -1 for flipped items, 0, 1 for others
+  std::vector<std::vector<int>> rows_of_;  // patterns by which an item is counted
+  std::vector<char> flipped_;              // those are the ones in which it does not hold
   std::vector<int> active_;
   std::vector<int64_t> active_start_;
   std::vector<double> weight_;

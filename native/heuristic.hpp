@@ -1,5 +1,6 @@
 // The incumbent: a wide beam over supports, integer search on the best of them, swaps.
 #pragma once
+#include <memory>
 #include <set>
 
 #include "parallel.hpp"
@@ -13,6 +14,9 @@ struct Candidate {
   std::vector<int> items;  // in order
   double loss = kInfinity;
   std::vector<double> weight;  // intercept first
+  // The cells without item `added`, kept until the candidate has been extended.
+  mutable std::shared_ptr<const Partition> base;
+  int added = -1;
 
   bool operator<(const Candidate& other) const {
     return loss != other.loss ? loss < other.loss : items < other.items;
@@ -36,10 +40,11 @@ class Heuristic {
       std::vector<std::vector<Candidate>> grown(states.size());
       parallel_for(settings_.threads, int(states.size()),
                    [&](int i, int) {
-        const std::vector<int>& items = states[i].items;
-        const Partition part = Partition::of(problem_, items.data(), int(items.size()));
+        if (stopped()) return;
+        const auto part = partition(states[i]);
         grown[i] = expand(states[i], part, int(width));
       });
+      for (const Candidate& c : level) c.base.reset();
       for (auto& children : grown)
         for (Candidate& child : children) keep(std::move(child));
     }
@@ -56,7 +61,7 @@ class Heuristic {
   }
 
  private:
-  bool stopped() const { return progress_.stop.load() || clock_.seconds() > settings_.time_limit; }
+  bool stopped() const { return progress_.stop.load(); }
 
   // Adds what implications and required items demand, where they leave no choice.
   std::vector<int> closure(std::vector<int> items) const {
@@ -94,18 +99,34 @@ class Heuristic {
     if (fits(items)) keep(fit(items));
   }
 
-  Candidate fit(const std::vector<int>& items) const {
-    return fit(items, Partition::of(problem_, items.data(), int(items.size())));
+  std::shared_ptr<const Partition> partition(const std::vector<int>& items) const {
+    return std::make_shared<Partition>(Partition::of(problem_, items.data(), int(items.size())));
   }
 
-  Candidate fit(const std::vector<int>& items, const Partition& part) const {
+  std::shared_ptr<const Partition> partition(const Candidate& c) const {
+    if (!c.base) return partition(c.items);
+    auto part = std::make_shared<Partition>(*c.base);
+    part->split(problem_, c.added);
+    const auto at = std::lower_bound(c.items.begin(), c.items.end(), c.added) - c.items.begin();
+    std::rotate(part->value.begin() + at, part->value.end() - 1, part->value.end());
+    return part;
+  }
+
+  Candidate fit(const std::vector<int>& items) const {
+    return fit(items, *partition(items), std::vector<double>(items.size() + 1, 0.0));
+  }
+
+  Candidate fit(const std::vector<int>& items, const Partition& part,
+                std::vector<double> start) const {
     Cells cells;
     part.cells(cells);
     Candidate c;
     c.items = items;
-    c.weight.assign(items.size() + 1, 0.0);
+    c.weight = std::move(start);
     Box box(problem_, items.data(), int(items.size()));
     Model<> model;
+    model.stop = &progress_.stop;
+    model.patient = false;
     c.loss = model.minimise(cells, box.low, box.high, c.weight.data(), 1.0 / problem_.total,
                             kInfinity, 1e-8, 40).loss;
     return c;
@@ -122,28 +143,33 @@ class Heuristic {
     int item;
   };
 
-  // One-step estimate of what each item would take off the loss.
-  std::vector<Gain> gains(const Candidate& state, const Partition& part) const {
-    std::vector<double> residual(part.count), curvature(part.count);
+  struct Pattern {
+    double residual, curvature;
+  };
+
+  // Derivatives of the loss in the log-odds of every pattern.
+  std::vector<Pattern> derivatives(const Candidate& state, const Partition& part) const {
+    std::vector<Pattern> cell(part.count);
     for (int c = 0; c < part.count; ++c) {
       double s = state.weight[0];
       for (int a = 0; a < part.terms; ++a) s += state.weight[a + 1] * part.value[a][c];
       const double e = std::exp(-std::fabs(s));
-      residual[c] = s >= 0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
-      curvature[c] = e / ((1.0 + e) * (1.0 + e));
+      cell[c] = {s >= 0 ? 1.0 / (1.0 + e) : e / (1.0 + e), e / ((1.0 + e) * (1.0 + e))};
     }
     const double scale = 1.0 / problem_.total;
-    struct Pattern {
-      double residual, curvature;
-    };
-    std::vector<Pattern> patterns(problem_.m);
-    double h_total = 0.0;
+    std::vector<Pattern> out(problem_.m);
     for (int i = 0; i < problem_.m; ++i) {
       const double n = problem_.positive[i] + problem_.negative[i];
-      patterns[i] = {scale * (n * residual[part.cell[i]] - problem_.positive[i]),
-                     scale * n * curvature[part.cell[i]]};
-      h_total += patterns[i].curvature;
+      const Pattern& of = cell[part.cell[i]];
+      out[i] = {scale * (n * of.residual - problem_.positive[i]), scale * n * of.curvature};
     }
+    return out;
+  }
+
+  // One-step estimate of what each item would take off the loss.
+  std::vector<Gain> gains(const Candidate& state, const std::vector<Pattern>& patterns) const {
+    double h_total = 0.0;
+    for (const Pattern& pattern : patterns) h_total += pattern.curvature;
     std::vector<Gain> out;
     for (int j = 0; j < problem_.d; ++j) {
       if (!problem_.usable(j)) continue;
@@ -166,45 +192,102 @@ class Heuristic {
     return out;
   }
 
-  std::vector<Candidate> expand(const Candidate& state, const Partition& part, int width) const {
+  std::vector<Candidate> expand(const Candidate& state, std::shared_ptr<const Partition> part,
+                                int width) const {
     std::vector<Candidate> out;
+    const std::vector<Pattern> patterns = derivatives(state, *part);
+    std::unique_ptr<Extension> extension;
+    if (!problem_.binary && part->count > 8 * kManyBlocks)
+      extension = std::make_unique<Extension>(problem_, state, *part, patterns);
     Cells cells;
     std::vector<double> scratch;
     Model<> model;
-    int tried = 0;
-    for (const Gain& gain : gains(state, part)) {
-      if (tried >= width) break;
+    model.stop = &progress_.stop;
+    model.patient = false;
+    for (const Gain& gain : gains(state, patterns)) {
+      if (int(out.size()) >= width || stopped()) break;
       std::vector<int> items = state.items;
       items.push_back(gain.item);
-      std::vector<int> closed = closure(items);
-      if (!fits(closed)) continue;
-      ++tried;
-      if (closed.size() > items.size()) {
-        out.push_back(fit(closed));
+      Candidate c;
+      c.items = closure(items);
+      if (!fits(c.items)) continue;
+      if (c.items.size() > items.size()) {
+        out.push_back(fit(c.items));
         continue;
       }
-      part.cells_with(problem_, gain.item, cells, scratch);
       Box box(problem_, items.data(), int(items.size()));
-      std::vector<double> w = state.weight;
-      w.push_back(0.0);
-      Candidate c;
-      c.loss = model.minimise(cells, box.low, box.high, w.data(), 1.0 / problem_.total, kInfinity,
-                              1e-7, cells.blocks > kManyBlocks ? 3 : 20).loss;
-      const size_t at = std::lower_bound(closed.begin(), closed.end(), gain.item) - closed.begin();
-      const double last = w.back();
-      w.pop_back();
-      w.insert(w.begin() + 1 + at, last);
-      c.items = std::move(closed);
-      c.weight = std::move(w);
+      c.weight = state.weight;
+      c.weight.push_back(0.0);
+      if (extension) {
+        c.loss = extension->descend(gain.item, box, c.weight.data());
+      } else {
+        part->cells_with(problem_, gain.item, cells, scratch);
+        c.loss = model.minimise(cells, box.low, box.high, c.weight.data(), 1.0 / problem_.total,
+                                kInfinity, 1e-7, cells.blocks > kManyBlocks ? kFewSteps : 20).loss;
+      }
+      const auto at = std::lower_bound(c.items.begin(), c.items.end(), gain.item) - c.items.begin();
+      std::rotate(c.weight.begin() + 1 + at, c.weight.end() - 1, c.weight.end());
+      if (problem_.binary) c.base = part;
+      c.added = gain.item;
       out.push_back(std::move(c));
     }
     return out;
   }
 
+  // A state over many cells with one more column of numbers: a few Newton steps, of which the first
+  // needs the new column's derivatives alone.
+  class Extension {
+   public:
+    Extension(const Problem& problem, const Candidate& state, const Partition& part,
+              const std::vector<Pattern>& patterns)
+        : problem_(problem), part_(part), patterns_(patterns) {
+      part.cells(cells_, 1);
+      std::vector<double> w = state.weight;
+      w.push_back(0.0);
+      loss_ = state_.evaluate(cells_, w.data(), 1.0 / problem.total);
+    }
+
+    double descend(int item, const Box& box, double* w) {
+      const int last = part_.terms + 1;
+      double* row = state_.hessian + last * (last + 1) / 2;
+      std::fill(row, row + last + 1, 0.0);
+      state_.gradient[last] = 0.0;
+      double* column = cells_.flat_column(part_.terms);
+      for (int64_t k = problem_.start[item]; k < problem_.start[item + 1]; ++k) {
+        const int32_t i = problem_.row[k];
+        const double x = problem_.value[k], hx = x * patterns_[i].curvature;
+        column[i] = x;
+        state_.gradient[last] += x * patterns_[i].residual;
+        row[0] += hx;
+        for (int a = 0; a < part_.terms; ++a) row[a + 1] += hx * part_.value[a][i];
+        row[last] += hx * x;
+      }
+      std::copy(state_.gradient, state_.gradient + last + 1, model_.gradient);
+      std::copy(state_.hessian, row + last + 1, model_.hessian);
+      double loss = loss_;
+      for (int step = 1; step <= kFewSteps; ++step)
+        if (model_.advance(cells_, box.low, box.high, w, loss, 1.0 / problem_.total,
+                           Model<>::kRidge, step == kFewSteps) != Model<>::Step::taken)
+          break;
+      for (int64_t k = problem_.start[item]; k < problem_.start[item + 1]; ++k)
+        column[problem_.row[k]] = 0.0;
+      return loss;
+    }
+
+   private:
+    const Problem& problem_;
+    const Partition& part_;
+    const std::vector<Pattern>& patterns_;
+    Cells cells_;
+    Model<> state_, model_;
+    double loss_;
+  };
+
   void integer_phase(const std::vector<Candidate>& finals, Pool& pool) {
     std::vector<Pool> found(finals.size(), Pool(problem_));
     const bool strict = !problem_.removable();
     parallel_for(settings_.threads, int(finals.size()), [&](int i, int) {
+      if (i > 0 && stopped()) return;
       const Candidate& c = finals[i];
       const int n = int(c.items.size());
       Cells cells;
@@ -243,13 +326,20 @@ class Heuristic {
       expanded.insert(start);
       const double best = pool.best().objective;
       const int n = int(start.size());
+      const std::vector<double> weight = fit(start).weight;
       std::vector<std::vector<Candidate>> found(n + 1);
       parallel_for(settings_.threads, n + 1, [&](int out, int) {
+        if (stopped()) return;
         std::vector<int> rest = start;
-        if (out < n) rest.erase(rest.begin() + out);
+        std::vector<double> warm = weight;
+        if (out < n) {
+          rest.erase(rest.begin() + out);
+          warm.erase(warm.begin() + 1 + out);
+        }
         if (closure(rest).size() != rest.size() || int(rest.size()) >= problem_.max_terms) return;
-        const Partition part = Partition::of(problem_, rest.data(), int(rest.size()));
-        found[out] = expand(fit(rest, part), part, std::min(10, settings_.beam));
+        const auto part = partition(rest);
+        found[out] = expand(fit(rest, *part, warm), part, std::min(10, settings_.beam));
+        for (const Candidate& c : found[out]) c.base.reset();
       });
       std::set<Candidate> order;
       for (auto& list : found)
@@ -279,7 +369,7 @@ class Heuristic {
     return {};
   }
 
-  static constexpr int kLatticeTerms = 6, kManyBlocks = 128, kFewFinals = 6, kMostRounds = 30,
+  static constexpr int kLatticeTerms = 6, kManyBlocks = 128, kFewFinals = 6, kFewSteps = 3, kMostRounds = 30,
                        kStarts = 4;
 
   const Problem& problem_;

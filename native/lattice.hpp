@@ -26,7 +26,9 @@ struct LatticeReport {
 
 class Lattice {
  public:
-  Lattice(const Problem& problem, const std::atomic<bool>& stop) : problem_(problem), stop_(stop) {}
+  Lattice(const Problem& problem, const std::atomic<bool>& stop) : problem_(problem), stop_(stop) {
+    model_.stop = scale_model_.stop = &stop;
+  }
 
   // All integer points on `items` (columns of `cells`, in order). `strict`: every term is used.
   LatticeReport search(const Cells& cells, const int* items, bool strict, const double* start,
@@ -46,7 +48,7 @@ class Lattice {
     half_ = problem_.unit || terms_ == 0 ? 0.0 : std::floor(reach / 2.0);
     push_roots(items, strict, start);
     while (!stack_.empty()) {
-      if (report_.nodes >= max_nodes || ((report_.nodes & 63) == 0 && stop_.load())) {
+      if (report_.nodes >= max_nodes || stop_.load(std::memory_order_relaxed)) {
         report_.complete = false;
         for (const Node& node : stack_)
           report_.lower_bound = std::min(report_.lower_bound, node.bound);

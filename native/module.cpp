@@ -224,7 +224,10 @@ NB_MODULE(_kernels, m) {
       .def("run", &PySearch::run)
       .def("result", &PySearch::result)
       .def("status", &PySearch::status)
-      .def("stop", [](PySearch& s) { s.progress.stop.store(true); })
+      .def("stop", [](PySearch& s) {
+        s.progress.interrupted.store(true);
+        s.progress.stop.store(true);
+      })
 #define RW_FIELD(owner, name) \
   .def_prop_rw(#name, [](PySearch& s) { return s.owner.name; }, \
                [](PySearch& s, decltype(s.owner.name) v) { s.owner.name = v; })

@@ -24,9 +24,11 @@ class Polish {
 
   // Good integer points near the coefficients `w` (intercept first), recorded in `sink`.
   void run(const double* w, Sink& sink, const std::atomic<bool>& stop) {
+    model_.stop = &stop;
     std::vector<Point> starts = round(w);
     const size_t tried = std::min<size_t>(starts.size(), quick_ ? 1 : 3);
-    for (size_t i = 0; i < tried && !stop.load(); ++i) {
+    for (size_t i = 0; i < tried; ++i) {
+      if (i > 0 && stop.load()) break;
       descend(starts[i], stop);
       quick_ = false;
       evaluate(starts[i]);
@@ -128,13 +130,14 @@ class Polish {
         for (double step : kSteps) moves.push_back({j, step, 0.0});
       if (quick_ && int(moves.size()) > kPromising) keep_promising(moves, current);
       for (const Move& move : moves) {
+        if (stop.load(std::memory_order_relaxed)) return;
         Point next = current;
         next.points[move.term] += move.step;
         if (next.points[move.term] == 0.0 && strict_) next.points[move.term] += move.step;
         try_point(next, best, move.term, move.term);
       }
       if (!(best.objective < current.objective - 1e-12) && !quick_)
-        for (int j = 0; j < terms_; ++j)
+        for (int j = 0; j < terms_ && !stop.load(std::memory_order_relaxed); ++j)
           for (int i = 0; i < j; ++i)
             for (int signs = 0; signs < 4; ++signs) {
               Point next = current;
@@ -193,7 +196,7 @@ class Polish {
     double high[2] = {problem_.intercept_high, top};
     double w[2] = {p.intercept, std::min(p.slope, top)};
     double loss = model_.minimise(totals_, low, high, w, scale_, kInfinity,
-                                  quick_ ? 1e-8 : 1e-12, quick_ ? 4 : 40).loss;
+                                  quick_ ? 1e-8 : 1e-12, quick_ ? 2 : 40).loss;
     if (problem_.unit) {
       const double below[2] = {std::floor(w[0]), 1.0}, above[2] = {std::ceil(w[0]), 1.0};
       const double a = Model<1>::loss_only(totals_, below, scale_);

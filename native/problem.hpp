@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace rw {
@@ -89,9 +92,9 @@ struct Settings {
   int64_t max_nodes = std::numeric_limits<int64_t>::max();
 };
 
-// Read by other threads while the search runs.
+// Read by other threads while the search runs. `stop` ends it, whoever asked.
 struct Progress {
-  std::atomic<bool> stop{false};
+  std::atomic<bool> stop{false}, interrupted{false}, out_of_time{false};
   std::atomic<int> phase{0};
   std::atomic<double> objective{kInfinity}, lower_bound{-kInfinity};
   std::atomic<int64_t> supports{0}, nodes{0};
@@ -184,6 +187,42 @@ class Clock {
 
  private:
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// Stops a search when its time is up, so that the search itself has one flag to watch.
+class Deadline {
+ public:
+  Deadline(Progress& progress, double seconds) {
+    if (seconds <= 0.0) expire(progress);
+    if (seconds <= 0.0 || seconds > kLongest) return;
+    watcher_ = std::thread([this, &progress, seconds] {
+      std::unique_lock<std::mutex> lock(mutex_);
+      const auto wait = std::chrono::duration<double>(seconds);
+      if (!over_.wait_for(lock, wait, [this] { return done_; })) expire(progress);
+    });
+  }
+  ~Deadline() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      done_ = true;
+    }
+    over_.notify_all();
+    if (watcher_.joinable()) watcher_.join();
+  }
+  Deadline(const Deadline&) = delete;
+
+ private:
+  static constexpr double kLongest = 1e8;  // three years
+
+  static void expire(Progress& progress) {
+    progress.out_of_time.store(true);
+    progress.stop.store(true);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable over_;
+  bool done_ = false;
+  std::thread watcher_;
 };
 
 }  // namespace rw

@@ -16,6 +16,7 @@ class Search {
   }
 
   Outcome run() {
+    const Deadline deadline(progress_, settings_.time_limit);
     Pool pool(problem_);
     enter(Phase::heuristic);
     record_constant(pool);
@@ -44,7 +45,7 @@ class Search {
   }
 
  private:
-  bool stopped() const { return progress_.stop.load() || clock_.seconds() > settings_.time_limit; }
+  bool stopped() const { return progress_.stop.load(); }
   void enter(Phase phase) { progress_.phase.store(int(phase)); }
   void publish(const Pool& pool) { progress_.objective.store(pool.best().objective); }
 
@@ -52,9 +53,12 @@ class Search {
   void record_constant(Pool& pool) {
     if (!problem_.complete(nullptr, 0)) return;
     Cells cells;
-    Partition::whole(problem_).cells(cells);
+    cells.reset(0, 1);
+    for (double w : problem_.positive) cells.flat_positive()[0] += w;
+    for (double w : problem_.negative) cells.flat_negative()[0] += w;
     pool.at(nullptr, 0);
-    Lattice lattice(problem_, progress_.stop);
+    const std::atomic<bool> never{false};
+    Lattice lattice(problem_, never);
     lattice.search(cells, nullptr, false, nullptr, 100000, pool);
   }
 
@@ -90,14 +94,19 @@ class Search {
     }
     Dense dense(problem_);
     double dense_seconds = 0.0, frontier = -kInfinity;
+    // After the time is up, a bound that takes a moment is still made.
+    const std::atomic<bool> never{false};
+    const bool light = Dense::step_work(problem_) < kLightStep;
     auto strengthen = [&](int lead) {
+      const auto& stop = light && !progress_.interrupted.load() ? never : progress_.stop;
       const double begin = clock_.seconds();
       std::vector<int> items(enumeration.items().begin(), enumeration.items().begin() + lead + 1);
-      frontier = std::max(frontier, dense.bound(items, pool.cutoff(), 12, progress_.stop));
+      frontier = std::max(frontier, dense.bound(items, pool.cutoff(), 12, stop));
       dense_seconds += clock_.seconds() - begin;
       progress_.lower_bound.store(std::min(frontier, pool.best().objective));
     };
-    const double expected = 2e-7 * Enumeration::choose(problem_.d, problem_.max_terms);
+    const double expected = 2e-7 * Enumeration::choose(problem_.d, problem_.max_terms) +
+                            1e-9 * Enumeration::work(problem_, problem_.max_terms);
     if (expected > 1.0) strengthen(enumeration.size() - 1);
     if (!enumeration.count()) return frontier_or_dense(frontier, strengthen, enumeration.size() - 1);
     enter(Phase::enumeration);
@@ -130,7 +139,7 @@ class Search {
 
   template <class F>
   double frontier_or_dense(double frontier, F&& strengthen, int lead) {
-    if (frontier > -kInfinity || progress_.stop.load()) return frontier;
+    if (frontier > -kInfinity) return frontier;
     strengthen(lead);
     return progress_.lower_bound.load();
   }
@@ -143,10 +152,12 @@ class Search {
       return std::lexicographical_compare(a.items, a.items + a.size, b.items, b.items + b.size);
     });
     double weak = kInfinity;
-    const size_t batch = 32;
-    for (size_t from = 0; from < survivors.size(); from += batch) {
+    size_t to = 0;
+    for (size_t from = 0, batch = 32; from < survivors.size(); from = to) {
       if (survivors[from].bound >= pool.cutoff()) break;
-      const size_t to = std::min(survivors.size(), from + batch);
+      if (stopped()) return std::min(weak, survivors[from].bound);
+      to = std::min(survivors.size(), from + batch);
+      batch = std::min<size_t>(1024, 2 * batch);
       std::vector<std::unique_ptr<Pool>> pools(to - from);
       std::vector<double> open(to - from, kInfinity);
       parallel_for(settings_.threads, int(to - from), [&](int i, int) {
@@ -193,9 +204,10 @@ class Search {
     const double best = pool.best().objective;
     const double open = lower;  // below it, every score was met
     if (outcome_.complete) lower = std::min(lower, best - problem_.margin);
+    if (lower > -kInfinity) lower = std::max(lower, 0.0);  // no loss is negative
     outcome_.lower_bound = settings_.certify ? std::min(lower, best) : -kInfinity;
-    outcome_.interrupted = progress_.stop.load();
-    outcome_.out_of_time = clock_.seconds() > settings_.time_limit;
+    outcome_.interrupted = progress_.interrupted.load();
+    outcome_.out_of_time = progress_.out_of_time.load();
     outcome_.seconds = clock_.seconds();
     outcome_.nodes = progress_.nodes.load();
     if (!outcome_.complete) outcome_.supports_examined = progress_.supports.load();
@@ -206,7 +218,8 @@ class Search {
           std::min(pool.pool_cutoff(), problem_.pool_tolerance > 0.0 ? open : lower);
   }
 
-  static constexpr double kMostSupports = 2e10, kMostUpdates = 2e11;
+  static constexpr double kMostSupports = 2e10, kMostUpdates = 2e11,
+                          kLightStep = 5e6;
   static constexpr int64_t kMostLatticeNodes = 20'000'000;
 
   Problem problem_;

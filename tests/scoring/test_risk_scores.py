@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import importlib
 import io
 import itertools
 import json
@@ -711,6 +713,38 @@ def test_constraint_that_a_fold_cannot_meet_leaves_the_figures_out():
     model = small(cv=splits, constraints={"include": [items[0]]}).fit(X, y)
     assert model.card_.performance == {}
     assert "in a fold" in model.card_.performance_method
+
+
+@pytest.mark.parametrize("how", ["search", "between"])
+def test_interrupt_in_a_fold_keeps_the_card_and_ends_the_cross_validation(how, monkeypatch):
+    module = importlib.import_module("riskwright.scoring.risk_scores")
+    find, calls = module.search, []
+
+    def search(*args, **settings):
+        calls.append(settings["certify"])
+        if len(calls) == 2 and how == "between":
+            raise KeyboardInterrupt
+        return dataclasses.replace(find(*args, **settings), interrupted=len(calls) == 2)
+
+    monkeypatch.setattr(module, "search", search)
+    model = small(cv=5).fit(FRAME, Y)
+    assert calls == [True, False]
+    assert model.certificate_.status == "optimal"
+    assert model.card_.performance == {}
+    assert model.card_.performance_method == "not cross-validated: interrupted"
+
+
+def test_interrupted_search_is_not_followed_by_a_cross_validation():
+    X, y = numbers()
+
+    def progress(state):
+        if math.isfinite(state["lower_bound"]):
+            raise KeyboardInterrupt
+
+    model = small(max_terms=8, binning="none", cv=3, select="cv").set_progress(progress).fit(X, y)
+    assert model.certificate_.status == "interrupted"
+    assert model.card_.performance_method == "not cross-validated: interrupted"
+    assert model.card_.terms == model.pool_[0].terms
 
 
 def test_given_data_stay_as_they_were():

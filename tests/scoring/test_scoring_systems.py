@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from riskwright.core import ConstraintError, ParameterError, ScoreCard
 from riskwright.evidence import Binarizer, read_table
+from riskwright.scoring import scoring_systems
 from riskwright.scoring.scoring_systems import ScoringSystemClassifier
 from riskwright.solvers import Constraints
 
@@ -246,6 +248,22 @@ def test_a_fold_that_cannot_keep_the_limits_does_not_spoil_the_fit() -> None:
     assert card.certificate.status == "optimal"
     assert card.performance == {}
     assert card.performance_method == "not cross-validated; in a fold: no score meets both limits"
+
+
+def test_interrupt_in_a_fold_keeps_the_card_and_ends_the_cross_validation(monkeypatch) -> None:
+    X, y = ward()
+    solve, calls = scoring_systems.solve_scoring_system, []
+
+    def interrupted(*args, **settings):
+        calls.append(settings["certify"])
+        solution = solve(*args, **settings)
+        return dataclasses.replace(solution, status="interrupted") if len(calls) == 2 else solution
+
+    monkeypatch.setattr(scoring_systems, "solve_scoring_system", interrupted)
+    card = ScoringSystemClassifier(max_terms=2, cv=3).fit(X, y).card_
+    assert calls == [True, False]
+    assert card.certificate.status == "optimal"
+    assert card.performance_method == "not cross-validated: interrupted"
 
 
 def test_heuristic_alone_says_so() -> None:

@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, ShuffleSplit
 
 from riskwright import RiskScoreClassifier
 from riskwright.evidence import Binarizer
+from riskwright.scoring import selection
 from riskwright.scoring.inputs import TrainingData
 from riskwright.scoring.selection import choose_by_cross_validation, fit_slope, folds
 from riskwright.solvers import Found
@@ -168,6 +169,25 @@ def test_choice_is_the_smallest_card_within_one_standard_error(unit, cv):
         assert found == expected
         chosen.add(found)
     assert chosen - {len(pool) - 1}
+
+
+def test_choice_looks_at_the_cells_of_a_support_rather_than_at_all_patterns(monkeypatch):
+    rng = np.random.default_rng(3)
+    X = (rng.random((2000, 24)) < 0.5).astype(float)
+    y = (rng.random(2000) < 0.3 + 0.3 * X[:, 0]).astype(np.uint8)
+    pool = [card((0, 1, 2), (points, 1, 1)) for points in range(1, 6)]
+    seen = []
+    totals = selection.pattern_totals
+
+    def counted(patterns, found):
+        seen.append(len(patterns))
+        return totals(patterns, found)
+
+    monkeypatch.setattr(selection, "pattern_totals", counted)
+    binarizer = Binarizer().fit(X, y)
+    assert all(item.kind != "value" for item in binarizer.items_)
+    choose_by_cross_validation(pool, binarizer, training(X, y), 4, 0, 10.0)
+    assert seen == [8] * (5 * 4 * 2)
 
 
 def test_selected_card_is_of_the_pool_and_its_gap_is_stated():

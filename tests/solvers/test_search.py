@@ -9,6 +9,7 @@ import importlib.util
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,66 @@ def test_whole_intercept_keeps_within_bounds_that_are_no_whole_numbers():
     assert_agrees(search(problem), case, brute.solve(X, y, None, problem))
 
 
+@pytest.mark.parametrize("unit", [True, False])
+def test_items_that_hold_in_most_rows_agree_with_brute_force(unit):
+    for seed in range(5000, 5025):
+        rng = np.random.default_rng(seed)
+        X = (rng.random((120, 5)) < rng.uniform(0.4, 0.97, 5)).astype(float)
+        y = (rng.random(120) < 1 / (1 + np.exp(X @ rng.normal(0, 1.5, 5)))).astype(np.uint8)
+        y[:2] = 0, 1
+        weight = 10.0 ** rng.uniform(-3, 3, 120)
+        rules = dataclasses.replace(ItemRules.plain(5, 2), intercept=(-4.0, 6.0))
+        problem = brute.problem_of(X, y, weight, rules=rules, unit=unit, max_terms=4)
+        case = brute.Case(X, y, weight, problem)
+        assert_agrees(search(problem), case, brute.solve(X, y, weight, problem))
+
+
+def test_many_thresholds_that_most_rows_exceed_are_still_enumerated():
+    rng = np.random.default_rng(1)
+    Z = rng.normal(size=(3000, 15)) + rng.normal(size=(3000, 1))
+    X = np.hstack([cut < Z for cut in np.linspace(-2.5, -0.5, 10)])
+    y = (rng.random(3000) < 1 / (1 + np.exp(-Z[:, :4].sum(axis=1)))).astype(np.uint8)
+    result = search(brute.problem_of(X, y, max_points=5), time_limit=0.5)
+    assert result.method == "enumeration"
+    assert 0.0 < result.lower_bound < result.best.objective
+
+
+def test_class_unit_excludes_noise_by_the_least_points_of_a_term():
+    rng = np.random.default_rng(8)
+    X = rng.random((1000, 30)) < 0.5
+    y = (rng.random(1000) < 0.5).astype(np.uint8)
+    result = search(brute.problem_of(X, y, max_points=5, max_terms=4, unit=True))
+    assert result.complete
+    assert result.nodes < result.supports_total / 4, "nearly every set of terms came through"
+
+
+def test_rows_that_a_card_separates_are_proved_to_the_margin():
+    checked = 0
+    for seed in (55, 69, 135, 343, 351):
+        rng = np.random.default_rng(seed)
+        X = rng.integers(-1, 4, (14, 3)).astype(float)
+        s = X[:, 0] + 0.3 * X[:, 1]
+        y = (s > np.median(s)).astype(np.uint8)
+        weight = 10.0 ** rng.uniform(-3, 3, 14)
+        penalty = [0.0, 0.01, 0.1][seed % 3]
+        problem = brute.problem_of(
+            X, y, weight, max_points=4, max_terms=2, max_log_odds=30.0, penalty=penalty
+        )
+        result = search(problem)
+        assert result.best.objective - result.lower_bound <= 1.01 * problem.margin
+        checked += result.complete
+    assert checked == 5
+
+
+def test_no_lower_bound_is_negative():
+    rng = np.random.default_rng(19)
+    y = (rng.random(200) < 0.4).astype(np.uint8)
+    X = ((rng.random((200, 60)) < 0.25) ^ (y[:, None] == 1)).astype(float)
+    result = search(brute.problem_of(X, y, max_points=5), time_limit=0.4)
+    assert not result.complete
+    assert 0.0 <= result.lower_bound < result.best.objective
+
+
 def test_no_rows_left_to_any_card_is_said():
     case = brute.random_case(0)
     rules = ItemRules((0.0,) * 3, (0.0,) * 3, (0, 1, 2), required=((1,),))
@@ -339,6 +400,19 @@ def test_bound_of_a_search_cut_short_holds_for_the_optimum(numbers):
         assert result.lower_bound <= optimum.best.objective
         assert result.best.objective >= optimum.best.objective - CLOSE
         assert result.complete or result.out_of_time
+
+
+@pytest.mark.parametrize("unit", [True, False])
+def test_time_limit_holds_on_many_distinct_rows_of_numbers(unit):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(200_000, 8))
+    y = (rng.random(200_000) < 1 / (1 + np.exp(-X[:, 0]))).astype(np.uint8)
+    problem = brute.problem_of(X, y, max_points=5, unit=unit)
+    begin = time.monotonic()
+    result = search(problem, time_limit=0.2)
+    assert time.monotonic() - begin < 1.2
+    assert result.out_of_time
+    assert result.best.items, "a card with terms was at hand"
 
 
 def test_gap_tolerance_ends_the_search_within_it():

@@ -41,7 +41,7 @@ from riskwright.stats import effective_size
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
 from .inputs import TrainingData, fold_items, take_rows
-from .selection import choose_by_cross_validation, folds
+from .selection import INTERRUPTED, choose_by_cross_validation, folds
 
 __all__ = ["RiskScoreClassifier"]
 
@@ -84,9 +84,9 @@ class RiskScoreClassifier(CardLearner):
     gap_tolerance : float, default=0.0
         Stop once (objective - lower bound) / objective is no larger.
     solver : {"auto", "scip"}, default="auto"
-        "auto": our own search, or SCIP where there are linear constraints. "scip": SCIP, which is
-        often faster for numbers that enter as they are, and slower for 0/1 items. SCIP needs the
-        extra ``riskwright[scip]``; its proof holds up to a wider stated margin.
+        "auto": our own search, or SCIP where there are linear constraints. "scip": SCIP, a slower
+        second opinion. SCIP needs the extra ``riskwright[scip]``; its proof holds up to a wider
+        stated margin.
     select : {"loss", "cv"}, default="loss"
         "cv": of the pool, take the smallest card whose cross-validated loss is within one standard
         error of the best (pool tolerance at least 1 %).
@@ -286,7 +286,7 @@ class RiskScoreClassifier(CardLearner):
         assert best is not None
         self.seed_ = seed = self._seed()
         chosen = best
-        if self.select == "cv" and len(result.pool) > 1:
+        if self.select == "cv" and len(result.pool) > 1 and not result.interrupted:
             index = choose_by_cross_validation(
                 result.pool,
                 self.binarizer_,
@@ -301,7 +301,9 @@ class RiskScoreClassifier(CardLearner):
         self.points_[list(chosen.items)] = chosen.points
         self.slope_, self.intercept_ = float(chosen.slope), float(chosen.intercept)
         self.certificate_ = self._certificate(data, patterns, rules, result, chosen)
-        performance, method = self._cross_validated(data, seed)
+        performance, method = (
+            ({}, INTERRUPTED) if result.interrupted else self._cross_validated(data, seed)
+        )
         base = self._card(study, patterns, chosen)
         self.card_ = msgspec.structs.replace(
             base,
@@ -468,6 +470,10 @@ class RiskScoreClassifier(CardLearner):
                 model.fit(part.X, part.y, part.weight)
             except (ConstraintError, ParameterError, SearchError) as error:
                 return {}, f"not cross-validated; in a fold: {error.problem}"
+            except KeyboardInterrupt:
+                return {}, INTERRUPTED
+            if model.certificate_.status == "interrupted":
+                return {}, INTERRUPTED
             risk[test] = model.predict_proba(take_rows(data.X, test))[:, 1]
         seen = np.flatnonzero(~np.isnan(risk))
         weight = None if data.weight is None else data.weight[seen]
@@ -585,12 +591,12 @@ def _pattern_rows(patterns: Patterns) -> list[Any]:
 
 
 def _status(certify: bool, result: SearchResult, gap: float) -> Any:
-    if not certify:
-        return "heuristic"
-    if gap == 0.0 and result.complete:
+    if certify and gap == 0.0 and result.complete:
         return "optimal"
     if result.interrupted:
         return "interrupted"
+    if not certify:
+        return "heuristic"
     if result.out_of_time:
         return "time_limit"
     return "within_gap"
@@ -602,6 +608,6 @@ def _pool_statement(result: SearchResult, best: float) -> str:
         share = (result.pool_cutoff - best) / best if best > 0 else 0.0
         return (
             f"complete: all {n} cards with an objective up to {result.pool_cutoff:.7f} "
-            f"({share:.3%} above the best); of items that hold in the same rows, one is named"
+            f"({share:.3%} above the best)"
         )
     return f"not known to be complete: {n} cards that the search met"

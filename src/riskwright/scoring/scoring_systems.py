@@ -36,7 +36,7 @@ from riskwright.stats import effective_size, proportion_interval
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
 from .inputs import TrainingData, item_chunks, take_rows
-from .selection import folds
+from .selection import INTERRUPTED, folds
 
 __all__ = ["ScoringSystemClassifier"]
 
@@ -364,7 +364,11 @@ class ScoringSystemClassifier(CardLearner):
         terms = ordered_terms(self.items_, self.binarizer_.item_feature_.tolist(), found)
         names = {term.item.feature for term in terms}
         share = 1.0 if data.weight is None else effective_size(data.weight) / data.total
-        performance, method = self._cross_validated(data)
+        performance, method = (
+            ({}, INTERRUPTED)
+            if self.certificate_.status == "interrupted"
+            else self._cross_validated(data)
+        )
         return ScoreCard(
             title="Scoring system",
             outcome=study.outcome,
@@ -400,6 +404,10 @@ class ScoringSystemClassifier(CardLearner):
                 model.fit(part.X, data.classes[part.y], part.weight)
             except (ConstraintError, SearchError) as error:
                 return {}, f"not cross-validated; in a fold: {error.problem}"
+            except KeyboardInterrupt:
+                return {}, INTERRUPTED
+            if model.certificate_.status == "interrupted":
+                return {}, INTERRUPTED
             says_yes[test] = model.decision_function(take_rows(data.X, test)) > 0
             seen[test] = True
         return _error_rates(data.take(np.flatnonzero(seen)), says_yes[seen]), (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,7 +17,10 @@ from riskwright.solvers import Found, Patterns, fold
 from .card_building import pattern_totals
 from .inputs import TrainingData, item_chunks
 
-__all__ = ["choose_by_cross_validation", "folds"]
+__all__ = ["INTERRUPTED", "choose_by_cross_validation", "folds"]
+
+INTERRUPTED = "not cross-validated: interrupted"
+_COUNTED_ITEMS = 16  # of a support whose 2^items cells are counted
 
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -65,7 +69,13 @@ def choose_by_cross_validation(
     sum of absolute points.
     """
     parts = _fold_parts(binarizer, data, cv, seed)
-    losses = np.array([_fold_losses(found, parts, bound, unit) for found in pool])
+    losses = np.empty((len(pool), len(parts)))
+    for items in dict.fromkeys(found.items for found in pool):
+        narrow = [(_cells(train, items), _cells(test, items)) for train, test in parts]
+        for i, found in enumerate(pool):
+            if found.items == items:
+                on_cells = dataclasses.replace(found, items=tuple(range(len(items))))
+                losses[i] = _fold_losses(on_cells, narrow, bound, unit)
     mean = losses.mean(axis=1)
     best = int(mean.argmin())
     difference = losses - losses[best]
@@ -85,6 +95,25 @@ def _fold_parts(
         return fold(item_chunks(binarizer, data.take(rows)), n_items, binary=binary)
 
     return [(folded(train), folded(test)) for train, test in folds(data, cv, seed)]
+
+
+def _cells(patterns: Patterns, items: Sequence[int]) -> Patterns:
+    """The patterns of these items alone: few, where the items are 0/1."""
+    if patterns.bits is None or len(items) > _COUNTED_ITEMS:
+        values = [patterns.column(j) for j in items]
+        table = np.column_stack(values) if values else np.zeros((len(patterns), 0))
+        return Patterns(len(items), patterns.positive, patterns.negative, values=table)
+    cell = np.zeros(len(patterns), dtype=np.intp)
+    for place, j in enumerate(items):
+        cell += patterns.column(j).astype(np.intp) << place
+    size = 1 << len(items)
+    rows = np.arange(size)[:, None] >> np.arange(len(items)) & 1
+    return Patterns(
+        len(items),
+        np.bincount(cell, patterns.positive, size).astype(np.float64),
+        np.bincount(cell, patterns.negative, size).astype(np.float64),
+        values=rows.astype(np.float64),
+    )
 
 
 def _fold_losses(
