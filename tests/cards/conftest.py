@@ -108,3 +108,42 @@ def yes_or_no(heart: ScoreCard) -> ScoreCard:
         performance={},
         limits=(),
     )
+
+
+@pytest.fixture
+def sprawling(heart: ScoreCard) -> ScoreCard:
+    """Names of a hundred letters without a blank, 24 ranges of totals, and counts in billions."""
+    name = "haemoglobin_of_the_last_twelve_months_" * 3
+    items = [
+        Item(feature=f"{name}{i}", kind="ge", label=f"{name}{i} ≥ 48", low=48.0) for i in range(10)
+    ]
+    seen = Estimate(value=0.5, low=0.4, high=0.6, level=0.95, n=10, method="Wilson")
+    rows = tuple(
+        RiskRow(
+            low=-10_000 + 1000.5 * i,
+            high=-9_001 + 1000.5 * i,
+            n=3_456_789_012.0,
+            events=1_345_678_901.0,
+            observed=seen,
+            predicted=0.04 * i,
+        )
+        for i in range(24)
+    )
+    return msgspec.structs.replace(
+        heart,
+        title="Risk of an emergency admission within thirty days of coming home",
+        outcome=name * 2,
+        population=name,
+        terms=tuple(Term(item=item, points=100) for item in items),
+        features=tuple(
+            Feature(name=item.feature, type="numeric", unit="mmol/mol") for item in items
+        ),
+        rows=rows,
+    )
+
+
+@pytest.fixture
+def constant(heart: ScoreCard) -> ScoreCard:
+    """A card without a statement."""
+    row = msgspec.structs.replace(heart.rows[0], low=0.0, high=0.0)
+    return msgspec.structs.replace(heart, terms=(), rows=(row,))

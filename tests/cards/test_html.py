@@ -9,6 +9,7 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from riskwright.cards import render
@@ -118,23 +119,67 @@ def test_colours_are_greys_of_high_contrast():
         assert len(set(parts[:3])) == 1 or color == "1a5fb4"
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium to print the page with")
-@pytest.mark.parametrize("name", ["heart", "hostile"])
-def test_the_page_prints_on_one_sheet(request: pytest.FixtureRequest, tmp_path: Path, name: str):
-    page, sheet = tmp_path / "card.html", tmp_path / "card.pdf"
-    page.write_text(str(render(request.getfixturevalue(name), "html")), encoding="utf-8")
-    subprocess.run(
+def _browse(page: str, folder: Path, *options: str) -> bytes:
+    path = folder / "card.html"
+    path.write_text(page, encoding="utf-8")
+    run = subprocess.run(
         [
             str(BROWSER),
             *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
             *("--disable-background-networking", "--disable-component-update"),
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--no-pdf-header-footer",
-            f"--print-to-pdf={sheet}",
-            page.as_uri(),
+            f"--user-data-dir={folder / 'profile'}",
+            *options,
+            path.as_uri(),
         ],
         check=True,
         capture_output=True,
         timeout=60,
     )
+    return run.stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium to print the page with")
+@pytest.mark.parametrize("name", ["heart", "hostile", "sprawling", "constant"])
+def test_the_page_prints_on_one_sheet(request: pytest.FixtureRequest, tmp_path: Path, name: str):
+    page, sheet = str(render(request.getfixturevalue(name), "html")), tmp_path / "card.pdf"
+    _browse(page, tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={sheet}")
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", sheet.read_bytes())) == 1
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium to print the page with")
+@pytest.mark.parametrize("terms", [5, 10])
+@pytest.mark.parametrize("rows", [15, 24])
+def test_common_sizes_of_cards_print_on_one_sheet_in_letters_that_can_be_read(
+    heart: ScoreCard, tmp_path: Path, terms: int, rows: int
+):
+    card = msgspec.structs.replace(
+        heart,
+        terms=tuple(heart.terms[i % len(heart.terms)] for i in range(terms)),
+        rows=tuple(
+            msgspec.structs.replace(heart.rows[1], low=float(i), high=float(i)) for i in range(rows)
+        ),
+    )
+    page, sheet = str(render(card, "html")), tmp_path / "card.pdf"
+    _browse(page, tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={sheet}")
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", sheet.read_bytes())) == 1
+    size = re.search(r"--print: ([\d.]+)px", page)
+    assert size is not None
+    assert float(size[1]) >= 9.5
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium to open the page with")
+@pytest.mark.parametrize("width", [500, 1100])
+@pytest.mark.parametrize("name", ["heart", "hostile", "sprawling", "constant"])
+def test_nothing_on_the_page_leaves_its_section(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, width: int
+):
+    """Long names without a blank break, and broad tables take more lines."""
+    script = """<p id="found"></p><script>
+    const parts = [...document.querySelectorAll("header, section")];
+    const wide = parts.filter((part) => part.scrollWidth > part.clientWidth + 1);
+    document.getElementById("found").textContent =
+      parts.length + " parts, too wide: " + wide.map((part) => part.className).join();
+    </script></body>"""
+    page = str(render(request.getfixturevalue(name), "html")).replace("</body>", script)
+    shown = _browse(page, tmp_path, f"--window-size={width},900", "--dump-dom").decode()
+    assert re.search(r'<p id="found">\d parts, too wide: </p>', shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -79,6 +80,59 @@ def test_nothing_is_drawn_outside_of_the_picture(hostile: ScoreCard):
         if isinstance(shape, Text):
             assert 0 <= shape.x <= picture.width
             assert 0 <= shape.y <= picture.height
+
+
+def _measured(shape: Text) -> tuple[float, float]:
+    """The left and right ends of a text in DejaVu Sans, the broadest of the common faces."""
+    pytest.importorskip("matplotlib")
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextToPath
+
+    face = FontProperties(
+        family="DejaVu Sans", size=shape.size, weight="bold" if shape.bold else "normal"
+    )
+    width = TextToPath().get_text_width_height_descent(shape.text, face, ismath=False)[0]
+    left = shape.x - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[shape.anchor]
+    return left, left + width
+
+
+@pytest.mark.parametrize("name", ["heart", "sprawling", "yes_or_no", "constant"])
+def test_no_text_leaves_the_picture_and_none_covers_another(
+    request: pytest.FixtureRequest, name: str
+):
+    card: ScoreCard = request.getfixturevalue(name)
+    for picture in (card_picture(card), risk_chart(card, 460, 330), risk_chart(card, 900, 180)):
+        lines: dict[float, list[tuple[float, float]]] = {}
+        for shape in picture.shapes:
+            if isinstance(shape, Text):
+                lines.setdefault(shape.y, []).append(_measured(shape))
+        for ends in lines.values():
+            ends.sort()
+            assert ends[0][0] >= 0
+            assert ends[-1][1] <= picture.width
+            assert all(one[1] < other[0] for one, other in pairwise(ends))
+
+
+def test_the_picture_states_discrimination_and_calibration_and_how_they_were_measured(
+    heart: ScoreCard,
+):
+    lines = [shape.text for shape in card_picture(heart).shapes if isinstance(shape, Text)]
+    figures = {name: f"{name}: {v} ({i})" for name, v, i in wording.figures(heart)}
+    shown = [line for name, line in figures.items() if line in lines]
+    assert [line.split(" (")[0] for line in shown] == [
+        "AUROC",
+        "Calibration slope",
+        "Calibration in the large",
+    ]
+    assert wording.performance_note(heart) in lines
+    unmeasured = msgspec.structs.replace(heart, performance={})
+    lines = [shape.text for shape in card_picture(unmeasured).shapes if isinstance(shape, Text)]
+    assert "Not measured on rows that the score was not learned from." in lines
+
+
+@pytest.mark.parametrize("form", ["svg", "html", "markdown", "text"])
+def test_a_card_without_statements_says_so(constant: ScoreCard, form: str):
+    assert "No statement: everybody has a total of 0" in str(render(constant, form))
 
 
 def test_lines_break_between_words_and_long_words_are_cut():

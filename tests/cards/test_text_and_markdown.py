@@ -93,3 +93,22 @@ def test_json_reads_back_as_the_same_card(heart: ScoreCard, hostile: ScoreCard):
 def test_an_unknown_format_is_refused_by_name(heart: ScoreCard):
     with pytest.raises(ParameterError, match=", ".join(FORMATS)):
         render(heart, "docx")  # type: ignore[arg-type]
+
+
+def test_a_figure_without_an_interval_says_why_once(heart: ScoreCard):
+    nan = float("nan")
+    bare = msgspec.structs.replace(
+        heart.performance["auroc"], value=nan, low=nan, high=nan, method="none: one class only"
+    )
+    text = str(render(msgspec.structs.replace(heart, performance={"auroc": bare})))
+    assert " none: one class only" in text
+    assert "none: none" not in text
+
+
+def test_a_constraint_that_became_several_rules_is_named_once(heart: ScoreCard):
+    assert heart.certificate is not None
+    certificate = msgspec.structs.replace(
+        heart.certificate, constraints=("sign of smoker is +", "include age", "include age")
+    )
+    text = str(render(msgspec.structs.replace(heart, certificate=certificate)))
+    assert "Constraints: sign of smoker is +; include age\n" in text

@@ -80,7 +80,7 @@ def test_estimate_prints_its_interval_and_level():
     assert "97.5% CI" in str(msgspec.structs.replace(ESTIMATE, level=0.975))
     assert f"{ESTIMATE:.1%}" == "81.0% (79.0% to 83.0%)"
     bare = msgspec.structs.replace(ESTIMATE, low=math.nan, high=math.nan, method="none: one row")
-    assert str(bare) == "0.810 (no interval: none: one row)"
+    assert str(bare) == "0.810 (no interval: one row)"
     assert f"{bare:.1f}" == "0.8"
 
 

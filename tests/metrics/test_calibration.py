@@ -199,3 +199,15 @@ def test_error_refuses_impossible_bins():
 def test_error_of_a_single_row_says_so():
     found = calibration_error([0, 1, 1], [0.1, 0.2, 0.3], groups=["a", "a", "b"])
     assert found["b"].method == "none: too few rows: 1"
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "value"),
+    [([0] * 5, [0.3] * 5, 0.3), ([1, 1], [0.0, 0.0], 1.0), ([0, 1, 0], [0.0, 1.0, 0.0], 0.0)],
+)
+def test_error_without_spread_has_no_interval_rather_than_one_of_no_width(y, p, value):
+    found = calibration_error(y, p)
+    assert found.value == pytest.approx(value)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert found.method == "none: the residual is the same in every row"

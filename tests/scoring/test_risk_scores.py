@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import importlib
 import io
@@ -563,6 +564,25 @@ def test_certificate_checks_against_its_own_data_and_no_other(fitted):
     changed[0] = 1 - changed[0]
     findings = {f.code: f.passed for f in fitted.certificate_.check(fitted, FRAME, changed)}
     assert findings["certificate.data"] is False
+
+
+@pytest.mark.parametrize("change", ["slope", "points", "label"])
+def test_altered_card_is_not_the_card_of_the_model(fitted, change):
+    other = copy.copy(fitted)
+    card, term = fitted.card_, fitted.card_.terms[0]
+    if change == "slope":
+        other.card_ = msgspec.structs.replace(card, slope=2 * card.slope)
+    else:
+        item = msgspec.structs.replace(term.item, label="another item")
+        altered = (
+            msgspec.structs.replace(term, points=term.points + 1)
+            if change == "points"
+            else msgspec.structs.replace(term, item=item)
+        )
+        other.card_ = msgspec.structs.replace(card, terms=(altered, *card.terms[1:]))
+    findings = {f.code: f for f in fitted.certificate_.check(other, FRAME, Y)}
+    assert findings["certificate.card"].passed is False
+    assert " are not those of the model" in findings["certificate.card"].sentence
 
 
 def test_forged_certificate_is_found_out(fitted):

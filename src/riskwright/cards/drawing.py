@@ -10,6 +10,8 @@ import math
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from typing import Literal
 
 from riskwright.core import Estimate, RiskRow, ScoreCard
@@ -19,7 +21,7 @@ from . import wording
 __all__ = ["INK", "Dot", "Line", "Picture", "Rect", "Shape", "Text", "card_picture", "risk_chart"]
 
 INK, QUIET, RULE, SHADE, PAPER = "#111111", "#555555", "#999999", "#e6e6e6", "#ffffff"
-_GLYPH = 0.56  # mean width of a letter in parts of its size, for common sans-serif faces
+_NARROW, _BROAD = frozenset(" fijlrtI.,:;'|!()[]-"), frozenset("mwMW%@≥≤×−+=<>&")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def card_picture(card: ScoreCard, width: float = 760) -> Picture:
     """The whole card: title, points table, risk of every total, chart and small print."""
     shapes: list[Shape] = []
     y = 44.0
-    for line in wrapped(card.title, width - 64, 24):
+    for line in wrapped(card.title, width - 64, 24, bold=True):
         shapes.append(Text(32, y, line, 24, bold=True))
         y += 30
     for line in wrapped(f"Outcome: {card.outcome}", width - 64, 14):
@@ -134,11 +136,14 @@ def _points_table(card: ScoreCard, shapes: list[Shape], y: float, width: float) 
         tall = 14 + 19 * len(lines)
         if number % 2:
             shapes.append(Rect(left, y + 1, right - left, tall - 1, "#f5f5f5"))
-        shapes.append(Text(left + 6, y + 23, f"{number}.", 15, color=QUIET))
+        shapes.append(Text(left + 26, y + 23, f"{number}.", 15, "end", color=QUIET))
         shapes += [Text(left + 32, y + 23 + 19 * i, line, 15) for i, line in enumerate(lines)]
         shapes.append(Text(box - 24, y + 23, wording.points(term), 16, "end", bold=True))
         shapes.append(Rect(box, y + 5, 54, tall - 10, PAPER, RULE))
         y += tall
+    if not card.terms:
+        shapes.append(Text(left + 32, y + 23, wording.NO_STATEMENT, 15))
+        y += 33
     shapes.append(Line(((left, y), (right, y)), 2))
     shapes.append(Text(left + 32, y + 25, "Total", 16, bold=True))
     shapes.append(Text(box - 24, y + 25, "=", 16, "end", bold=True))
@@ -152,7 +157,7 @@ def _strip(card: ScoreCard, shapes: list[Shape], y: float, width: float) -> floa
     states_risk = card.score_class != "scoring_system"
     head = 58.0
     cells = [(wording.span(row), _meaning(row, states_risk)) for row in card.rows]
-    widest = max(_length(text, 13) for cell in cells for text in cell)
+    widest = max(_length(text, 13, bold=True) for cell in cells for text in cell)
     across = max(1, int((room - head) // max(40, widest + 10)))
     across = math.ceil(len(cells) / math.ceil(len(cells) / across))
     cell = (room - head) / across
@@ -181,8 +186,9 @@ def _small_print(card: ScoreCard) -> Iterator[str]:
     named = {fact.name: fact.text for fact in wording.facts(card)}
     for name in ("Population", "Learned from", "Missing values", "Date"):
         yield f"{name}: {named[name]}"
-    for name, value, bounds in wording.figures(card)[:2]:
-        yield f"{name}: {value} ({bounds}). {wording.performance_note(card)}"
+    for name, value, bounds in wording.figures(card, at_a_glance=True):
+        yield f"{name}: {value} ({bounds})"
+    yield wording.performance_note(card)
     shown = ("Objective", "Lower bound", "Gap")
     proof = wording.proof(card.certificate)
     yield " ".join(
@@ -254,11 +260,26 @@ def _scales(axes: _Axes, rows: Sequence[RiskRow]) -> Iterator[Shape]:
     yield Text(axes.left - 8, axes.bottom + 35, "n", 12, "end", color=QUIET)
     totals = [wording.span(row) for row in rows]
     people = [wording.short_count(row.n) for row in rows]
-    longest = max(len(text) for text in totals + people)
-    every = max(1, math.ceil((longest * 12 * _GLYPH + 6) / axes.step))
-    for i in range(0, len(rows), every):
-        yield Text(axes.x(i), axes.bottom + 18, totals[i], 12, "middle")
-        yield Text(axes.x(i), axes.bottom + 35, people[i], 12, "middle", color=QUIET)
+    widths = [max(_length(t, 12) for t in pair) for pair in zip(totals, people, strict=True)]
+    for i, x in _labelled(axes, widths):
+        yield Text(x, axes.bottom + 18, totals[i], 12, "middle")
+        yield Text(x, axes.bottom + 35, people[i], 12, "middle", color=QUIET)
+
+
+def _labelled(axes: _Axes, widths: Sequence[float]) -> list[tuple[int, float]]:
+    """Rows whose labels do not touch, as close as even steps allow, and where their labels go.
+
+    A label that would cross an end of the axis is moved inwards.
+    """
+    places: list[tuple[int, float]] = []
+    for every in range(1, axes.rows + 1):
+        places = []
+        for i in range(0, axes.rows, every):
+            low, high = axes.left - 2 + widths[i] / 2, axes.right + 2 - widths[i] / 2
+            places.append((i, max(min(axes.x(i), high), low)))
+        if all(x + (widths[i] + widths[j]) / 2 + 6 <= y for (i, x), (j, y) in pairwise(places)):
+            break
+    return places
 
 
 def _legend(axes: _Axes, y: float, rows: Sequence[RiskRow], states_risk: bool) -> Iterator[Shape]:
@@ -283,24 +304,35 @@ def _whisker(axes: _Axes, x: float, seen: Estimate) -> Iterator[Shape]:
     yield Dot(x, axes.y(seen.value), 4, filled=False)
 
 
-def wrapped(text: str, width: float, size: float) -> list[str]:
-    """`text` on lines that fit `width`, by the mean width of letters; long words are cut."""
+def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
+    """`text` on lines that fit `width` in common sans-serif faces; long words are cut."""
     lines, line = [], ""
     for word in " ".join(text.split()).split(" "):
         longer = f"{line} {word}" if line else word
-        if _length(longer, size) <= width:
+        if _length(longer, size, bold) <= width:
             line = longer
             continue
         if line:
             lines.append(line)
-        while _length(word, size) > width:
-            kept = max(1, int(len(word) * width / _length(word, size)) - 1)
+        while _length(word, size, bold) > width:
+            kept = max(1, int(len(word) * width / _length(word, size, bold)) - 1)
             lines.append(word[:kept])
             word = word[kept:]
         line = word
     return [*lines, line]
 
 
-def _length(text: str, size: float) -> float:
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return (len(text) + wide) * size * _GLYPH
+def _length(text: str, size: float, bold: bool = False) -> float:
+    return sum(map(_breadth, text)) * size * (1.12 if bold else 1.0)
+
+
+@cache
+def _breadth(letter: str) -> float:
+    """Width of a letter in parts of its size, in a broad face such as DejaVu Sans."""
+    if unicodedata.combining(letter):
+        return 0.0
+    if unicodedata.east_asian_width(letter) in "WF" or letter in _BROAD:
+        return 1.0
+    if letter in _NARROW:
+        return 0.4
+    return 0.75 if letter.isupper() else 0.64

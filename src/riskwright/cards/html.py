@@ -11,6 +11,7 @@ from riskwright.core import Feature, RiskRow, ScoreCard
 
 from . import wording
 from .drawing import risk_chart
+from .sheet import DENSE, print_size
 from .svg import to_svg
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ __all__ = ["to_html"]
 
 _ROWS_BESIDE_CHART = 15
 _ROWS_PER_BAND = 25
-_LINES_AT_EASE = 24
 
 
 def to_html(card: ScoreCard) -> str:
@@ -35,6 +35,7 @@ def to_html(card: ScoreCard) -> str:
     n_bands = max(2, math.ceil(len(rows) / _ROWS_PER_BAND)) if wide else 1
     size = max(1, math.ceil(len(rows) / n_bands))
     size_of_chart = (900, 180) if wide else (460, 330)
+    letters = print_size(card, size, size_of_chart, wide)
     return _template().render(
         card=card,
         wording=wording,
@@ -44,7 +45,8 @@ def to_html(card: ScoreCard) -> str:
         risk_head=head,
         bands=[rows[i : i + size] for i in range(0, len(rows), size)],
         wide=wide,
-        dense=len(card.terms) + size > _LINES_AT_EASE,
+        letters=f"{letters:g}px",
+        dense=letters <= DENSE,
         chart=to_svg(risk_chart(card, *size_of_chart), name="chart", standalone=False),
         facts=wording.facts(card)[1:],
         figures=wording.figures(card),

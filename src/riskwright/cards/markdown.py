@@ -22,7 +22,8 @@ def to_markdown(card: ScoreCard) -> str:
         _table(
             ("", "Statement", "Points"),
             "rlr",
-            ((f"{i}.", t.item.label, wording.points(t)) for i, t in enumerate(card.terms, 1)),
+            [(f"{i}.", t.item.label, wording.points(t)) for i, t in enumerate(card.terms, 1)]
+            or [("", wording.NO_STATEMENT, "")],
         ),
         "Add the points of the statements that are true. Read the meaning of the total below.",
     ]

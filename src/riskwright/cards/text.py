@@ -25,6 +25,7 @@ def _lines(card: ScoreCard) -> Iterator[str]:
     yield from _wrapped(f"Outcome: {card.outcome}")
     yield ""
     rows = [(term.item.label, wording.points(term)) for term in card.terms]
+    rows = rows or [(wording.NO_STATEMENT, "")]
     yield from _table(("Add up what is true", "points"), "lr", rows, total=("Total", "="))
     yield ""
     if card.rows:

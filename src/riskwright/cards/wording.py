@@ -8,6 +8,7 @@ from typing import NamedTuple
 from riskwright.core import Certificate, Estimate, RiskRow, ScoreCard, Term
 
 __all__ = [
+    "NO_STATEMENT",
     "Fact",
     "count",
     "facts",
@@ -44,6 +45,15 @@ _CLASSES = {
     "scoring_system": "integer points and a threshold: yes or no",
 }
 MINUS = "\N{MINUS SIGN}"
+NO_STATEMENT = "No statement: everybody has a total of 0"
+_AT_A_GLANCE = (
+    "auroc",
+    "calibration_slope",
+    "calibration_in_the_large",
+    "accuracy",
+    "sensitivity",
+    "specificity",
+)
 
 
 class Fact(NamedTuple):
@@ -124,14 +134,16 @@ def interval(estimate: Estimate) -> str:
     return f"{percent(estimate.low)}–{percent(estimate.high)}"
 
 
-def figures(card: ScoreCard) -> list[tuple[str, str, str]]:
-    """Name, value and interval of every figure of performance."""
+def figures(card: ScoreCard, *, at_a_glance: bool = False) -> list[tuple[str, str, str]]:
+    """Name, value and interval of every figure of performance, or of the most telling ones."""
     lines = []
     for key, estimate in card.performance.items():
+        if at_a_glance and key not in _AT_A_GLANCE:
+            continue
         value = "none" if math.isnan(estimate.value) else _decimal(estimate.value)
         bounds = f"{_decimal(estimate.low)} to {_decimal(estimate.high)}"
         if math.isnan(estimate.low) or math.isnan(estimate.high):
-            bounds = f"none: {estimate.method}"
+            bounds = f"none: {estimate.method.removeprefix('none: ')}"
         lines.append((_FIGURES.get(key, key.replace("_", " ")), value, bounds))
     return lines
 
@@ -207,7 +219,7 @@ def proof(certificate: Certificate | None) -> list[Fact]:
         Fact("Gap", f"{100 * certificate.gap:.3g}%" if bounded else "not known"),
     ]
     if certificate.constraints:
-        lines.append(Fact("Constraints", "; ".join(certificate.constraints)))
+        lines.append(Fact("Constraints", "; ".join(dict.fromkeys(certificate.constraints))))
     lines.append(
         Fact(
             "What this does not say",

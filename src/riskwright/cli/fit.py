@@ -93,7 +93,7 @@ def fit(
     scale
         free: points times one learned slope; unit: points are log-odds.
     constraints
-        YAML or JSON file: points, sign, monotone, include, exclude, at_most, if_then, intercept.
+        YAML or JSON file of rules: points, sign, monotone, include, exclude, at_most, linear ...
     certify
         Prove that no better card exists; without, the first good card is taken.
     time_limit

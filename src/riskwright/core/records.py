@@ -40,7 +40,7 @@ class Estimate(Record, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         if math.isnan(self.low) or math.isnan(self.high):
-            return f"{self.value:.3f} (no interval: {self.method})"
+            return f"{self.value:.3f} (no interval: {self.method.removeprefix('none: ')})"
         return f"{self.value:.3f} ({100 * self.level:g}% CI {self.low:.3f} to {self.high:.3f})"
 
     def __format__(self, spec: str) -> str:
@@ -109,26 +109,57 @@ class Certificate(Record, frozen=True, kw_only=True):
     ) -> tuple[Finding, ...]:
         """Verify this certificate against the model and its training data.
 
-        Recomputes feasibility, loss and objective, compares the data's digest, and proves the
-        lower bound again with code that shares nothing with the search (about a hundred times
-        slower; undecided after `seconds`). A Finding's `passed` is None where it is undecided.
+        Compares the data's digest and the card with the model, recomputes feasibility, loss and
+        objective, and proves the lower bound again with code that shares nothing with the search
+        (about a hundred times slower; undecided after `seconds`). A Finding's `passed` is None
+        where it is undecided.
         """
         from .checker import check_proof
 
         proof = model.proof(X, y, sample_weight)
-        same = proof["claim"]["data_digest"] == self.data_digest
-        digest = Finding(
-            code="certificate.data",
-            sentence="The data are those that the score was learned from."
-            if same
-            else "The data are not those that the score was learned from.",
-            severity="info" if same else "high",
-            passed=same,
-            method="SHA-256 of the folded patterns",
-            digests={"certificate": self.data_digest, "data": proof["claim"]["data_digest"]},
+        given = proof["claim"]["data_digest"]
+        data = _agreement(
+            "certificate.data",
+            given == self.data_digest,
+            ("The data are", "those that the score was learned from."),
+            "SHA-256 of the folded patterns",
+            {"certificate": self.data_digest, "data": given},
+        )
+        card = _agreement(
+            "certificate.card",
+            _is_the_card_of(model),
+            ("The points, slope and intercept on the card are", "those of the model."),
+            "exact comparison",
         )
         proof["claim"]["objective"] = self.objective
         proof["claim"]["loss"] = self.loss
         proof["claim"]["lower_bound"] = self.lower_bound
         proof["claim"]["status"] = self.status
-        return (digest, *check_proof(proof, seconds=seconds))
+        return (data, card, *check_proof(proof, seconds=seconds))
+
+
+def _agreement(
+    code: str,
+    same: bool,
+    words: tuple[str, str],
+    method: str,
+    digests: dict[str, str] | None = None,
+) -> Finding:
+    return Finding(
+        code=code,
+        sentence=" ".join(words) if same else " not ".join(words),
+        severity="info" if same else "high",
+        passed=same,
+        method=method,
+        digests=digests or {},
+    )
+
+
+def _is_the_card_of(model: Any) -> bool:
+    card = model.card_
+    points = [(term.item.label, term.points) for term in card.terms]
+    held = [(item.label, p) for item, p in zip(model.items_, model.points_, strict=True) if p]
+    return sorted(points) == sorted(held) and (card.slope, card.intercept) == (
+        model.slope_,
+        model.intercept_,
+    )

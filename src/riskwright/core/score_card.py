@@ -62,6 +62,7 @@ class Term(Record, frozen=True, kw_only=True):
 class RiskRow(Record, frozen=True, kw_only=True):
     """One line of the risk table: totals from `low` to `high`, whom they held, what they mean.
 
+    Where the next line begins at `high`, that total belongs to the next line.
     `n` and `events` are training rows (weighted where weights were given); `observed` is the event
     rate with its interval, None where n is 0; `predicted` is the mean predicted risk of the line.
     """

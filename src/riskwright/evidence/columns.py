@@ -314,15 +314,19 @@ def _refuse_mixed(texts: pl.Series, wrong: pl.Series, origin: Origin) -> None:
 
 
 def level_text(value: Any) -> str:
-    """The text of a level: whole numbers without decimals, booleans as true and false."""
+    """The text of a level: whole numbers without decimals, booleans as true and false.
+
+    >>> level_text(2.0), level_text(2.5), level_text(True), level_text(10**400) == f"1{0:0400}"
+    ('2', '2.5', 'true', True)
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
-    number = float(value)
-    if isinstance(value, numbers.Integral) or (number.is_integer() and abs(number) < 1e16):
+    if isinstance(value, numbers.Integral):
         return str(int(value))
-    return repr(number)
+    number = float(value)
+    return str(int(number)) if number.is_integer() and abs(number) < 1e16 else repr(number)
 
 
 def _level_series(series: pl.Series) -> pl.Series:

@@ -30,6 +30,7 @@ Binning = Literal["equal_count", "equal_width"]
 _SEED = 20120704
 _DRAWS = 4000
 _MAX_STEPS = 100
+_NO_SPREAD = 1e-24
 
 
 @metric
@@ -247,7 +248,8 @@ def calibration_error(
         `level` in large samples, at the price of width: with D the vector of bin contributions
         and e its error, drawn 4,000 times from its normal limit (a parametric bootstrap with a
         fixed seed), the lower end is sum |D| - quantile of sum |e| and the upper end adds the
-        normal quantile times the largest standard error that a signed sum of D can have.
+        normal quantile times the largest standard error that a signed sum of D can have. It is NaN,
+        and the method says so, where one bin holds residuals that are all equal, or all are 0.
 
     Raises
     ------
@@ -297,12 +299,16 @@ def calibration_error_kernel(
     shared = np.outer(cross, residual)
     covariance = np.diag(own) - shared - shared.T + np.outer(residual, residual) / n
     covariance *= n / max(n - 1, 1.0)
+    spread = float(np.abs(covariance).sum())
+    if spread <= _NO_SPREAD:
+        reason = "none: the residual is the same in every row"
+        return sample.estimate(name, value, (math.nan, math.nan), level, reason)
     rng = generator(_SEED)
     errors = rng.multivariate_normal(
         np.zeros(bins), covariance, _DRAWS, check_valid="ignore", method="eigh"
     )
     reach = float(np.quantile(np.abs(errors).sum(axis=1), (1 + level) / 2))
-    upper = normal_quantile(level) * math.sqrt(float(np.abs(covariance).sum()))
+    upper = normal_quantile(level) * math.sqrt(spread)
     interval = max(value - reach, 0.0), min(value + upper, 1.0)
     method = f"{bins} {binning.replace('_', '-')} bins, parametric bootstrap"
     return sample.estimate(name, value, interval, level, method)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from riskwright.core import Estimate, Feature, Item, RiskRow, Term
+from riskwright.evidence.cut_points import roundest
 from riskwright.solvers import Found, Patterns
 from riskwright.stats import proportion_interval
 
@@ -55,6 +58,7 @@ def risk_rows(
 ) -> tuple[RiskRow, ...]:
     """One row for each reachable total, or for bands of about equal weight where they are many.
 
+    Where totals are not known beforehand, since a term multiplies a number, bands meet.
     `risk` maps totals to risks, for rows that no pattern reached. `effective_share` is the
     effective sample size over the sum of weights, for the intervals.
     """
@@ -101,6 +105,11 @@ def risk_rows(
                 predicted=float(weight[member] @ predicted[member] / total),
             )
         )
+    if len(values) > MOST_ROWS and reachable is None:
+        for b, (row, following) in enumerate(pairwise(rows)):
+            edge = roundest(row.high, following.low, 0.5 * (row.high + following.low))
+            rows[b] = msgspec.structs.replace(rows[b], high=edge)
+            rows[b + 1] = msgspec.structs.replace(following, low=edge)
     return tuple(rows)
 
 

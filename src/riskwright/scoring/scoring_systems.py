@@ -316,7 +316,7 @@ class ScoringSystemClassifier(CardLearner):
             seconds=solution.seconds,
             margin=solution.margin,
             bounds=bounds,
-            constraints=(*rules.sentences, *limits),
+            constraints=tuple(dict.fromkeys((*rules.sentences, *limits))),
             n_rows=len(data),
             n_patterns=len(patterns),
             n_candidates=len(self.items_),

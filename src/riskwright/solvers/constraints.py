@@ -317,7 +317,7 @@ def _set_intercept(low: float, high: float) -> Callable[[_Draft], None]:
 
 
 def _linear_rule(book: _Book, limit: Linear) -> _Rule:
-    sum_of = " + ".join(f"{c:g} × {name}" if c != 1.0 else name for name, c in limit.of.items())
+    sum_of = _sum_in_words(limit.of)
     low = -math.inf if limit.low is None else limit.low
     high = math.inf if limit.high is None else limit.high
     numbers = (*limit.of.values(), *(side for side in (limit.low, limit.high) if side is not None))
@@ -336,6 +336,18 @@ def _linear_rule(book: _Book, limit: Linear) -> _Rule:
     sides = [f"at least {low:g}"] * (low > -math.inf) + [f"at most {high:g}"] * (high < math.inf)
     sentence = f"points of {sum_of} {' and '.join(sides) or 'without limit'}"
     return sentence, lambda draft: draft.linear.append(row)
+
+
+def _sum_in_words(coefficients: Mapping[str, float]) -> str:
+    """
+    >>> _sum_in_words({"stays": 1.0, "age": -1.0, "falls": 0.5})
+    'stays − age + 0.5 × falls'
+    """
+    words = ""
+    for name, c in coefficients.items():
+        sign = (" − " if c < 0 else " + ") if words else ("−" if c < 0 else "")
+        words += sign + (name if abs(c) == 1.0 else f"{abs(c):g} × {name}")
+    return words
 
 
 def _monotone_rules(book: _Book, name: str, direction: str) -> list[_Rule]:

@@ -53,6 +53,7 @@ def test_it_runs_alone_and_gives_the_same_numbers(card: ScoreCard):
         ({"smoker": None}, ValueError),
         ({"smoker": float("nan")}, ValueError),
         ({"age": float("inf")}, ValueError),
+        ({"age": 10**400}, ValueError),
     ],
 )
 def test_it_refuses_what_the_scorer_refuses(card: ScoreCard, change: dict[str, Any], error: type):
@@ -69,6 +70,21 @@ def test_an_absent_key_is_an_error_except_where_missing_has_a_level(card: ScoreC
     )
     with pytest.raises(KeyError, match="age"):
         score({"bmi": 1, MOOD: "it's", "smoker": 1})
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e308, 10**20, 1e16, -0.0, 1.0, 1])
+def test_numbers_as_levels_score_as_in_the_scorer(card: ScoreCard, value: float):
+    levels = ("0", "1", "inf", "1e+16", "100000000000000000000")
+    feature = Feature(name="code", type="categorical", levels=levels)
+    coded = msgspec.structs.replace(
+        card,
+        features=(feature,),
+        terms=tuple(
+            Term(item=Item(feature="code", kind="in", label="", levels=(level,)), points=i)
+            for i, level in enumerate(levels, 1)
+        ),
+    )
+    assert module_of(coded)["score"]({"code": value}) == RowScorer(coded)({"code": value})[:2]
 
 
 @pytest.mark.parametrize(

@@ -239,3 +239,14 @@ def test_a_formula_too_long_for_excel_is_refused(card: ScoreCard):
     term = Term(item=Item(feature="f", kind="in", label="", levels=levels), points=4)
     with pytest.raises(UsageError, match="8192"):
         to_spreadsheet(msgspec.structs.replace(card, terms=(term,), features=(feature,)))
+
+
+def test_no_function_takes_more_arguments_than_excel_allows(card: ScoreCard):
+    levels = tuple(f"{i}" for i in range(400))
+    feature = Feature(name="f", type="categorical", levels=levels)
+    term = Term(item=Item(feature="f", kind="in", label="", levels=levels), points=4)
+    formula = to_spreadsheet(msgspec.structs.replace(card, terms=(term,), features=(feature,)))
+    for arguments in re.findall(r"OR\(((?:EXACT\([^()]*\),?)+)\)", formula.total):
+        assert arguments.count("EXACT") <= 255
+    for text, total in (("0", 4), ("254", 4), ("255", 4), ("399", 4), ("400", 0)):
+        assert Formula(formula.total, {"A2": text}).value() == total

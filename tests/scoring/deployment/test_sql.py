@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from riskwright.core import Feature, Item, ParameterError, ScoreCard, Term
+from riskwright.core import ColumnError, Feature, Item, ParameterError, ScoreCard, Term
 from riskwright.scoring.deployment import DIALECTS, RowScorer, to_sql
 
 MOOD = 'he said "hi"'
@@ -48,6 +48,23 @@ def test_duckdb_keeps_the_columns_and_reads_booleans_integers_and_decimals(card:
     row = {"age": 61, "bmi": 18.5, MOOD: "it's", "smoker": 1}
     assert first[-2:] == RowScorer(card)(row)[:2]
     assert second[-2:] == (None, None)
+
+
+@pytest.mark.parametrize("kind", ["BOOLEAN", "INTEGER", "DOUBLE"])
+def test_duckdb_reads_yes_and_no_from_every_type_without_being_told(card: ScoreCard, kind: str):
+    learned = Feature(name="smoker", type="binary", minimum=0.0, maximum=1.0, missing="own_level")
+    items = (
+        Item(feature="smoker", kind="ge", label="smoker", low=0.5),
+        Item(feature="smoker", kind="missing", label="smoker missing"),
+    )
+    known = msgspec.structs.replace(
+        card,
+        features=(learned,),
+        terms=tuple(Term(item=item, points=p) for item, p in zip(items, (1, 10), strict=True)),
+    )
+    with duckdb.connect() as connection:
+        connection.sql(f"CREATE TABLE people AS SELECT unnest([1, 0, NULL])::{kind} AS smoker")
+        assert [row[1] for row in connection.sql(to_sql(known)).fetchall()] == [1, 0, 10]
 
 
 def test_duckdb_answers_null_where_points_would_multiply_infinity(card: ScoreCard):
@@ -127,3 +144,57 @@ def test_an_empty_name_of_a_table_is_refused(card: ScoreCard, table):
 def test_an_unknown_dialect_is_refused_by_name(card: ScoreCard):
     with pytest.raises(ParameterError, match=", ".join(DIALECTS)):
         to_sql(card, "oracle")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "DOUBLE", "FLOAT", "VARCHAR"])
+def test_duckdb_reads_codes_from_every_type_as_the_scorer_does(card: ScoreCard, kind: str):
+    """A whole number is its level even where a missing value made the column DOUBLE."""
+    items = (
+        Item(feature="code", kind="in", label="1 or 30", levels=("1", "30", "x")),
+        Item(feature="code", kind="in", label="0", levels=("0",)),
+        Item(feature="code", kind="missing", label="no code"),
+    )
+    coded = msgspec.structs.replace(
+        card,
+        terms=tuple(Term(item=i, points=p) for i, p in zip(items, (1, 10, 100), strict=True)),
+        features=(
+            Feature(
+                name="code",
+                type="categorical",
+                levels=("0", "1", "2", "30", "x"),
+                missing="own_level",
+            ),
+        ),
+    )
+    values = ["1", "2", "30", "0", "-0.0", "'nan'", "NULL", "31"]
+    rows = " UNION ALL ".join(f"SELECT {v}::DOUBLE" for v in values)
+    if kind == "INTEGER":
+        rows = " UNION ALL ".join(f"SELECT {v}" for v in ["1", "2", "30", "0", "NULL"])
+    if kind == "VARCHAR":
+        rows = " UNION ALL ".join(f"SELECT '{v}'" for v in ["1", "1.0", "x", "0.0", "nan", "01"])
+    with duckdb.connect() as connection:
+        connection.sql(f"CREATE TABLE people AS SELECT code::{kind} AS code FROM ({rows}) t(code)")
+        found = connection.sql(to_sql(coded)).fetchall()
+    scorer = RowScorer(coded)
+    assert [row[1] for row in found] == [scorer({"code": row[0]}).total for row in found]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_codes_are_told_from_their_decimal_text_where_a_system_writes_one(
+    card: ScoreCard, dialect: str
+):
+    feature = Feature(name="code", type="categorical", levels=("1", "01"))
+    term = Term(item=Item(feature="code", kind="in", label="", levels=("1", "01")), points=1)
+    query = to_sql(msgspec.structs.replace(card, terms=(term,), features=(feature,)), dialect)
+    assert ("TRY_CAST" in query) == (dialect in ("duckdb", "spark"))
+    assert "IN (1)" in query or dialect not in ("duckdb", "spark")
+
+
+@pytest.mark.parametrize("name", ["points", "Points", "RISK"])
+def test_a_feature_with_the_name_of_an_added_column_is_refused(card: ScoreCard, name: str):
+    term = Term(item=Item(feature=name, kind="ge", label="", low=1.0), points=1)
+    clash = msgspec.structs.replace(
+        card, terms=(term,), features=(Feature(name=name, type="numeric"),)
+    )
+    with pytest.raises(ColumnError, match=f"'{name}'.*exists already"):
+        to_sql(clash)

@@ -85,9 +85,9 @@ function calculator(document) {
     if (strange.length > 0) {
       result.append(part("p", "Outside the stated range, check: " + strange.map((field) => field.label).join(", ") + ".", "note"));
     }
-    for (const row of document.querySelectorAll("tr[data-low]")) {
-      if (Number(row.dataset.low) <= score.total && score.total <= Number(row.dataset.high)) row.classList.add("here");
-    }
+    const rows = [...document.querySelectorAll("tr[data-low]")];
+    const here = rows.findLast((row) => Number(row.dataset.low) <= score.total && score.total <= Number(row.dataset.high));
+    if (here) here.classList.add("here");
   };
   form.addEventListener("input", update);
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -18,7 +18,7 @@ def _number(row, name, refuse_missing, may_be_absent):
         return _missing(name, refuse_missing)
     if not isinstance(value, (int, float)):
         raise TypeError(f"{name!r} must be a number or None")
-    if not math.isfinite(value):
+    if abs(value) > 1.7976931348623157e308:
         raise ValueError(f"{name!r} is infinite")
     return value
 
@@ -30,7 +30,7 @@ def _text(row, name, refuse_missing, may_be_absent, missing_texts):
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return str(int(value)) if value == int(value) and abs(value) < 1e16 else repr(value)
+        return str(int(value)) if value % 1 == 0 and abs(value) < 1e16 else repr(value)
     if not isinstance(value, str):
         raise TypeError(f"{name!r} must be text or None")
     return _missing(name, refuse_missing) if value.strip() in missing_texts else value

@@ -14,6 +14,7 @@ __all__ = ["Formulas", "to_spreadsheet"]
 
 _CELL = re.compile(r"\$?[A-Z]{1,3}\$?[1-9][0-9]{0,6}")
 _LONGEST_FORMULA = 8192
+_MOST_ARGUMENTS = 255
 _LONGEST_TEXT = 127  # Excel takes 255, and every quote is written twice
 
 
@@ -112,13 +113,19 @@ def _holds(rule: Rule, item: Item, places: Mapping[str, str]) -> str:
         return _is_missing(rule, cell)
     if item.kind == "in":
         tests = [f"EXACT({cell},{_text(level)})" for level in item.levels or ()]
-        return f'AND({cell}<>"",OR({",".join(tests)}))' if tests else "FALSE"
+        return f'AND({cell}<>"",{_any(tests)})' if tests else "FALSE"
     tests = [f'{cell}<>""']
     if item.low is not None:
         tests.append(f"N({cell})>={_number(item.low)}")
     if item.high is not None:
         tests.append(f"N({cell})<{_number(item.high)}")
     return f"AND({','.join(tests)})"  # cells that hold no number are refused before
+
+
+def _any(tests: list[str]) -> str:
+    groups = [tests[i : i + _MOST_ARGUMENTS] for i in range(0, len(tests), _MOST_ARGUMENTS)]
+    either = [f"OR({','.join(group)})" for group in groups]
+    return either[0] if len(either) == 1 else f"OR({','.join(either)})"
 
 
 def _refusals(rule: Rule, cell: str) -> list[str]:

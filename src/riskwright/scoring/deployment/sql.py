@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from riskwright.core import Item, ParameterError, ScoreCard
+from riskwright.core import ColumnError, Item, ParameterError, ScoreCard
 
 from .rules import LARGEST_LOG_ODDS, Rule, feature_rules, total_bounds
 
 __all__ = ["DIALECTS", "Dialect", "to_sql"]
+
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,14}")
 
 Dialect = Literal["duckdb", "postgresql", "spark", "bigquery", "snowflake"]
 DIALECTS: tuple[str, ...] = get_args(Dialect)
@@ -30,7 +33,8 @@ def to_sql(
     match no item. A row with a value that the card refuses (missing, or infinite where points
     multiply it) gets NULL for both. Names and text are quoted, so that none can end a literal;
     quoted names are case-sensitive in PostgreSQL and Snowflake. Numbers read back to the same
-    double. A scoring system gives `predicted` (boolean) in place of `risk`.
+    double. A scoring system gives `predicted` (boolean) in place of `risk`. The table must not have
+    columns of these names already: systems differ in which of two `points` they then read.
 
     Parameters
     ----------
@@ -38,12 +42,15 @@ def to_sql(
     dialect : the database system that will read the query.
     table : its name; dots part catalogue, schema and table, and so do the entries of a tuple.
     booleans : features that are of type BOOLEAN in the table; other numbers must be numbers there.
+        DuckDB and Spark need not be told of those that are yes or no on the card.
 
     Raises
     ------
     ParameterError
         For an unknown dialect, an empty table name, or `booleans` that the card does not read as
         numbers.
+    ColumnError
+        Where a feature of the card has the name of a column that the query adds.
 
     Examples
     --------
@@ -69,6 +76,7 @@ def to_sql(
             "unknown dialect", where="dialect", expected=", ".join(DIALECTS), got=repr(dialect)
         )
     words = _WORDS[dialect]
+    _check_names(card)
     parts = tuple(table.split(".")) if isinstance(table, str) else tuple(table)
     if not parts or not all(parts):
         raise ParameterError("not the name of a table", where="table", got=repr(table))
@@ -94,6 +102,8 @@ class _Words:
     is_nan: Callable[[str], str]
     double_type: str
     text_type: str
+    writes_point_zero: bool = False  # whether the text of the double 1 is '1.0'
+    casts_booleans: bool = False  # whether a BOOLEAN may be cast to a double
 
 
 def _doubled(mark: str) -> Callable[[str], str]:
@@ -119,6 +129,8 @@ _WORDS = {
         is_nan=lambda x: f"isnan({x})",
         double_type="DOUBLE",
         text_type="VARCHAR",
+        writes_point_zero=True,
+        casts_booleans=True,
     ),
     "postgresql": _Words(
         name=_doubled('"'),
@@ -135,6 +147,8 @@ _WORDS = {
         is_nan=lambda x: f"isnan({x})",
         double_type="DOUBLE",
         text_type="STRING",
+        writes_point_zero=True,
+        casts_booleans=True,
     ),
     "bigquery": _Words(
         name=_escaped("`"),
@@ -165,8 +179,16 @@ class _Column:
 
     @property
     def plain(self) -> str:
+        """As the table has it, but for yes and no, which become numbers where that is legal."""
         name = self.words.name(self.rule.feature.name)
-        return f"CASE WHEN {name} THEN 1 WHEN NOT {name} THEN 0 END" if self.boolean else name
+        if self.boolean:
+            return f"CASE WHEN {name} THEN 1 WHEN NOT {name} THEN 0 END"
+        return self._cast() if self._may_be_boolean else name
+
+    @property
+    def _may_be_boolean(self) -> bool:
+        binary = self.rule.feature.type == "binary" and not self.rule.categorical
+        return binary and self.words.casts_booleans
 
     @property
     def double(self) -> str:
@@ -176,7 +198,8 @@ class _Column:
         return f"CASE WHEN NOT ({self.is_nan()}) THEN {self._cast()} END"
 
     def _cast(self) -> str:
-        return f"CAST({self.plain} AS {self.words.double_type})"
+        name = self.words.name(self.rule.feature.name)
+        return f"CAST({name} AS {self.words.double_type})"
 
     def is_nan(self) -> str:
         return self.words.is_nan(self._cast())
@@ -193,9 +216,7 @@ class _Column:
         if item.kind == "missing":
             return self.is_missing()
         if item.kind == "in":
-            levels = ", ".join(self.words.text(level) for level in item.levels or ())
-            text = f"CAST({self.plain} AS {self.words.text_type})"
-            return f"{text} IN ({levels})" if levels else "FALSE"
+            return self._is_one_of(item.levels or ())
         tests = []
         if item.low is not None:
             tests.append(f"{self.plain} >= {_number(item.low, self.words)}")
@@ -205,11 +226,35 @@ class _Column:
             tests.append(f"{self.plain} < {_number(item.high, self.words)}")
         return " AND ".join(tests)
 
+    def _is_one_of(self, levels: tuple[str, ...]) -> str:
+        """Whether the text is one of `levels`; a whole DOUBLE is the text of the whole number."""
+        if not levels:
+            return "FALSE"
+        known = ", ".join(map(self.words.text, levels))
+        test = f"CAST({self.plain} AS {self.words.text_type}) IN ({known})"
+        whole = ", ".join(level for level in levels if _WHOLE.fullmatch(level))
+        if not whole or not self.words.writes_point_zero:
+            return test
+        number = f"TRY_CAST({self.plain} AS {self.words.double_type}) IN ({whole})"
+        return f"({test} OR LOWER(TYPEOF({self.plain})) IN ('double', 'float') AND {number})"
+
     def refusals(self) -> list[str]:
         tests = [self.is_missing()] if self.rule.feature.missing == "refused" else []
         if self.rule.multiples and not self.boolean:
             tests.append(f"ABS({self.double}) > {self.words.double(sys.float_info.max)}")
         return tests
+
+
+def _check_names(card: ScoreCard) -> None:
+    added = ("points", "predicted" if card.score_class == "scoring_system" else "risk")
+    taken = [t.item.feature for t in card.terms if t.item.feature.lower() in added]
+    if taken:
+        raise ColumnError(
+            "a column that scoring adds exists already",
+            where=f"feature {taken[0]!r}",
+            expected=f"other names than {added[0]} and {added[1]}",
+            hint="Rename the column in the table and learn the card anew",
+        )
 
 
 def _columns(card: ScoreCard, words: _Words, booleans: Collection[str]) -> dict[str, _Column]:

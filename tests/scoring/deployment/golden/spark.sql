@@ -7,7 +7,7 @@ FROM (
     + CASE WHEN `bmi` >= 18.5D AND `bmi` < 25 THEN -2 ELSE 0 END
     + CASE WHEN (`bmi` IS NULL OR isnan(CAST(`bmi` AS DOUBLE))) THEN 1 ELSE 0 END
     + CASE WHEN CAST(`he said "hi"` AS STRING) IN ('it\'s', 'a "b"', 'c\\d') THEN 4 ELSE 0 END
-    + CASE WHEN `smoker` >= 0.5D AND NOT (isnan(CAST(`smoker` AS DOUBLE))) THEN 2 ELSE 0 END
+    + CASE WHEN CAST(`smoker` AS DOUBLE) >= 0.5D AND NOT (isnan(CAST(`smoker` AS DOUBLE))) THEN 2 ELSE 0 END
     + CASE WHEN (`he said "hi"` IS NULL OR TRIM(CAST(`he said "hi"` AS STRING)) IN ('', 'NA', 'N/A', 'n/a', '#N/A', 'NaN', 'nan', 'null', 'NULL', '?', '<NA>')) THEN 5 ELSE 0 END
     + COALESCE(-1 * CASE WHEN NOT (isnan(CAST(`age` AS DOUBLE))) THEN CAST(`age` AS DOUBLE) END, 0)
     END
