@@ -435,7 +435,7 @@ class RiskScoreClassifier(CardLearner):
         if stated["status"] == "optimal":
             return (
                 f"Optimal on the training data: none of the {among} has an objective below "
-                f"{objective:.7f} by more than {result.margin:.1g} "
+                f"{objective:.7f} by more than {_power(result.margin)} "
                 f"({result.supports_total:,.0f} sets of terms settled in "
                 f"{result.seconds:.2f} s). It says nothing about new data."
             )
@@ -576,6 +576,14 @@ def pattern_digest(patterns: Patterns) -> str:
     """Digest of the folded data: the same for any order of the rows."""
     held = patterns.bits if patterns.bits is not None else patterns.values
     return digest_arrays(held, patterns.positive, patterns.negative)
+
+
+def _power(margin: float) -> str:
+    """
+    >>> _power(1e-9), _power(2.9e-7)
+    ('1e-9', '3e-7')
+    """
+    return f"{margin:.0e}".replace("e-0", "e-")
 
 
 def _finite(limit: float) -> float | None:
