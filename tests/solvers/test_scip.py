@@ -349,7 +349,7 @@ def test_a_columns_name_means_all_its_items():
         Constraints(linear=(Linear(of={"age": 1.0, "age ≥ 65": 2.0, "site": -0.5}, high=3.0),))
     )
     assert rules.linear == (LinearRow((0, 1, 2), (1.0, 3.0, -0.5), high=3.0),)
-    assert rules.sentences == ("points of age + 2 × age ≥ 65 + -0.5 × site at most 3",)
+    assert rules.sentences == ("points of age + 2 × age ≥ 65 − 0.5 × site at most 3",)
 
 
 @pytest.mark.parametrize(
