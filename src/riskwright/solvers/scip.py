@@ -10,7 +10,6 @@ Mathematical Programming 36; for scores of integers: Ustun & Rudin (2019), JMLR 
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,6 +22,7 @@ from scipy.special import expit
 
 from riskwright.core import MissingExtraError, SearchError
 
+from .background import run_in_background
 from .constraints import ItemRules
 from .patterns import Patterns
 from .search import CardProblem, Found, SearchResult, search
@@ -38,7 +38,6 @@ DUAL_FEASIBILITY = 1e-7  # SCIP's tolerance for reduced costs of its objective
 SCALE = 1000.0  # SCIP's objective is the loss in thousandths, as its tolerances are absolute
 _LOOSER = 1e-7  # feasibility where the linear programs cannot be solved to FEASIBILITY
 _LARGEST_MARGIN = 1e-6
-_POLL_SECONDS = 0.1
 _START_SCORES = 20
 _HEURISTIC_NODES = 50
 
@@ -268,16 +267,11 @@ def _start(book: ScoreBook, threads: int, time_limit: float | None) -> bool:
 def _run(
     model: Any, book: ScoreBook, begin: float, progress: Callable[[dict[str, Any]], None] | None
 ) -> None:
-    """Solve in a worker, so that Ctrl-C and progress are served meanwhile."""
-    worker = threading.Thread(target=model.solve, name="riskwright-scip")
-    worker.start()
-    while worker.is_alive():
-        try:
-            worker.join(_POLL_SECONDS)
-            if progress is not None and worker.is_alive():
-                progress(_status(model, book, time.monotonic() - begin))
-        except KeyboardInterrupt:
-            model.interrupt()
+    def watch() -> None:
+        assert progress is not None
+        progress(_status(model, book, time.monotonic() - begin))
+
+    run_in_background(model.solve, model.interrupt, watch if progress else None)
     if model.failure is not None:
         raise model.failure
 

@@ -14,7 +14,6 @@ Lagrange multiplier. Weights are scaled to integers, so that sums, bounds and ti
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from riskwright.core import ConstraintError, SearchError
 from riskwright.core.records import Status
 
 from . import _kernels
+from .background import run_in_background
 from .constraints import ItemRules
 from .patterns import Patterns
 
@@ -38,7 +38,6 @@ Integers = npt.NDArray[np.int64]
 _WEIGHT_BITS = 40
 _TIE = 1e-9
 _HEURISTIC_EFFORT = 100_000_000  # rows that the heuristic may touch, some tenths of a second
-_POLL_SECONDS = 0.1
 _FIT_ROWS, _FIT_COLUMNS = 20_000, 60  # that the heuristic's logistic fit looks at
 
 
@@ -247,33 +246,20 @@ class _Run:
         on_poll: Callable[[], bool] | None = None,
     ) -> None:
         """Run the search in a thread until it ends, the time is up or Ctrl-C is pressed."""
-        done = threading.Event()
-        failures: list[BaseException] = []
 
-        def work() -> None:
-            try:
-                search.run(self.threads, certify, self.seed, _HEURISTIC_EFFORT)
-            except BaseException as error:
-                failures.append(error)
-            finally:
-                done.set()
+        def watch() -> None:
+            if time.perf_counter() >= self.deadline:
+                self.stopped = "time_limit"
+                search.stop()
+            elif on_poll is not None and on_poll():
+                search.stop()
 
-        thread = threading.Thread(target=work, name="scoring-system-search", daemon=True)
-        thread.start()
-        try:
-            while not done.wait(max(0.0, min(_POLL_SECONDS, self.deadline - time.perf_counter()))):
-                if time.perf_counter() >= self.deadline:
-                    self.stopped = "time_limit"
-                    break
-                if on_poll is not None and on_poll():
-                    break
-        except KeyboardInterrupt:
+        if run_in_background(
+            lambda: search.run(self.threads, certify, self.seed, _HEURISTIC_EFFORT),
+            search.stop,
+            watch,
+        ):
             self.stopped = "interrupted"
-        finally:
-            search.stop()
-            thread.join()
-        if failures:
-            raise failures[0]
 
     def solve(self, on_progress: Callable[[float, float], None] | None) -> ScoringSystemSolution:
         search = self._search(self.problem.penalty)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._kernels import Search as _Search
+from .background import run_in_background
 from .constraints import ItemRules
 from .patterns import Patterns
 
 __all__ = ["CardProblem", "Found", "SearchResult", "available_threads", "search"]
-
-_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -138,41 +136,14 @@ def search(
     native.gap_tolerance = gap_tolerance
     if time_limit is not None:
         native.time_limit = float(time_limit)
-    _run(native, progress)
-    return _result(native.result())
-
-
-def _run(native: Any, progress: Callable[[dict[str, Any]], None] | None) -> None:
-    if threading.current_thread() is not threading.main_thread() and progress is None:
-        native.run()
-        return
-    failure: list[BaseException] = []
-    done = threading.Event()  # an interrupted Thread.join may take a living thread for dead
-
-    def work() -> None:
-        try:
-            native.run()
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            done.set()
-
-    worker = threading.Thread(target=work, name="riskwright-search")
-    worker.start()
     began = time.monotonic()
-    while not done.is_set():
-        try:
-            if not done.wait(_POLL_SECONDS) and progress is not None:
-                progress(_status(native.status(), time.monotonic() - began))
-        except KeyboardInterrupt:
-            native.stop()
-        except BaseException:
-            native.stop()
-            worker.join()
-            raise
-    worker.join()
-    if failure:
-        raise failure[0]
+
+    def watch() -> None:
+        assert progress is not None
+        progress(_status(native.status(), time.monotonic() - began))
+
+    run_in_background(native.run, native.stop, watch if progress else None)
+    return _result(native.result())
 
 
 def _status(status: dict[str, Any], elapsed: float) -> dict[str, Any]:
