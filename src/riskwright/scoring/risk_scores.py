@@ -614,8 +614,9 @@ def _pool_statement(result: SearchResult, best: float) -> str:
     n = len(result.pool)
     if result.pool_cutoff >= best:
         share = (result.pool_cutoff - best) / best if best > 0 else 0.0
+        which = "the only card" if n == 1 else f"all {n} cards"
         return (
-            f"complete: all {n} cards with an objective up to {result.pool_cutoff:.7f} "
+            f"complete: {which} with an objective up to {result.pool_cutoff:.7f} "
             f"({share:.3%} above the best)"
         )
-    return f"not known to be complete: {n} cards that the search met"
+    return f"not known to be complete: {n} card{'s' * (n != 1)} that the search met"
