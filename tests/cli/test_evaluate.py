@@ -29,6 +29,28 @@ def test_figures_are_those_of_the_library(
     assert set(found["by_group"]) == {"sex = female", "sex = male"}
 
 
+def test_columns_that_the_card_does_not_read_are_not_looked_at(
+    score: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    odd = pl.read_csv(table).with_columns(
+        far=pl.lit("inf"), mixed=pl.Series([*["1.5"] * 399, "low"]), noise=pl.lit(0)
+    )
+    odd.write_csv(tmp_path / "odd.csv")
+    for path in (table, tmp_path / "odd.csv"):
+        assert main(["evaluate", str(score), str(path), "--target", "ill", "--json"]) == 0
+    one, _, other = capsys.readouterr().out.partition("}\n{")
+    assert json.loads(one + "}") == json.loads("{" + other)
+
+
+def test_rows_that_are_all_alike_are_evaluated(
+    score: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    alike = pl.read_csv(table).with_columns(age=pl.lit(50), smoker=pl.lit(1), sex=pl.lit("male"))
+    alike.write_csv(tmp_path / "alike.csv")
+    assert main(["evaluate", str(score), str(tmp_path / "alike.csv"), "--target", "ill"]) == 0
+    assert "auroc" in capsys.readouterr().out
+
+
 def test_the_table_of_figures_is_printed(
     score: Path, table: Path, capsys: pytest.CaptureFixture[str]
 ):

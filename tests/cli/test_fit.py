@@ -125,9 +125,18 @@ def test_a_folder_that_cannot_be_made_is_refused_after_nothing_was_written(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     (tmp_path / "file").write_text("in the way")
-    out = tmp_path / "file" / "card"
-    assert main(["fit", str(table), "--target", "ill", "--cv", "0", "--out", str(out)]) == 2
-    assert "cannot make this folder" in capsys.readouterr().err
+    for out in (tmp_path / "file" / "card", tmp_path / "file"):
+        assert main(["fit", str(table), "--target", "ill", "--cv", "0", "--out", str(out)]) == 2
+        message = capsys.readouterr().err
+        assert "cannot make this folder" in message
+        assert "rows" not in message  # nothing was read, let alone learned
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_folder_with_spaces_and_marks_is_made_with_its_parents(table: Path, tmp_path: Path):
+    out = tmp_path / "an out folder" / "Überblick & co"
+    assert main(["fit", str(table), "--target", "ill", "--cv", "0", "--out", str(out)]) == 0
+    assert len(list(out.iterdir())) == 5
 
 
 def test_one_file_that_cannot_be_written_leaves_all_files_as_they_were(

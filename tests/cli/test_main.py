@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +77,43 @@ def test_help_loads_no_heavy_library_and_is_quick():
         assert run.returncode == 0
         assert run.stderr == "[]\n"
     assert min(seconds) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["fit", "absent.csv", "--target", "y"], "RW2006"),
+        (["score", "absent.json", "table.csv"], "RW4000"),
+        (["evaluate", "absent.json", "table.csv", "--target", "y"], "RW4000"),
+        (["card", "absent.json"], "RW4000"),
+        (["fit"], "RW1000"),
+        (["fit", "table.csv", "--max-terms", "many"], "RW1000"),
+    ],
+)
+def test_an_error_is_json_where_json_was_asked_for(
+    arguments: list[str], code: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main([*arguments, "--json"]) == 2
+    out, err = capsys.readouterr()
+    error = json.loads(out)["error"]
+    assert set(error) == {"code", "message"}
+    assert error["code"] == code
+    assert " ".join(error["message"].split()) in " ".join(err.split())
+    assert main(arguments) == 2
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_an_error_without_a_traceback(score: Path):
+    run = subprocess.run(
+        f"{sys.executable} -m riskwright.cli card {score} > /dev/full",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2
+    assert run.stderr.startswith("riskwright: standard output: cannot write")
+    assert "Traceback" not in run.stderr
 
 
 def test_exit_codes_reach_the_shell():

@@ -1,5 +1,6 @@
 """Saved files: whole or not at all, and refused with a reason when they cannot be trusted."""
 
+import errno
 import json
 import math
 import os
@@ -194,3 +195,20 @@ def test_content_hash_ignores_the_order_of_keys_only():
     assert content_hash({"a": 1, "b": [1, 2]}) == content_hash({"b": [1, 2], "a": 1})
     assert content_hash([1, 2]) != content_hash([2, 1])
     assert content_hash({"a": 1}) != content_hash({"a": "1"})
+
+
+def test_a_disk_that_is_full_is_an_error_that_leaves_the_earlier_file(tmp_path, monkeypatch):
+    path = tmp_path / "card.json"
+    path.write_text("earlier")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(artifacts.os, "fsync", full)
+    with (
+        pytest.raises(UsageError, match="cannot write here; got No space left"),
+        atomic_write(path) as file,
+    ):
+        file.write(b"new")
+    assert path.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [path]

@@ -186,6 +186,28 @@ def test_rounding_never_gives_back_more_than_a_quarter():
         assert kept >= (1 - MOST_GIVEN_BACK) * saved - 1e-9
 
 
+@pytest.mark.parametrize(
+    ("scale", "decimals"), [(1.0, 2), (0.01, 4), (1000.0, -1)], ids=["ones", "shares", "thousands"]
+)
+def test_small_noisy_tables_get_no_finer_numbers_than_people_use(scale, decimals):
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        values = rng.normal(12 * scale, 3 * scale, 200)
+        y = (rng.random(200) < 1 / (1 + np.exp(-(values / scale - 12)))).astype(float)
+        for cut in cuts_of(values, y):
+            assert cut == round(cut, decimals), number_text(cut)
+            assert cut * 20 / scale == pytest.approx(round(cut * 20 / scale)), number_text(cut)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1.0, 1e300, 1.7e308])
+def test_numbers_of_any_size_are_cut(scale):
+    rng = np.random.default_rng(0)
+    values = rng.uniform(-1, 1, 200) * scale
+    cuts = cuts_of(values, (values > 0).astype(float))
+    assert len(cuts) == 1
+    assert (values >= cuts[0]).mean() == pytest.approx((values > 0).mean(), abs=0.02)
+
+
 def test_a_constant_has_no_cut():
     assert cuts_of(np.full(50, 3.0), np.tile([0.0, 1.0], 25)) == []
     assert quantile_cuts(np.full(50, 3.0), None, max_cuts=3, round_cuts=True) == []
@@ -251,6 +273,8 @@ def test_roundest_stays_in_its_interval(low, width, place):
         (0.0, 0.0431, 0.0431, 0.04),
         (1340.0, 1612.0, 1516.0, 1500.0),
         (99.0, 100.0, 100.0, 100.0),
+        (26.6, 26.7, 26.7, 26.7),
+        (7.26, 7.27, 7.27, 7.27),
     ],
 )
 def test_roundest_numbers_are_those_people_pick(low, high, target, round_number):

@@ -2,10 +2,12 @@
 
 import json
 
+import msgspec
 import pytest
 
 from riskwright.core import ParameterError
 from riskwright.evidence import Schema, load_schema
+from riskwright.evidence.schema import ColumnSchema
 
 YAML = """
 target: readmitted
@@ -77,14 +79,18 @@ def test_nothing_stated_is_an_empty_schema(tmp_path):
     [
         ("columns: {age: {tpye: numeric}}", ["columns.age", "'tpye'", "Did you mean 'type'"]),
         ("traget: y", ["'traget'", "Did you mean 'target'"]),
-        ("columns: {age: {type: number}}", ["columns.age.type", "number"]),
-        ("columns: {age: {minimum: low}}", ["columns.age.minimum", "float"]),
+        ("columns: {age: {type: number}}", ["columns.age.type", "numeric, binary or categorical"]),
+        ("columns: {age: {minimum: low}}", ["columns.age.minimum", "a number", "'low'"]),
         ("columns: {age: {minimum: 5, maximum: 1}}", ["columns.age", "minimum is above maximum"]),
         ("columns: {age: {cuts: [5, 5]}}", ["columns.age", "increasing"]),
         ("columns: {age: {type: binary, levels: [a]}}", ["columns.age", "two levels"]),
         ("columns: {age: {levels: [a, a]}}", ["columns.age", "twice"]),
         ("columns: {age: {type: numeric, levels: [a, b]}}", ["columns.age", "no levels"]),
         ("columns: {age: {type: categorical, cuts: [1]}}", ["columns.age", "no cuts"]),
+        ("columns: {age: {minimum: .nan}}", ["columns.age", "finite"]),
+        ("columns: {age: {cuts: [1, .inf]}}", ["columns.age", "finite"]),
+        ("columns: {sex: {levels: []}}", ["columns.sex", "no levels"]),
+        ("columns: {age: {direction: sideways}}", ["columns.age.direction", "up or down"]),
         ("columns: [age]", ["columns", "mapping", "list"]),
         ("columns: {age: 3}", ["columns.age", "int"]),
         ("- target", ["list"]),
@@ -104,6 +110,20 @@ def test_a_wrong_schema_is_refused_by_file_and_key(tmp_path, text, words):
     assert caught.value.code == "RW1001"
     for word in words:
         assert word in message
+
+
+def test_every_key_of_a_schema_says_what_it_takes():
+    for kind in (ColumnSchema, Schema):
+        for name in {field.name for field in msgspec.structs.fields(kind)} - {"columns"}:
+            stated = {name: object()}
+            body = {"columns": {"age": stated}} if kind is ColumnSchema else stated
+            with pytest.raises(ParameterError, match="wrong kind of value; expected"):
+                load_schema(body)
+
+
+def test_numbers_may_stand_for_the_texts_of_a_column():
+    schema = load_schema({"columns": {"age": {"label": 5, "unit": 1}}})
+    assert (schema.columns["age"].label, schema.columns["age"].unit) == ("5", "1")
 
 
 def test_json_with_a_key_twice_is_refused(tmp_path):

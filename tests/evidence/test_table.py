@@ -1,6 +1,7 @@
 """read_table: types inferred and stated, roles, containers, and an error for each bad input."""
 
 import dataclasses
+import datetime
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.feather
 import pytest
+import yaml
 
 from riskwright.core import (
     ColumnError,
@@ -185,6 +187,101 @@ def test_columns_that_no_score_can_use_are_set_aside_with_a_reason():
     assert "patient_id" in kept.X.columns
 
 
+@pytest.mark.parametrize(
+    "moments",
+    [
+        [f"{1 + i % 28:02d}.{1 + i % 12:02d}.2020" for i in range(N)],
+        [f"{1 + i % 12}/{1 + i % 28}/{40 + i % 50}" for i in range(N)],
+        [f"2020/{1 + i % 12}/{1 + i % 28} 10:15" for i in range(N)],
+        [f"{1 + i % 28}-Mar-2020" for i in range(N)],
+        [f"March {1 + i % 28}, 2020" for i in range(N)],
+        [f"2020-{1 + i % 12:02d}" for i in range(N)],
+        [f"{i % 24}:{i % 60:02d}" for i in range(N)],
+        ["NA", "?", *[f"2020-01-{1 + i % 28:02d}T10:00:00Z" for i in range(N - 2)]],
+        [20200101 + 100 * (i % 12) + i % 28 for i in range(N)],
+        pl.Series(range(N)).cast(pl.Duration),
+        pl.Series([datetime.date(2020, 1, 1 + i % 28) for i in range(N)], dtype=pl.Object),
+        pd.period_range("2020", periods=N),
+    ],
+)
+def test_dates_and_times_in_any_writing_are_set_aside(moments):
+    table = frame().to_pandas()
+    table["x"] = moments.to_list() if isinstance(moments, pl.Series) else moments
+    assert list(read_table(table, target="y").set_aside) == ["x"]
+    assert read_table(table, target="y").set_aside["x"].startswith("a date or time")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1/2", "3/4", "5/6"] * 20,
+        ["may", "jun", "july"] * 20,
+        ["10.1", "10.2", "11.3"] * 20,
+        [20201301 + i % 7 for i in range(N)],
+        [1990 + i % 20 for i in range(N)],
+        ["36 months", "60 months", "12 months"] * 20,
+        ["12A", "14B", "15C", "16D"] * 15,
+    ],
+)
+def test_what_only_resembles_a_date_or_a_dressed_number_stays_a_feature(values):
+    assert read_table(frame(x=values), target="y").set_aside == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("MRN", [10**6 + 37 * i for i in range(N)], "a key"),
+        ("person_id", [i // 2 for i in range(N)], "a key"),
+        ("subjectID", [float(i // 2) if i else None for i in range(N)], "a key"),
+        ("transaction_id", [10**17 + i for i in range(N)], "a key"),
+        ("x", [f"person {i // 2 if i < 40 else i}" for i in range(N)], "most values differ"),
+        ("x", [[1, 2]] * N, "neither numbers nor text"),
+        ("x", [{"a": 1}] * N, "neither numbers nor text"),
+        ("x", [b"a", b"b"] * (N // 2), "neither numbers nor text"),
+    ],
+)
+def test_keys_names_and_nested_values_are_set_aside(name, values, reason):
+    assert reason in read_table(frame(**{name: values}), target="y").set_aside[name]
+
+
+def test_codes_with_few_levels_stay_features_whatever_their_name():
+    table = read_table(frame(admission_type_id=[1 + i % 8 for i in range(N)]), target="y")
+    assert table.set_aside == {}
+
+
+def test_free_text_whose_phrases_come_back_is_set_aside():
+    words = [f"{a} {b}" for a in range(20) for b in range(20)]
+    texts = [words[(7 * i) % 400] for i in range(1200)]
+    table = pl.DataFrame({"x": texts, "age": [i % 50 for i in range(1200)], "y": [0, 1] * 600})
+    assert "free text" in read_table(table, target="y").set_aside["x"]
+
+
+def test_columns_that_cannot_be_read_can_be_ignored():
+    table = frame().to_pandas()
+    table["x"] = [[1]] * N
+    assert "x" not in read_table(table, target="y", ignore=["x"]).set_aside
+
+
+def test_intervals_of_pandas_are_levels():
+    table = frame().to_pandas()
+    table["x"] = pd.cut(table["age"], [0, 40, 100])
+    assert read_table(table, target="y").features[-1].levels == ("(0, 40]", "(40, 100]")
+
+
+def test_levels_that_differ_only_by_case_or_spaces_are_pointed_out():
+    table = read_table(frame(ward=["east", "East ", "west"] * 20), target="y")
+    assert "differ by case or spaces alone: 1" in table.describe()
+
+
+def test_the_example_of_a_schema_can_be_used():
+    table = read_table(frame().rename({"age": 'age: "now"'}), target="y")
+    line = next(t for t in table.describe().splitlines() if "unit: …" in t).replace("…", "1")
+    stated = {"columns": yaml.safe_load(line)}
+    stated["columns"]['age: "now"'].update(minimum=0, maximum=120)
+    again = read_table(frame().rename({"age": 'age: "now"'}), target="y", schema=stated)
+    assert again.features[0].unit == "1"
+
+
 def test_a_huge_category_is_set_aside_or_refused_where_it_is_all_there_is():
     n = 4000
     levels = [f"level {i // 2}" for i in range(n)]
@@ -199,6 +296,10 @@ def test_a_huge_category_is_set_aside_or_refused_where_it_is_all_there_is():
 @pytest.mark.parametrize(
     ("labels", "positive", "label"),
     [
+        ([0.0, 1.0], "1.0", "1"),
+        (["no", "yes"], "1", "yes"),
+        ([False, True], "1", "true"),
+        ([0, 1], "yes", "1"),
         ([0, 1], None, "1"),
         ([-1, 1], None, "1"),
         (["No", "YES"], None, "YES"),
@@ -224,6 +325,7 @@ def test_an_unclear_positive_label_is_asked_for(labels):
 
 def test_a_wrong_positive_label_is_refused():
     raised(TargetError, "no label 'dead'", "'0', '1'", positive="dead")
+    raised(TargetError, "no label 'yes'", "'1', '2'", source=frame(y=[1, 2] * 30), positive="yes")
 
 
 def test_a_missing_outcome_is_refused_with_its_rows():
@@ -240,6 +342,8 @@ def test_other_outcomes_that_are_not_binary_are_refused():
     raised(TargetError, "only one label", "'0' in all 60 rows", source=frame(y=[0] * N))
     raised(TargetError, "not binary", "3 different values: '0', '1', '2'", source=frame(y=THREE))
     raised(TargetError, "60 different values", "…", source=frame(y=[i / 7 for i in range(N)]))
+    endless = frame(y=[0.0, float("inf")] * (N // 2))
+    raised(ValueRangeError, "column 'y'", "infinite", source=endless)
     dates = frame(y=pl.Series(range(N)).cast(pl.Date))
     raised(ColumnError, "neither numbers nor text", source=dates)
 
@@ -275,9 +379,23 @@ def test_a_column_has_one_role():
         (["12", "x1"] + [str(i) for i in range(58)], ColumnError, ["mixed", "'x1' in row 2"]),
         (["1,5", "2"] + [str(i) for i in range(58)], ColumnError, ["comma", "'1,5'", "1.5"]),
         ([f"{i},5" for i in range(60)], ColumnError, ["comma", "'0,5' in rows 1, 2"]),
-        ([[1], [2]] * 30, ColumnError, ["neither numbers nor text", "List"]),
+        ([f"${i},200" for i in range(60)], ColumnError, ["sign or unit", "'$0,200' in rows 1, 2"]),
+        ([f"{i / 4}%" for i in range(60)], ColumnError, ["sign or unit", "'0.0%'", "12.5"]),
+        ([f"{i} kg" for i in range(60)], ColumnError, ["sign or unit", "'0 kg'"]),
+        (np.arange(60, dtype=np.uint64) + 2**63, ValueRangeError, ["too large", "rows 1, 2"]),
     ],
-    ids=["inf", "gigantic", "gigantic text", "mixed", "decimal comma", "only commas", "lists"],
+    ids=[
+        "inf",
+        "gigantic",
+        "gigantic text",
+        "mixed",
+        "decimal comma",
+        "only commas",
+        "currency",
+        "percent",
+        "unit",
+        "unsigned",
+    ],
 )
 def test_bad_values_are_refused_with_column_and_rows(column, error, words):
     raised(error, "column 'x'", *words, source=frame(x=column))
@@ -286,7 +404,8 @@ def test_bad_values_are_refused_with_column_and_rows(column, error, words):
 def test_python_objects_that_are_no_values_are_refused():
     bad = frame().to_pandas()
     bad["x"] = [{"a": 1}] * N
-    raised(ColumnError, "column 'x'", "dict in row 1", source=bad)
+    stated = {"columns": {"x": {"type": "numeric"}}}
+    raised(ColumnError, "column 'x'", "dict in row 1", source=bad, schema=stated)
     mixed = frame().to_pandas()
     mixed["x"] = [f"w{i}" if i == 7 else i for i in range(N)]
     raised(ColumnError, "numbers and text mixed", "'w7' in row 8", source=mixed)
@@ -339,6 +458,19 @@ def test_errors_never_show_a_whole_row():
 )
 def test_bad_weights_are_refused(weights, words):
     raised(ValueRangeError, "'w'", *words, source=frame(w=weights), weight="w")
+
+
+def test_weights_whose_squares_overflow_are_refused():
+    weights = [1e300] + [1.0] * (N - 1)
+    raised(ValueRangeError, "'w'", "too large", "row 1", source=frame(w=weights), weight="w")
+
+
+def test_text_among_weights_is_refused_as_what_it_is():
+    weights = ["heavy", *["1"] * (N - 1)]
+    message = raised(
+        ColumnError, "(weight)", "not numbers", "row 1", source=frame(w=weights), weight="w"
+    )
+    assert "categorical" not in message
 
 
 def test_weights_and_groups_are_no_features():
@@ -446,6 +578,13 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
 def test_objects_that_are_no_tables_are_refused():
     raised(ParameterError, "not a table", "dict", source={"a": [1]})
     raised(ParameterError, "2D", source=np.arange(3.0))
+    raised(ColumnError, "without a name", source=frame().rename({"age": ""}))
+    days = pa.array([(1, 2, 3)] * N, pa.month_day_nano_interval())
+    raised(ColumnError, "cannot be read", source=frame().to_arrow().append_column("x", days))
+
+
+def test_a_series_of_pandas_is_a_table_of_one_column():
+    assert read_table(frame().to_pandas()["age"]).X.columns == ["age"]
 
 
 def test_a_table_is_frozen_and_says_what_it_is():
@@ -493,3 +632,12 @@ def test_real_tables_are_read_without_a_word(file, target, shape):
     assert table.X.shape == shape
     assert table.set_aside == {}
     assert issubclass(TargetError, DataError)
+
+
+@pytest.mark.parametrize(("name", "kept"), [("Barthel index", True), ("visit_id", False)])
+def test_a_name_that_may_count_or_measure_is_a_key_only_if_every_value_differs(name, kept):
+    values = [(7 * i) % 41 for i in range(80)]
+    table = read_table(
+        pl.DataFrame({name: values, "x": [0, 1] * 40, "y": [0, 0, 1, 1] * 20}), target="y"
+    )
+    assert (name in [f.name for f in table.features]) is kept

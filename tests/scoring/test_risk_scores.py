@@ -772,3 +772,11 @@ def test_given_data_stay_as_they_were():
     small(cv=2).fit(frame, y, sample_weight=np.ones(len(y)))
     pd.testing.assert_frame_equal(frame, FRAME)
     assert np.array_equal(y, Y)
+
+
+@pytest.mark.parametrize(
+    "rules", [{"signs": {"age": "+"}}, {"at_most": [{"count": 1, "of": ["age"], "what": 2}]}]
+)
+def test_unknown_word_in_constraints_is_refused(rules):
+    with pytest.raises(ParameterError, match="unknown field `(signs|what)`"):
+        small(constraints=rules).fit(FRAME, Y)

@@ -49,18 +49,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = _app()(
-            sys.argv[1:] if arguments is None else list(arguments),
-            exit_on_error=False,
-            result_action="return_value",
-        )
-    except CycloptsError:
-        return 2
+        code = _app()(words, exit_on_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _failed(words, 2, "RW1000", str(error))
     except KeyboardInterrupt:
         print("riskwright: interrupted", file=sys.stderr)
-        return 130
+        return _failed(words, 130, "interrupted", "interrupted without a result")
     return code if isinstance(code, int) else 0
+
+
+def _failed(words: Sequence[str], code: int, name: str, message: str) -> int:
+    """The exit code, after the error as JSON where JSON was asked for."""
+    if "--json" in words:
+        from .running import show_error
+
+        show_error(name, message)
+    return code
 
 
 def _app() -> App:

@@ -9,8 +9,8 @@ import polars as pl
 from cyclopts import Parameter
 
 from riskwright.core import ScoreCard, UsageError
-from riskwright.evidence import read_table
 from riskwright.evidence.readers import open_table
+from riskwright.evidence.table import read_roles
 from riskwright.metrics import evaluate as measured
 from riskwright.scoring.deployment import score_frame
 
@@ -61,7 +61,7 @@ def evaluate(
     card = read_card(score)
     if card.score_class == "scoring_system":
         raise UsageError("this card says yes or no; only risks can be evaluated", where=str(score))
-    table = read_table(
+    table = read_roles(
         data,
         target=target,
         positive=card.positive_label if positive is None else positive,

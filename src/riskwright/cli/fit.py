@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json as json_text
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -115,6 +116,8 @@ def fit(
     json
         Print the card as JSON.
     """
+    if out is not None:
+        _check_folder(out)
     rules = None if constraints is None else _read_constraints(constraints)
     table = rw.read_table(
         data,
@@ -155,6 +158,17 @@ def fit(
         show(str(render(model.card_, "text")))
     for path in written:
         say(f"Written: {path}")
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse, before the search, a folder that cannot be made or written."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(
+            "cannot make this folder or write in it",
+            where=str(folder),
+            got=f"{nearest} is {'read-only' if nearest.is_dir() else 'a file'}",
+        )
 
 
 def _read_constraints(path: Path) -> dict[str, Any]:

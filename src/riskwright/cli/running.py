@@ -21,7 +21,7 @@ from riskwright.core import (
 )
 from riskwright.core.score_card import decode
 
-__all__ = ["parsed_json", "read_card", "say", "show", "show_json", "verb", "write"]
+__all__ = ["parsed_json", "read_card", "say", "show", "show_error", "show_json", "verb", "write"]
 
 Parameters = ParamSpec("Parameters")
 
@@ -36,9 +36,15 @@ def verb(command: Callable[Parameters, None]) -> Callable[Parameters, int]:
             sys.stdout.flush()
         except RiskwrightError as error:
             say(f"riskwright: {error}")
+            if kwargs.get("json"):
+                show_error(error.code, str(error))
             return 2
-        except BrokenPipeError:
+        except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                where = error.filename or "standard output"
+                say(f"riskwright: {where}: cannot read or write; got {error.strerror}.")
+                return 2
         return 0
 
     return run
@@ -56,6 +62,11 @@ def show(text: str) -> None:
 
 def show_json(value: Any) -> None:
     show(json.dumps(json_values(value), indent=1, ensure_ascii=False))
+
+
+def show_error(code: str, message: str) -> None:
+    """What stands in the place of a result that was asked for as JSON."""
+    show_json({"error": {"code": code, "message": message}})
 
 
 def parsed_json(text: str, option: str) -> dict[str, Any]:

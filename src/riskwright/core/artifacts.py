@@ -36,7 +36,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file beside `path` and rename it over `path` when the block ends without an error.
 
     Whatever stood at `path` stays untouched until then, and for good if the block raises.
-    Raises `UsageError` where the folder does not exist or cannot be written.
+    Raises `UsageError` where the folder does not exist or cannot be written, or the disk is full.
     """
     target = Path(os.path.realpath(path))
     name = target.parent / f".{secrets.token_hex(8)}.tmp"
@@ -45,22 +45,28 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise UsageError(
-            "cannot write here",
-            where=str(target),
-            got=error.strerror or str(error),
-            hint="Name a folder that exists and that you may write to",
-        ) from None
+        raise _cannot_write(target, error) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
+        if isinstance(error, OSError):
+            raise _cannot_write(target, error) from None
         raise
+
+
+def _cannot_write(target: Path, error: OSError) -> UsageError:
+    return UsageError(
+        "cannot write here",
+        where=str(target),
+        got=error.strerror or str(error),
+        hint="Name a folder that exists and that you may write to, with room on its disk",
+    )
 
 
 def json_values(value: Any) -> Any:

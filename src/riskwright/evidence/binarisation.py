@@ -72,8 +72,9 @@ class Binarizer:
         Missing values get an item of their own where they occur, or raise `MissingValueError`.
     round_cuts : bool, default=True
         Move cut points to readable numbers: by outcome within 2 % of the loss that the cuts save
-        (or half a nat a cut, if that is more but not over a quarter), by quantile within 10 % of
-        a part.
+        (or half a nat a cut, if that is more but not over a quarter; up to a quarter where the
+        number would be finer than a hundredth of the inner 90 % of the column), by quantile within
+        10 % of a part.
 
     Attributes
     ----------

@@ -29,8 +29,10 @@ __all__ = [
     "levels_of",
     "narrow",
     "nearest",
+    "object_series",
     "python_series",
     "quoted",
+    "refuse_infinite",
     "yes_level",
 ]
 
@@ -40,6 +42,11 @@ MISSING_NUMBER = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "<na>", "
 MISSING_TEXT = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?", "<NA>")
 YES = ("1", "true", "yes", "y", "t", "positive", "pos", "present", "case", "event")
 _COMMA_NUMBER = r"^[+-]?\d{1,3}(\.\d{3})*,\d+$|^[+-]?\d+,\d+$"
+_DRESSED_NUMBER = (
+    r"^[<>≤≥~]?\s?[$€£¥₹]?\s?[+\-−]?\d+(?:[ ,.'’\u00a0\u202f]\d{3})*(?:[.,]\d+)?"
+    r"\s?(?:[%‰°$€£¥₹]|\p{L}[\p{L}/²³]{0,7})?$"
+)
+_DRESS_ONLY = r"[^%‰°$€£¥₹\p{L}]"
 _INTEGERS = (
     (pl.UInt8, 0, 2**8 - 1),
     (pl.Int8, -(2**7), 2**7 - 1),
@@ -83,10 +90,10 @@ def quoted(text: object, width: int = 40) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """A hint naming the known names closest to `name`."""
     names = list(known)
-    folded = {candidate.casefold(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.6)
+    folded = {candidate.strip().casefold(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.strip().casefold(), list(folded), n=3, cutoff=0.6)
     if close:
-        return "Did you mean " + " or ".join(quoted(folded[c]) for c in close)
+        return "Did you mean " + " or ".join(quoted(folded[c]) for c in close) + "?"
     shown = ", ".join(quoted(n) for n in names[:8]) + (", …" if len(names) > 8 else "")
     return f"Known names: {shown}" if names else None
 
@@ -138,7 +145,7 @@ def canonical(
         )
     if dtype.is_float():
         series = series.cast(pl.Float64).fill_nan(None)
-        _refuse_infinite(series, origin)
+        refuse_infinite(series, origin)
     return _level_series(series) if as_text else narrow(series, origin)
 
 
@@ -161,7 +168,8 @@ def narrow(values: pl.Series, origin: Origin) -> pl.Series:
 
 
 def _refuse_gigantic(values: pl.Series, origin: Origin) -> None:
-    wrong = (values > EXACT_INTEGERS) | (values < -EXACT_INTEGERS)
+    exact = values.cast(pl.Int128) if values.dtype.is_integer() else values
+    wrong = exact.abs() > EXACT_INTEGERS
     raise ValueRangeError(
         "integers too large to be held exactly",
         where=origin.column(values.name),
@@ -172,7 +180,8 @@ def _refuse_gigantic(values: pl.Series, origin: Origin) -> None:
     )
 
 
-def _refuse_infinite(values: pl.Series, origin: Origin) -> None:
+def refuse_infinite(values: pl.Series, origin: Origin) -> None:
+    """Refuse infinite numbers."""
     wrong = values.is_infinite().fill_null(False)
     if wrong.any():
         raise ValueRangeError(
@@ -191,9 +200,9 @@ def _from_objects(series: pl.Series, origin: Origin) -> pl.Series:
 def python_series(name: str, values: Sequence[Any], origin: Origin) -> pl.Series:
     """A column from Python objects: all booleans, all numbers, or text (numbers among it as text).
 
-    None, NaN and other objects that differ from themselves are missing.
+    None, NaN and other objects that differ from themselves are missing; pandas' intervals are text.
     """
-    cells = [None if _is_missing(value) else value for value in values]
+    cells = [None if _is_missing(value) else _plain(value) for value in values]
     kinds = {_kind(value) for value in cells if value is not None}
     if "other" in kinds:
         row = next(i for i, v in enumerate(cells) if v is not None and _kind(v) == "other")
@@ -218,6 +227,19 @@ def python_series(name: str, values: Sequence[Any], origin: Origin) -> pl.Series
         )
     texts = [v if v is None or isinstance(v, str) else level_text(v) for v in cells]
     return pl.Series(name, texts, dtype=pl.String)
+
+
+def object_series(name: str, values: Sequence[Any], origin: Origin) -> pl.Series:
+    """As `python_series`, but values that are neither numbers nor text stay what they are."""
+    try:
+        return python_series(name, values, origin)
+    except ColumnError:
+        cells = [None if _is_missing(value) else value for value in values]
+        return pl.Series(name, cells, dtype=pl.Object)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if type(value).__name__ == "Interval" else value
 
 
 def _is_missing(value: Any) -> bool:
@@ -261,6 +283,7 @@ def _from_text(
             return truth.zip_with(known, pl.Series([None], dtype=pl.UInt8)).alias(series.name)
         if as_number or _looks_mixed(stripped, known, numeric):
             _refuse_mixed(stripped, known & ~numeric, origin)
+        _refuse_dressed(stripped, known, origin)
     kept = tuple(levels or ())
     missing = stripped.is_in([text for text in MISSING_TEXT if text not in kept])
     if not missing.any():
@@ -269,7 +292,7 @@ def _from_text(
 
 
 def _numbers_from_text(texts: pl.Series, values: pl.Series, origin: Origin) -> pl.Series:
-    _refuse_infinite(values, origin)
+    refuse_infinite(values, origin)
     huge = (values.abs() > EXACT_INTEGERS).fill_null(False)
     if huge.any() and texts.filter(values.is_not_null()).str.contains(r"^[+-]?\d+$").all():
         _refuse_gigantic(values, origin)
@@ -287,9 +310,14 @@ def _looks_mixed(texts: pl.Series, known: pl.Series, numeric: pl.Series) -> bool
         return True
     if int(numeric.sum()) < n_known / 2:
         return False
-    few = texts.filter(known).n_unique() <= min(20, n_known // 5)
+    few = _are_few(texts.filter(known).n_unique(), n_known)
     counts = odd.value_counts(name="times")["times"]
     return not (few and (counts >= n_known / 100).all())
+
+
+def _are_few(count: int, n_known: int) -> bool:
+    """Whether so many different values may be levels."""
+    return count <= min(20, n_known // 5)
 
 
 def _refuse_mixed(texts: pl.Series, wrong: pl.Series, origin: Origin) -> None:
@@ -310,6 +338,27 @@ def _refuse_mixed(texts: pl.Series, wrong: pl.Series, origin: Origin) -> None:
         got=f"{quoted(odd[0], 20)} in {origin.rows(wrong)}",
         hint="Correct the cells, empty them to mean missing, or declare the column categorical in "
         "the schema",
+    )
+
+
+def _refuse_dressed(texts: pl.Series, known: pl.Series, origin: Origin) -> None:
+    """Refuse numbers with signs or units, in more kinds than could be levels ("36 months")."""
+    numbers = texts.filter(known)
+    if not numbers.head(1000).str.contains(_DRESSED_NUMBER).all():
+        return
+    distinct = numbers.unique()
+    alike = distinct.str.replace_all(_DRESS_ONLY, "").n_unique() <= 3
+    if _are_few(len(distinct), len(numbers)) or not alike:
+        return
+    if not distinct.str.contains(_DRESSED_NUMBER).all():
+        return
+    raise ColumnError(
+        "numbers written with a sign or unit",
+        where=origin.column(texts.name),
+        expected="plain numbers",
+        got=f"{quoted(numbers[0], 20)} in {origin.rows(known)}",
+        hint="Write $1,200 as 1200 and 12.5% as 12.5, leave the column out with ignore, or declare "
+        "it categorical in the schema",
     )
 
 
@@ -410,7 +459,7 @@ def conform(series: pl.Series, feature: Feature, origin: Origin) -> pl.Series:
         values = series
     elif series.dtype in (pl.Float64, pl.Float32):
         values = series.cast(pl.Float64).fill_nan(None)
-        _refuse_infinite(values, origin)
+        refuse_infinite(values, origin)
     else:
         values = canonical(series, origin, as_number=True)
     if feature.missing == "refused" and values.null_count():

@@ -11,7 +11,7 @@ import polars as pl
 
 from riskwright.core import ColumnError, ParameterError
 
-from .columns import Origin, python_series, quoted
+from .columns import Origin, object_series, quoted
 
 __all__ = ["check_names", "to_frame"]
 
@@ -35,12 +35,21 @@ def to_frame(X: Any, origin: Origin, names: Iterable[str] | None = None) -> pl.D
         return X
     if isinstance(X, pl.LazyFrame):
         return X.collect()
-    if type(X).__module__.partition(".")[0] == "pandas" and hasattr(X, "iloc"):
+    if type(X).__module__.partition(".")[0] == "pandas" and hasattr(X, "columns"):
         return _from_pandas(X, origin)
     if hasattr(X, "__arrow_c_stream__"):
         schema = getattr(X, "schema", None)
         check_names(getattr(schema, "names", ()), origin)
-        frame = pl.from_arrow(X)
+        try:
+            frame = pl.from_arrow(X)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise ColumnError(
+                "a column type that cannot be read",
+                where=origin.name,
+                expected="numbers, text, booleans, dates",
+                got=str(error).partition("\n")[0][:100],
+                hint="Cast or drop the column",
+            ) from None
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
     if isinstance(X, (np.ndarray, list, tuple)):
         return _from_numpy(np.asarray(X), origin, names)
@@ -53,7 +62,15 @@ def to_frame(X: Any, origin: Origin, names: Iterable[str] | None = None) -> pl.D
 
 
 def check_names(names: Iterable[str], origin: Origin) -> None:
-    """Refuse names that occur twice."""
+    """Refuse names that occur twice, and the empty name."""
+    names = list(names)
+    if "" in names:
+        raise ColumnError(
+            "a column without a name",
+            where=origin.name,
+            expected="a name for every column",
+            got=f"nothing for column {names.index('') + 1}",
+        )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ColumnError(
@@ -94,7 +111,7 @@ def _array_column(name: str, values: np.ndarray, origin: Origin) -> pl.Series:
         return pl.Series(name, np.ascontiguousarray(values))
     if values.dtype.kind == "M":
         return pl.Series(name, values.astype("datetime64[us]"))
-    return python_series(name, values.tolist(), origin)
+    return object_series(name, values.tolist(), origin)
 
 
 def _from_pandas(X: Any, origin: Origin) -> pl.DataFrame:
@@ -118,4 +135,4 @@ def _pandas_column(name: str, column: Any, origin: Origin) -> pl.Series:
         return values.set(pl.Series(missing), None) if missing.any() else values
     if kind == "M":
         return pl.Series(name, column.dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
-    return python_series(name, column.to_numpy(dtype=object).tolist(), origin)
+    return object_series(name, column.to_numpy(dtype=object).tolist(), origin)

@@ -30,6 +30,8 @@ CHANCE_NATS = 0.5
 """Loss that rounding a cut may give back in any case, for it lies within the play of chance."""
 MOST_GIVEN_BACK = 0.25
 """Share of the loss reduction that rounding never exceeds."""
+STEPS_PER_SPREAD = 100
+"""Cut points lie on steps no finer than this many to the inner 90 % of a column, if they can."""
 QUANTILE_TOLERANCE = 0.1
 """Share of a quantile bin's rows that rounding one of its cut points may move."""
 MAX_PREBINS = 100
@@ -240,7 +242,8 @@ def outcome_cuts(
     A cut must save log(N) nats, half for where it lies and half for the new rate (N is the sum of
     weights, or the number of rows where that is larger). Rounding moves a cut only as far as it
     gives back at most `ROUND_TOLERANCE` of what a cut saves on average, or `CHANCE_NATS` if more,
-    and never over `MOST_GIVEN_BACK`.
+    and never over `MOST_GIVEN_BACK`. A cut that is still a finer number than people use for such a
+    column (see `_finest_step`) moves on to the next that is not, within `MOST_GIVEN_BACK`.
     """
     grid = build_grid(values, y, weight)
     if len(grid.starts) < 2:
@@ -301,6 +304,7 @@ def _round_outcome_cuts(
     saved = (whole - loss) / max(1, len(chosen))
     allowance = max(ROUND_TOLERANCE * saved, min(CHANCE_NATS * nat, MOST_GIVEN_BACK * saved))
     below = _Below(grid, values, y, weight)
+    inner = _inner_spread(grid)
     cuts: list[float] = []
     for t, start in enumerate(chosen, start=1):
         limit = loss + allowance
@@ -320,9 +324,49 @@ def _round_outcome_cuts(
             tried = layout.moved(t, *below(cut))
             if tried.loss(min_weight, monotone) <= limit:
                 break
+        found = tried.loss(min_weight, monotone)
+        for coarse in _beside(cut, inner):
+            moved = layout.moved(t, *below(coarse))
+            if moved.loss(min_weight, monotone) <= max(found, loss + MOST_GIVEN_BACK * saved):
+                cut, tried = coarse, moved
+                break
         layout, loss = tried, tried.loss(min_weight, monotone)
         cuts.append(cut)
     return cuts
+
+
+def _inner_spread(grid: Grid) -> float:
+    """Width of the inner 90 % of the weight, or of everything where that has no width."""
+    share = grid.weight[1:] / grid.weight[-1]
+    low, high = grid.starts[np.searchsorted(share, (0.05, 0.95))].tolist()
+    width = high - low or float(grid.starts[-1]) - float(grid.starts[0])
+    return min(max(width, 1e-300), 1e300)
+
+
+def _finest_step(cut: float, spread: float) -> Decimal:
+    """The finest step, 1, 2 or 5 times a power of ten, that people use near `cut`.
+
+    At most `spread / STEPS_PER_SPREAD`, and no coarser than the second digit of `cut`: a skewed
+    column is finer where it is small.
+
+    >>> _finest_step(9899.0, 12000.0), _finest_step(7.347, 0.3)
+    (Decimal('1E+2'), Decimal('0.002'))
+    """
+    widest = Decimal(spread) / STEPS_PER_SPREAD
+    unit = Decimal(1).scaleb(widest.adjusted())
+    step = max(digit * unit for digit in (1, 2, 5) if digit * unit <= widest)
+    first = Decimal(cut or spread).adjusted()
+    return max(min(step, Decimal(1).scaleb(first - 1)), Decimal(1).scaleb(first - 17))
+
+
+def _beside(cut: float, spread: float) -> list[float]:
+    """The two readable numbers around `cut`, the nearer first; none if it is one itself."""
+    exact, step = Decimal(repr(cut)), _finest_step(cut, spread)
+    coarser = step * 5 / 2  # 0.5 is no multiple of 0.2, but as readable
+    if exact % step == 0 or (step.as_tuple().digits == (2,) and exact % coarser == 0):
+        return []
+    below = (exact / step).to_integral_value("ROUND_FLOOR") * step
+    return sorted((float(below), float(below + step)), key=lambda number: abs(number - cut))
 
 
 class _Below:
@@ -395,16 +439,17 @@ def roundest(low: float, high: float, target: float) -> float:
 
 def _ever_finer(low: float, high: float, target: float) -> Iterator[float]:
     """Numbers in (low, high], the roundest first, each nearest to `target`; at last `target`."""
+    exact = [Decimal(repr(float(number))) for number in (low, high, target)]
     if low < 0 <= high:
         yield 0.0
     top = math.floor(math.log10(max(abs(high), abs(low)))) if low or high else 0
     for exponent in range(top, top - 18, -1):
         for digit in (5, 2, 1):
             step = Decimal(digit).scaleb(exponent)
-            least = int((Decimal(low) / step).to_integral_value("ROUND_FLOOR")) + 1
-            most = int((Decimal(high) / step).to_integral_value("ROUND_FLOOR"))
+            least = int((exact[0] / step).to_integral_value("ROUND_FLOOR")) + 1
+            most = int((exact[1] / step).to_integral_value("ROUND_FLOOR"))
             if least <= most:
-                wanted = int((Decimal(target) / step).to_integral_value())
+                wanted = int((exact[2] / step).to_integral_value())
                 value = float(min(max(wanted, least), most) * step)
                 if low < value <= high:
                     yield value

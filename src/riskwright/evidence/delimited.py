@@ -155,12 +155,13 @@ def _refuse_undecodable(data: bytes, path: Path) -> None:
 
 def _refuse_byte(data: bytes, offset: int, path: Path) -> None:
     line = data.count(b"\n", 0, offset) + 1
+    coding = "latin1" if data[offset] else "utf-16"
     raise UnreadableError(
         "bytes that are not UTF-8 text",
         where=str(path),
         expected="UTF-8, or UTF-16 with a byte order mark",
         got=f"byte {data[offset]:#04x} at offset {offset:,} (line {line:,})",
-        hint="Save the table as 'CSV UTF-8', or convert it: iconv -f latin1 -t utf-8",
+        hint=f"Save the table as 'CSV UTF-8', or convert it: iconv -f {coding} -t utf-8",
     )
 
 
@@ -193,7 +194,10 @@ def _header(data: bytes, delimiter: str, origin: Origin) -> list[str]:
         names = next(_records(data, delimiter))[1]
     except csv.Error as error:
         raise UnreadableError(
-            "the column names cannot be parsed", where=origin.name, got=str(error)
+            "the column names cannot be parsed",
+            where=origin.name,
+            expected="CSV, Parquet, Arrow or Feather",
+            got=str(error),
         ) from None
     named = [name for name in names if name.strip()]
     if named and all(_is_number(name) for name in names):
@@ -307,9 +311,11 @@ def _parse_carefully(data: bytes, delimiter: str, names: list[str], where: str) 
                 raise UnreadableError(
                     "a row of another length",
                     where=where,
-                    expected=f"{len(names)} fields, as many as there are column names",
-                    got=f"{len(record)} fields in data row {row:,} (line {line:,})",
-                    hint=f"Quote fields that contain {delimiter!r}, or name the delimiter if it is "
+                    expected=f"{_fields(len(names))}, as many as there are column names",
+                    got=f"{_fields(len(record))} in data row {row:,} (line {line:,})",
+                    hint="Let the file start with the line of column names, and nothing else"
+                    if row == 1
+                    else f"Quote fields that contain {delimiter!r}, or name the delimiter if it is "
                     f"not {delimiter!r}",
                 )
             for column, field in zip(columns, record, strict=True):
@@ -324,3 +330,7 @@ def _parse_carefully(data: bytes, delimiter: str, names: list[str], where: str) 
     return pl.DataFrame(
         [pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)]
     )
+
+
+def _fields(count: int) -> str:
+    return f"{count:,} field{'s' * (count != 1)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Hashable, Mapping
@@ -20,6 +21,18 @@ from .columns import nearest, quoted
 __all__ = ["ColumnSchema", "Schema", "load_schema"]
 
 MAX_BYTES = 2**20
+_COLUMN_TEXTS = ("levels", "label", "unit", "actionable_by")
+_EXPECTED = {
+    **dict.fromkeys(("label", "unit", "actionable_by", "population", "outcome"), "a text"),
+    **dict.fromkeys(("target", "positive", "weight"), "a text"),
+    **dict.fromkeys(("minimum", "maximum"), "a number"),
+    **dict.fromkeys(("groups", "ignore"), "a list of column names"),
+    "type": "numeric, binary or categorical",
+    "levels": "a list of texts",
+    "direction": "up or down",
+    "missing": "own_level or refuse",
+    "cuts": "a list of numbers in increasing order",
+}
 
 
 class ColumnSchema(Record, frozen=True, forbid_unknown_fields=True):
@@ -218,7 +231,7 @@ def _convert(body: Any, where: str) -> Schema:
             got=type(columns).__name__,
         )
     converted = {
-        str(name): _section(stated, ColumnSchema, f"{where}: columns.{name}", ("levels",))
+        str(name): _section(stated, ColumnSchema, f"{where}: columns.{name}", _COLUMN_TEXTS)
         for name, stated in columns.items()
     }
     for name, column in converted.items():
@@ -253,11 +266,12 @@ def _section(stated: Any, kind: Any, where: str, texts: tuple[str, ...]) -> Any:
     for key, value in values.items():
         try:
             msgspec.convert({key: value}, kind)
-        except msgspec.ValidationError as error:
+        except msgspec.ValidationError:
             raise ParameterError(
                 "wrong kind of value",
                 where=f"{where}.{key}" if kind is ColumnSchema else f"{where}: {key}",
-                got=str(error).partition(" - at ")[0],
+                expected=_EXPECTED[key],
+                got=quoted(value),
             ) from None
     return msgspec.convert(values, kind)
 
@@ -276,12 +290,16 @@ def _check_column(column: ColumnSchema, where: str) -> None:
     low, high = column.minimum, column.maximum
     cuts = column.cuts or ()
     problem = None
-    if low is not None and high is not None and low > high:
+    if not all(math.isfinite(number) for number in (low or 0, high or 0, *cuts)):
+        problem = "minimum, maximum and cuts are finite numbers"
+    elif low is not None and high is not None and low > high:
         problem = "minimum is above maximum"
     elif any(not a < b for a, b in pairwise(cuts)):
         problem = "cuts are not in increasing order"
     elif column.type == "binary" and column.levels is not None and len(column.levels) != 2:
         problem = f"a binary column has two levels, not {len(column.levels)}"
+    elif column.levels == ():
+        problem = "no levels"
     elif column.levels is not None and len(set(column.levels)) != len(column.levels):
         problem = "a level is given twice"
     elif column.type == "numeric" and column.levels is not None:

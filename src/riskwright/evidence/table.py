@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -24,27 +25,24 @@ from riskwright.core import (
 )
 
 from .columns import (
-    MAX_LEVELS,
     Origin,
     canonical,
     check_levels,
     check_range,
-    constant,
     infer_feature,
     level_text,
     nearest,
     quoted,
+    refuse_infinite,
     yes_level,
 )
 from .readers import RawTable, open_table
 from .schema import ColumnSchema, Schema, load_schema
+from .unfit import unfit, unfit_values
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "read_roles", "read_table"]
 
-_KEY_NAME = re.compile(r"(?:^|_|\s)(?:id|ids|key|uuid|guid|index|rownames?|nr)$|^column 1$", re.I)
-_KEY_CAMEL = re.compile(r"[a-z]I[dD]$|^Unnamed: 0$")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}.*)?")
-_FEWEST_KEYS = 20
+_LARGEST_WEIGHT = 1e100
 
 
 class ColumnReport(NamedTuple):
@@ -144,8 +142,9 @@ def read_table(
     -------
     Table
         Two-valued columns are binary, numbers (with texts such as NA, ? or nothing for missing)
-        numeric, other text categorical. Constant and all-missing columns, keys, dates and
-        categories of over 1,000 levels are set aside, and `describe` says so.
+        numeric, other text categorical. Constant and all-missing columns, keys, dates and times,
+        names and free text, nested values and categories of over 1,000 levels are set aside, and
+        `describe` says so.
 
     Raises
     ------
@@ -182,6 +181,27 @@ def read_table(
     raw = open_table(source, delimiter, texts)
     _check_roles(stated, raw)
     return _Reading(raw, stated).table()
+
+
+def read_roles(
+    source: Any,
+    *,
+    target: str,
+    positive: Any = None,
+    weight: str | None = None,
+    groups: Sequence[str] = (),
+    delimiter: str | None = None,
+) -> Table:
+    """As `read_table`, but a table without features: no other column is looked at."""
+    stated = Schema(
+        target=target,
+        positive=None if positive is None else _label_text(positive),
+        weight=weight,
+        groups=_names(groups, "groups"),
+    )
+    raw = open_table(source, delimiter, groups)
+    _check_roles(stated, raw)
+    return _Reading(raw, stated).table(features=False)
 
 
 def _label_text(positive: Any) -> str:
@@ -239,10 +259,12 @@ class _Reading:
         self.weight: np.ndarray | None = None
         self.positive = ""
 
-    def table(self) -> Table:
+    def table(self, *, features: bool = True) -> Table:
         schema = self.schema
-        ignored = set(schema.ignore)
-        wanted = [name for name in self.raw.names if name not in ignored]
+        wanted = [name for name in self.raw.names if name not in schema.ignore]
+        if not features:
+            roles = (schema.target, schema.weight, *schema.groups)
+            wanted = [name for name in wanted if name in roles]
         first = [name for name in wanted if name in (schema.target, schema.weight)]
         rest = [name for name in wanted if name not in first]
         for series in self.raw.columns(first + rest):
@@ -252,7 +274,7 @@ class _Reading:
                 self.weight = _weight(series, self.origin)
             else:
                 self._read(series)
-        if not self.features:
+        if features and not self.features:
             reasons = "; ".join(
                 f"{quoted(n)}: {why}" for n, why in list(self.set_aside.items())[:5]
             )
@@ -288,7 +310,7 @@ class _Reading:
             if stated.type is None:
                 self._put_aside(name, "group column, not a feature", series)
                 return
-        why = None if stated.type is not None else _unfit(series)
+        why = None if stated.type is not None else unfit(series)
         if why is None:
             values = canonical(
                 series,
@@ -297,10 +319,13 @@ class _Reading:
                 as_number=stated.type == "numeric",
                 levels=stated.levels,
             )
-            why = self._unfit_values(values, stated)
+            wanted = stated.type is not None or self.raw.names == (name,)
+            why = unfit_values(values, wanted=wanted)
         if why is not None:
             self._put_aside(name, why, series)
             return
+        if wanted and values.dtype == pl.String:
+            check_levels(values.drop_nulls().n_unique(), name, self.origin)
         self._check(values, stated)
         feature = self._feature(values, stated)
         note = _note(series, values, feature, stated)
@@ -320,24 +345,6 @@ class _Reading:
     def _put_aside(self, name: str, why: str, series: pl.Series) -> None:
         self.set_aside[name] = why
         self.reports.append(ColumnReport(name, "set aside", series.null_count(), "", "", why))
-
-    def _unfit_values(self, values: pl.Series, stated: ColumnSchema) -> str | None:
-        n = len(values)
-        if values.null_count() == n:
-            return "all values are missing"
-        if constant(values):
-            return "constant: one value in every row"
-        if values.dtype != pl.String:
-            return None
-        count = values.drop_nulls().n_unique()
-        if stated.type is not None or (self.raw.names == (values.name,)):
-            check_levels(count, values.name, self.origin)
-            return None
-        if count == n >= _FEWEST_KEYS:
-            return "every value differs: a key or free text"
-        if count > MAX_LEVELS:
-            return f"{count:,} levels: more than {MAX_LEVELS:,} cannot be told apart on a card"
-        return None
 
     def _check(self, values: pl.Series, stated: ColumnSchema) -> None:
         if self._refuses(stated) and values.null_count():
@@ -386,25 +393,11 @@ class _Reading:
         )
 
 
-def _unfit(series: pl.Series) -> str | None:
-    """Why a raw column should not be a feature, told from its name, type and uniqueness."""
-    if series.dtype.is_temporal():
-        return "a date or time: use the number of days to a fixed date instead"
-    named = _KEY_NAME.search(series.name) or _KEY_CAMEL.search(series.name)
-    keyed = series.dtype.is_integer() or series.dtype == pl.String
-    if named and keyed and len(series) > 1 and series.n_unique() == len(series):
-        return "a key: named so, and every value differs"
-    if series.dtype == pl.String:
-        head = series.drop_nulls().head(20).to_list()
-        if head and all(_DATE.fullmatch(text.strip()) for text in head):
-            return "a date or time: use the number of days to a fixed date instead"
-    return None
-
-
 def _outcome(series: pl.Series, positive: str | None, origin: Origin) -> tuple[np.ndarray, str]:
     where = f"{origin.column(series.name)} (target)"
     if series.dtype.is_float():
         series = series.fill_nan(None)
+        refuse_infinite(series, origin)
     elif not series.dtype.is_integer() and series.dtype != pl.Boolean:
         series = canonical(series, origin, as_text=True)
     if series.null_count():
@@ -439,10 +432,12 @@ def _outcome(series: pl.Series, positive: str | None, origin: Origin) -> tuple[n
 
 
 def _positive_label(labels: list[str], positive: str | None, where: str, shown: str) -> str:
+    obvious = yes_level(labels)
+    other = next((label for label in labels if label != obvious), "")
+    if obvious == "1" and other not in ("0", "-1"):
+        obvious = None
     if positive is None:
-        obvious = yes_level(labels)
-        other = next((label for label in labels if label != obvious), "")
-        if obvious is None or (obvious == "1" and other not in ("0", "-1")):
+        if obvious is None:
             raise TargetError(
                 "it is not obvious which label counts as 1",
                 where=where,
@@ -455,7 +450,10 @@ def _positive_label(labels: list[str], positive: str | None, where: str, shown: 
         found = [label for label in labels if same(label) == same(positive)]
         if len(found) == 1:
             return found[0]
-    if positive == "true" and (obvious := yes_level(labels)) is not None:
+    found = [label for label in labels if _number(label) == _number(positive) is not None]
+    if found:
+        return found[0]
+    if obvious is not None and yes_level([positive]) is not None:
         return obvious
     raise TargetError(
         f"no label {quoted(positive, 20)} in the outcome",
@@ -465,9 +463,24 @@ def _positive_label(labels: list[str], positive: str | None, where: str, shown: 
     )
 
 
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def _weight(series: pl.Series, origin: Origin) -> np.ndarray:
-    values = canonical(series, origin, as_number=True).cast(pl.Float64)
     where = f"{origin.column(series.name)} (weight)"
+    try:
+        values = canonical(series, origin, as_number=True).cast(pl.Float64)
+    except ColumnError as error:
+        raise ColumnError(
+            "weights that are not numbers",
+            where=where,
+            expected="a number of at least 0 in every row",
+            got=error.got,
+        ) from None
     wrong = values.is_null() | (values < 0).fill_null(False)
     if wrong.any():
         kind = "missing" if values.null_count() else "negative"
@@ -478,6 +491,14 @@ def _weight(series: pl.Series, origin: Origin) -> np.ndarray:
             got=f"{kind} in {origin.rows(wrong)}",
             hint="Correct the weights; 0 leaves a row out",
         )
+    huge = values > _LARGEST_WEIGHT
+    if huge.any():
+        raise ValueRangeError(
+            "weights too large",
+            where=where,
+            expected=f"at most {_LARGEST_WEIGHT:g}",
+            got=origin.rows(huge),
+        )
     if not (values > 0).any():
         raise ValueRangeError("all weights are zero", where=where, expected="a positive sum")
     return values.to_numpy(writable=True)
@@ -485,15 +506,18 @@ def _weight(series: pl.Series, origin: Origin) -> np.ndarray:
 
 def _values_text(values: pl.Series, feature: Feature) -> str:
     if feature.levels is not None:
-        shown = [quoted(level, 16)[1:-1] for level in feature.levels]
+        shown = [lv if len(lv) <= 16 else lv[:15] + "…" for lv in feature.levels]
         if feature.type == "binary":
             return f"{shown[0]}, {shown[1]} (= yes)"
         more = f", … ({len(shown)} levels)" if len(shown) > 4 else ""
         return ", ".join(shown[:4]) + more
-    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
-    if feature.type == "binary":
-        return f"{low:g}, {high:g} (= yes)"
-    return f"{low:.6g} to {high:.6g}"
+    low, high = (_plain_number(end) for end in (values.min(), values.max()))
+    return f"{low}, {high} (= yes)" if feature.type == "binary" else f"{low} to {high}"
+
+
+def _plain_number(value: Any) -> str:
+    number = float(value)
+    return str(int(number)) if number.is_integer() and abs(number) < 1e12 else f"{number:.6g}"
 
 
 def _note(series: pl.Series, values: pl.Series, feature: Feature, stated: ColumnSchema) -> str:
@@ -501,6 +525,10 @@ def _note(series: pl.Series, values: pl.Series, feature: Feature, stated: Column
     absent = values.null_count() - series.null_count()
     if absent > 0 and series.dtype == pl.String:
         notes.append(f"{absent:,} texts such as NA or ? read as missing")
+    levels = feature.levels or ()
+    twins = len(levels) - len({" ".join(level.casefold().split()) for level in levels})
+    if twins:
+        notes.append(f"levels that differ by case or spaces alone: {twins:,}")
     if feature.direction is not None:
         notes.append(f"can only go {feature.direction}")
     if feature.actionable_by is not None:
@@ -570,7 +598,16 @@ def _describe(table: Table) -> str:
         "",
         "To override what was inferred, write a schema (YAML or JSON) and pass it as schema, e.g.",
         "  columns:",
-        f"    {table.features[0].name}: {{type: categorical, unit: …, minimum: …, maximum: …}}",
+        f"    {_example(table.features)}",
         "A stated type also keeps a column that was set aside.",
     ]
     return "\n".join(lines)
+
+
+def _example(features: Sequence[Feature]) -> str:
+    """A line of a schema: for a number if there is one."""
+    number = next((f for f in features if f.type == "numeric"), None)
+    name = (number or features[0]).name
+    key = name if re.fullmatch(r"[^\W\d][\w -]*", name) else json.dumps(name, ensure_ascii=False)
+    stated = "numeric, unit: …, minimum: …, maximum: …" if number else "categorical, label: …"
+    return f"{key}: {{type: {stated}}}"

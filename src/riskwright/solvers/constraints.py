@@ -19,21 +19,21 @@ __all__ = ["AtMost", "Constraints", "IfThen", "ItemRules", "Linear", "LinearRow"
 _LINEAR_TOLERANCE = 1e-7
 
 
-class AtMost(Record, frozen=True, kw_only=True):
+class AtMost(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """At most `count` of the named features or items may be used."""
 
     count: int
     of: tuple[str, ...]
 
 
-class IfThen(Record, frozen=True, kw_only=True):
+class IfThen(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where `use` is used, `then` must be used as well."""
 
     use: str
     then: str
 
 
-class Linear(Record, frozen=True, kw_only=True):
+class Linear(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """low <= sum of coefficient * points of the named items <= high; None: no limit on that side.
 
     A column's name means all its items. Met within 1e-7 of the limit, or of 1 if that is larger.
@@ -44,7 +44,7 @@ class Linear(Record, frozen=True, kw_only=True):
     high: float | None = None
 
 
-class Constraints(Record, frozen=True, kw_only=True):
+class Constraints(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a card may look like. Names are columns (meaning all their items) or item labels.
 
     points : name -> (lowest, highest) integer points where it is used.

@@ -148,6 +148,8 @@ def search(
 
 def _status(status: dict[str, Any], elapsed: float) -> dict[str, Any]:
     objective, bound = status["objective"], status["lower_bound"]
+    if np.isfinite(bound):
+        bound = max(bound, 0.0)  # no loss is negative
     known = np.isfinite(objective) and np.isfinite(bound) and objective > 0
     return {
         "phase": status["phase"],
