@@ -112,7 +112,7 @@ def test_output_that_cannot_be_written_is_an_error_without_a_traceback(score: Pa
         text=True,
     )
     assert run.returncode == 2
-    assert run.stderr.startswith("riskwright: standard output: cannot write")
+    assert run.stderr.startswith("riskwright: standard output: cannot read or write")
     assert "Traceback" not in run.stderr
 
 
