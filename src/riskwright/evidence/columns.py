@@ -144,8 +144,7 @@ def canonical(
             hint="Turn dates into a number of days, or leave the column out with ignore",
         )
     if dtype.is_float():
-        series = series.cast(pl.Float64).fill_nan(None)
-        refuse_infinite(series, origin)
+        series = _floats(series, origin)
     return _level_series(series) if as_text else narrow(series, origin)
 
 
@@ -178,6 +177,16 @@ def _refuse_gigantic(values: pl.Series, origin: Origin) -> None:
         hint="If the column is a key, leave it out with ignore; if it is a code, declare it "
         "categorical in the schema",
     )
+
+
+def _floats(series: pl.Series, origin: Origin) -> pl.Series:
+    """Finite numbers, with nulls for NaN."""
+    values = series.cast(pl.Float64)
+    if np.isfinite(values.to_numpy()).all():
+        return values
+    values = values.fill_nan(None)
+    refuse_infinite(values, origin)
+    return values
 
 
 def refuse_infinite(values: pl.Series, origin: Origin) -> None:
@@ -458,8 +467,7 @@ def conform(series: pl.Series, feature: Feature, origin: Origin) -> pl.Series:
     elif series.dtype.is_integer():
         values = series
     elif series.dtype in (pl.Float64, pl.Float32):
-        values = series.cast(pl.Float64).fill_nan(None)
-        refuse_infinite(values, origin)
+        values = _floats(series, origin)
     else:
         values = canonical(series, origin, as_number=True)
     if feature.missing == "refused" and values.null_count():
