@@ -205,3 +205,15 @@ def test_selected_card_is_of_the_pool_and_its_gap_is_stated():
     )
     assert certificate.lower_bound <= best.certificate_.objective
     assert "chosen by cross-validation" in certificate.statement
+
+
+@pytest.mark.parametrize("events", [1, 2])
+def test_an_outcome_of_one_row_is_not_cross_validated(events):
+    X, y = rows(60)
+    y = np.zeros(60, dtype=np.uint8)
+    y[:events] = 1
+    assert len(folds(training(X, y), 5, seed=0)) == (0 if events == 1 else 2)
+    model = RiskScoreClassifier(max_terms=1, cv=5, select="cv", pool_tolerance=0.1).fit(X, y)
+    told = model.card_.performance_method
+    assert ("too few rows" in told) is (events == 1)
+    assert bool(model.card_.performance) is (events > 1)

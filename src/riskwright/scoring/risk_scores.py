@@ -41,7 +41,7 @@ from riskwright.stats import effective_size
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
 from .inputs import TrainingData, fold_items, take_rows
-from .selection import INTERRUPTED, choose_by_cross_validation, folds
+from .selection import INTERRUPTED, TOO_FEW, choose_by_cross_validation, folds
 
 __all__ = ["RiskScoreClassifier"]
 
@@ -463,6 +463,8 @@ class RiskScoreClassifier(CardLearner):
             return {}, "not cross-validated"
         risk = np.full(len(data), np.nan)
         splits = folds(data, self.cv, seed)
+        if not splits:
+            return {}, TOO_FEW
         for train, test in splits:
             model = clone(self).set_params(certify=False, cv=None, class_weight=None, verbose=False)
             part = data.take(train)

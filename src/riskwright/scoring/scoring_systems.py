@@ -36,7 +36,7 @@ from riskwright.stats import effective_size, proportion_interval
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
 from .inputs import TrainingData, item_chunks, take_rows
-from .selection import INTERRUPTED, folds
+from .selection import INTERRUPTED, TOO_FEW, folds
 
 __all__ = ["ScoringSystemClassifier"]
 
@@ -397,6 +397,8 @@ class ScoringSystemClassifier(CardLearner):
         says_yes = np.zeros(len(data), dtype=bool)
         seen = np.zeros(len(data), dtype=bool)
         splits = folds(data, self.cv, self._seed())
+        if not splits:
+            return {}, TOO_FEW
         for train, test in splits:
             model = clone(self).set_params(certify=False, cv=None, verbose=False)
             part = data.take(train)

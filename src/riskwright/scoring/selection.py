@@ -17,9 +17,10 @@ from riskwright.solvers import Found, Patterns, fold
 from .card_building import pattern_totals
 from .inputs import TrainingData, item_chunks
 
-__all__ = ["INTERRUPTED", "choose_by_cross_validation", "folds"]
+__all__ = ["INTERRUPTED", "TOO_FEW", "choose_by_cross_validation", "folds"]
 
 INTERRUPTED = "not cross-validated: interrupted"
+TOO_FEW = "not cross-validated: too few rows of an outcome"
 _COUNTED_ITEMS = 16  # of a support whose 2^items cells are counted
 
 
@@ -29,13 +30,14 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 def folds(data: TrainingData, cv: Any, seed: int) -> list[Split]:
     """(train, test) row numbers, each part with both classes.
 
-    A number means that many stratified, shuffled folds (fewer where a class has fewer rows); a
-    splitter or an iterable of splits is taken as scikit-learn takes it.
+    A number means that many stratified, shuffled folds (fewer where a class has fewer rows, and
+    none where a class has one); a splitter or an iterable of splits is taken as scikit-learn
+    takes it.
     """
     y = data.y
     if isinstance(cv, int | np.integer):
-        k = max(2, min(int(cv), int(y.sum()), int(len(y) - y.sum())))
-        splits: Iterable[Split] = _stratified(y, k, seed)
+        k = min(int(cv), int(y.sum()), int(len(y) - y.sum()))
+        splits: Iterable[Split] = _stratified(y, k, seed) if k > 1 else []
     elif hasattr(cv, "split"):
         splits = cv.split(np.zeros((len(y), 1)), y)
     else:
@@ -64,11 +66,13 @@ def choose_by_cross_validation(
     unit: bool = False,
 ) -> int:
     """Index of the smallest card of the pool whose cross-validated log loss is within one standard
-    error of the best (paired over folds). Slope and intercept are fitted anew in every fold (class
-    unit: a whole intercept alone); the points are those of the pool. Size: number of terms, then
-    sum of absolute points.
+    error of the best (paired over folds); the first where there are no folds. Slope and intercept
+    are fitted anew in every fold (class unit: a whole intercept alone); the points are those of the
+    pool. Size: number of terms, then sum of absolute points.
     """
     parts = _fold_parts(binarizer, data, cv, seed)
+    if not parts:
+        return 0
     losses = np.empty((len(pool), len(parts)))
     for items in dict.fromkeys(found.items for found in pool):
         narrow = [(_cells(train, items), _cells(test, items)) for train, test in parts]
