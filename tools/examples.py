@@ -173,7 +173,7 @@ def _run_command(words: list[str]) -> None:
 
         code = main(words[1:])
     elif words[:3] == ["python", "-m", "riskwright.core.checker"]:
-        from riskwright.core.checker import main as check
+        from riskwright.core.checker.__main__ import main as check
 
         code = check(words[3:])
     else:

@@ -96,8 +96,12 @@ def _code(name: str, target: Any) -> str:
 
 
 def _methods(target: type) -> Iterator[tuple[str, Any]]:
-    """Public methods with a docstring that the class itself defines, as it defines them."""
-    for name, member in vars(target).items():
+    """Public methods with a docstring that the class or a base of ours defines."""
+    ours = [base for base in target.__mro__ if base.__module__.startswith("riskwright.")]
+    members: dict[str, Any] = {}
+    for base in ours:
+        members = {**members, **{k: v for k, v in vars(base).items() if k not in members}}
+    for name, member in members.items():
         function = getattr(target, name) if isinstance(member, classmethod) else member
         plain = inspect.isfunction(function) or inspect.ismethod(function)
         if plain and not name.startswith("_") and inspect.getdoc(function):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from riskwright.core import ArtifactError, SchemaTooNewError
-from riskwright.core.checker import check_proof, main
+from riskwright.core.checker import check_proof
+from riskwright.core.checker.__main__ import main
 
 CODES = ("proof.feasible", "proof.objective", "proof.status", "proof.bound")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import riskwright
-from riskwright.core import checker, exceptions
+from riskwright.core import exceptions
+from riskwright.core.checker import __main__ as checker
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -70,6 +70,45 @@ def test_certificate_counts_the_errors_that_predict_makes() -> None:
     assert model.certificate_.lower_bound == model.certificate_.objective
 
 
+PROVED = {
+    "plain": {},
+    "raw": {"binning": "none", "max_terms": 2, "max_points": 2},
+    "binary": {"binning": Binarizer()},
+    "class weights": {"class_weight": {0: 1.0, 1: 2.5}},
+    "false positives": {"max_false_positive_rate": 0.05},
+    "both rates": {"max_false_positive_rate": 0.3, "max_false_negative_rate": 0.3},
+    "constraints": {"constraints": Constraints(include=("smoker",), sign={"grade": "-"})},
+    "heuristic": {"certify": False},
+}
+
+
+@pytest.mark.parametrize("name", PROVED)
+def test_certificate_is_verified_by_the_independent_checker(name) -> None:
+    X, y = ward(n=120)
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, len(y))
+    model = ScoringSystemClassifier(**{"max_terms": 3, "max_points": 3, **PROVED[name]})
+    model.fit(X, y, weight)
+    findings = model.certificate_.check(model, X, y, weight)
+    assert [finding.code for finding in findings if not finding.passed] == []
+    assert not model.certificate_.check(model, X, y)[0].passed
+
+
+def test_a_certificate_that_claims_too_much_is_refuted() -> None:
+    X, y = ward(n=120)
+    best = ScoringSystemClassifier(max_terms=3, max_points=3).fit(X, y)
+    worse = ScoringSystemClassifier(max_terms=3, max_points=3, penalty=0.05).fit(X, y)
+    assert worse.certificate_.loss > best.certificate_.loss
+    claimed = msgspec.structs.replace(
+        best.certificate_,
+        objective=worse.certificate_.loss + 1e-6 * np.count_nonzero(worse.points_),
+        lower_bound=worse.certificate_.loss,
+        loss=worse.certificate_.loss,
+    )
+    best.points_, best.threshold_ = worse.points_, worse.threshold_
+    failed = [f.code for f in claimed.check(best, X, y) if f.passed is False]
+    assert failed == ["certificate.card", "proof.status", "proof.bound"]
+
+
 def test_decision_function_is_the_total_minus_the_threshold() -> None:
     X, y = ward()
     model = ScoringSystemClassifier().fit(X, y)

@@ -5,30 +5,18 @@ from __future__ import annotations
 import _thread
 import dataclasses
 import importlib
-import importlib.util
 import signal
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from riskwright.solvers import ItemRules, _kernels, search
 
+from . import brute_force as brute
+
 face = importlib.import_module("riskwright.solvers.search")
-
-
-def _sibling(name: str):
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-brute = _sibling("brute_force")
 
 CLOSE = 1e-8
 BEST_ISA = _kernels.instruction_set()

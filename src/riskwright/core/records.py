@@ -128,7 +128,7 @@ class Certificate(Record, frozen=True, kw_only=True):
         card = _agreement(
             "certificate.card",
             _is_the_card_of(model),
-            ("The points, slope and intercept on the card are", "those of the model."),
+            ("The points and numbers on the card are", "those of the model."),
             "exact comparison",
         )
         proof["claim"]["objective"] = self.objective
@@ -159,7 +159,6 @@ def _is_the_card_of(model: Any) -> bool:
     card = model.card_
     points = [(term.item.label, term.points) for term in card.terms]
     held = [(item.label, p) for item, p in zip(model.items_, model.points_, strict=True) if p]
-    return sorted(points) == sorted(held) and (card.slope, card.intercept) == (
-        model.slope_,
-        model.intercept_,
-    )
+    named = ("slope", "intercept", "threshold")
+    numbers = ((getattr(card, name), getattr(model, f"{name}_", None)) for name in named)
+    return sorted(points) == sorted(held) and all(ours == theirs for ours, theirs in numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,11 +16,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from riskwright.core import Feature, ParameterError, ScoreCard
+from riskwright.core import Certificate, Feature, ParameterError, ScoreCard
 from riskwright.evidence import Binarizer, Table
 from riskwright.solvers import Constraints, ItemRules, Patterns
 
-from .inputs import TrainingData, check_rows, check_training, fold_items
+from .inputs import TrainingData, check_rows, check_training, fold_items, pattern_digest
 
 __all__ = ["CardLearner", "Progress", "Study"]
 
@@ -46,6 +47,8 @@ class CardLearner(ClassifierMixin, BaseEstimator):
     """Base of the estimators whose result is a `ScoreCard` over items."""
 
     kind: str
+    points_: NDArray[np.int64]
+    certificate_: Certificate
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -163,6 +166,60 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         totals: NDArray[np.float64] = items[:, used].astype(np.float64) @ self.points_[used]
         return totals
 
+    def proof(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
+        """Problem, folded training data and claim as plain values, for the independent checker.
+
+        `python -m riskwright.core.checker FILE` reads it as JSON. It holds the training data as
+        counts of item patterns: share it as you would share those.
+        """
+        check_is_fitted(self)
+        patterns, weighed, rules, problem, claim = self._proof_terms(X, y, sample_weight)
+        certificate, used = self.certificate_, np.flatnonzero(self.points_)
+        return {
+            "format": "riskwright-proof",
+            "version": 1,
+            "problem": {
+                **problem,
+                "max_terms": int(self.max_terms),
+                "max_features": None if self.max_features is None else int(self.max_features),
+                "penalty": float(self.penalty),
+                "margin": certificate.margin,
+                "low": list(rules.low),
+                "high": list(rules.high),
+                "feature": list(rules.feature),
+                "required": [list(group) for group in rules.required],
+                "at_most": [[list(group), most] for group, most in rules.at_most],
+                "if_then": [[first, list(group)] for first, group in rules.if_then],
+                "linear": [
+                    [list(row.items), list(row.coefficients), *map(_finite, row.relaxed())]
+                    for row in rules.linear
+                ],
+                "labels": [item.label for item in self.items_],
+            },
+            "patterns": {
+                "rows": _pattern_rows(weighed),
+                "positive": weighed.positive.tolist(),
+                "negative": weighed.negative.tolist(),
+            },
+            "claim": {
+                **claim,
+                "items": used.tolist(),
+                "points": self.points_[used].tolist(),
+                "loss": certificate.loss,
+                "objective": certificate.objective,
+                "lower_bound": certificate.lower_bound,
+                "status": certificate.status,
+                "data_digest": pattern_digest(patterns),
+            },
+        }
+
+    @abstractmethod
+    def _proof_terms(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
+        """Patterns as folded and as weighed by the loss, rules, and what this kind adds to problem
+        and claim."""
+
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and body of the saved form (`riskwright.save`)."""
         check_is_fitted(self)
@@ -208,6 +265,18 @@ class CardLearner(ClassifierMixin, BaseEstimator):
 def _plain(value: Any) -> Any:
     """A NumPy scalar as a plain number or text."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _finite(limit: float) -> float | None:
+    return limit if math.isfinite(limit) else None
+
+
+def _pattern_rows(patterns: Patterns) -> list[Any]:
+    dense = patterns.dense()
+    if patterns.bits is None:
+        rows: list[Any] = dense.tolist()
+        return rows
+    return ["".join("1" if v else "0" for v in row) for row in dense]
 
 
 def whole(value: Any, low: int, high: int) -> bool:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from riskwright.core import DataError, TargetError
+from riskwright.core import DataError, TargetError, digest_arrays
 from riskwright.evidence import Binarizer
 from riskwright.evidence.cut_points import exact_weights
 from riskwright.solvers import Patterns, fold
@@ -28,6 +28,7 @@ __all__ = [
     "check_training",
     "fold_items",
     "item_chunks",
+    "pattern_digest",
     "take_rows",
 ]
 
@@ -208,3 +209,9 @@ def fold_items(binarizer: Binarizer, data: TrainingData) -> Patterns:
     """The training rows as weighted patterns of items."""
     binary = all(item.kind != "value" for item in binarizer.items_)
     return fold(item_chunks(binarizer, data), len(binarizer.items_), binary=binary)
+
+
+def pattern_digest(patterns: Patterns) -> str:
+    """Digest of the folded data: the same for any order of the rows."""
+    held = patterns.bits if patterns.bits is not None else patterns.values
+    return digest_arrays(held, patterns.positive, patterns.negative)

@@ -21,7 +21,6 @@ from riskwright.core import (
     ParameterError,
     ScoreCard,
     SearchError,
-    digest_arrays,
 )
 from riskwright.evidence import Binarizer
 from riskwright.metrics import evaluate
@@ -40,7 +39,7 @@ from riskwright.stats import effective_size
 
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
-from .inputs import TrainingData, fold_items, take_rows
+from .inputs import TrainingData, fold_items, pattern_digest, take_rows
 from .selection import INTERRUPTED, TOO_FEW, choose_by_cross_validation, folds
 
 __all__ = ["RiskScoreClassifier"]
@@ -208,7 +207,7 @@ class RiskScoreClassifier(CardLearner):
         study = self._study(X, y, sample_weight, self.class_weight)
         self.binarizer_ = self._fit_binarizer(study)
         patterns = self._fold(study)
-        rules = self._resolve(float(self.max_intercept), whole_intercept=self.scale == "unit")
+        rules = self._rules()
         result = self._search(patterns, rules)
         assert result.best is not None
         self._finish(study, patterns, rules, result)
@@ -240,6 +239,9 @@ class RiskScoreClassifier(CardLearner):
             binarizer = Binarizer(monotone=monotone, cut_points=study.cut_points)
         data = study.data
         return binarizer.fit(data.X, data.y, data.weight, features=study.features)
+
+    def _rules(self) -> ItemRules:
+        return self._resolve(float(self.max_intercept), whole_intercept=self.scale == "unit")
 
     def _problem(self, patterns: Patterns, rules: ItemRules) -> CardProblem:
         tolerance = float(self.pool_tolerance)
@@ -500,59 +502,22 @@ class RiskScoreClassifier(CardLearner):
         check_is_fitted(self)
         return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
 
-    def proof(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, Any]:
-        """Problem, folded training data and claim as plain values, for the independent checker.
-
-        `python -m riskwright.core.checker FILE` reads it as JSON. It holds the training data as
-        counts of item patterns: share it as you would share those.
-        """
-        check_is_fitted(self)
+    def _proof_terms(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
         study = clone(self)._study(X, y, sample_weight, self.class_weight)
         patterns = fold_items(self.binarizer_, study.data)
-        rules = self._resolve(float(self.max_intercept), whole_intercept=self.scale == "unit")
+        rules = self._rules()
         problem = self._problem(patterns, rules)
-        used = np.flatnonzero(self.points_)
-        return {
-            "format": "riskwright-proof",
-            "version": 1,
-            "problem": {
-                "unit": problem.unit,
-                "max_terms": problem.max_terms,
-                "max_features": problem.max_features,
-                "max_log_odds": problem.max_log_odds,
-                "min_slope": problem.min_slope,
-                "penalty": problem.penalty,
-                "margin": self.certificate_.margin,
-                "low": list(rules.low),
-                "high": list(rules.high),
-                "feature": list(rules.feature),
-                "required": [list(group) for group in rules.required],
-                "at_most": [[list(group), most] for group, most in rules.at_most],
-                "if_then": [[first, list(group)] for first, group in rules.if_then],
-                "linear": [
-                    [list(row.items), list(row.coefficients), *map(_finite, row.relaxed())]
-                    for row in rules.linear
-                ],
-                "intercept": list(rules.intercept),
-                "labels": [item.label for item in self.items_],
-            },
-            "patterns": {
-                "rows": _pattern_rows(patterns),
-                "positive": patterns.positive.tolist(),
-                "negative": patterns.negative.tolist(),
-            },
-            "claim": {
-                "items": used.tolist(),
-                "points": self.points_[used].tolist(),
-                "slope": self.slope_,
-                "intercept": self.intercept_,
-                "loss": self.certificate_.loss,
-                "objective": self.certificate_.objective,
-                "lower_bound": self.certificate_.lower_bound,
-                "status": self.certificate_.status,
-                "data_digest": pattern_digest(patterns),
-            },
+        stated = {
+            "loss": "logistic",
+            "unit": problem.unit,
+            "max_log_odds": problem.max_log_odds,
+            "min_slope": problem.min_slope,
+            "intercept": list(rules.intercept),
         }
+        claim = {"slope": self.slope_, "intercept": self.intercept_}
+        return patterns, patterns, rules, stated, claim
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and body of the saved form (`riskwright.save`)."""
@@ -574,30 +539,12 @@ class RiskScoreClassifier(CardLearner):
         return model
 
 
-def pattern_digest(patterns: Patterns) -> str:
-    """Digest of the folded data: the same for any order of the rows."""
-    held = patterns.bits if patterns.bits is not None else patterns.values
-    return digest_arrays(held, patterns.positive, patterns.negative)
-
-
 def _power(margin: float) -> str:
     """
     >>> _power(1e-9), _power(2.9e-7)
     ('1e-9', '3e-7')
     """
     return f"{margin:.0e}".replace("e-0", "e-")
-
-
-def _finite(limit: float) -> float | None:
-    return limit if math.isfinite(limit) else None
-
-
-def _pattern_rows(patterns: Patterns) -> list[Any]:
-    dense = patterns.dense()
-    if patterns.bits is None:
-        rows: list[Any] = dense.tolist()
-        return rows
-    return ["".join("1" if v else "0" for v in row) for row in dense]
 
 
 def _status(certify: bool, result: SearchResult, gap: float) -> Any:

@@ -22,7 +22,6 @@ from riskwright.core import (
     RiskRow,
     ScoreCard,
     SearchError,
-    digest_arrays,
 )
 from riskwright.evidence import Binarizer
 from riskwright.solvers import Constraints, Found, ItemRules, Patterns, available_threads
@@ -35,7 +34,7 @@ from riskwright.stats import effective_size, proportion_interval
 
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
-from .inputs import TrainingData, item_chunks, take_rows
+from .inputs import TrainingData, fold_items, item_chunks, pattern_digest, take_rows
 from .selection import INTERRUPTED, TOO_FEW, folds
 
 __all__ = ["ScoringSystemClassifier"]
@@ -189,7 +188,7 @@ class ScoringSystemClassifier(CardLearner):
         data = study.data
         self.binarizer_ = self._fit_binarizer(study)
         patterns = self._fold(study)
-        rules = self._resolve(math.inf)
+        rules = self._rules()
         solution = self._solve(self._weighted(patterns, data), rules)
         self.points_ = np.zeros(len(self.items_), dtype=np.int64)
         self.points_[list(solution.items)] = solution.points
@@ -197,6 +196,9 @@ class ScoringSystemClassifier(CardLearner):
         self.certificate_ = self._certificate(data, patterns, rules, solution)
         self.card_ = self._card(study, patterns)
         return self
+
+    def _rules(self) -> ItemRules:
+        return self._resolve(math.inf)
 
     def _check_parameters(self) -> None:
         self._check_common()
@@ -294,7 +296,6 @@ class ScoringSystemClassifier(CardLearner):
             for kind in ("positive", "negative")
             if (name := f"max_false_{kind}_rate") in bounds
         )
-        held = patterns.bits if patterns.bits is not None else patterns.values
         return Certificate(
             score_class="scoring_system",
             loss_name="zero_one",
@@ -320,7 +321,7 @@ class ScoringSystemClassifier(CardLearner):
             n_rows=len(data),
             n_patterns=len(patterns),
             n_candidates=len(self.items_),
-            data_digest=digest_arrays(held, patterns.positive, patterns.negative),
+            data_digest=pattern_digest(patterns),
         )
 
     def _statement(self, solution: ScoringSystemSolution, constraints: tuple[str, ...]) -> str:
@@ -424,6 +425,19 @@ class ScoringSystemClassifier(CardLearner):
         """The event's class where the total exceeds the threshold; shape (n_rows,)."""
         says_yes = self.decision_function(X) > 0
         return np.asarray(self.classes_[says_yes.astype(int)])
+
+    def _proof_terms(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
+        data = clone(self)._study(X, y, sample_weight, None).data
+        patterns = fold_items(self.binarizer_, data)
+        stated = {
+            "loss": "zero_one",
+            "max_false_positive_rate": self.max_false_positive_rate,
+            "max_false_negative_rate": self.max_false_negative_rate,
+        }
+        weighed = self._weighted(patterns, data)
+        return patterns, weighed, self._rules(), stated, {"threshold": self.threshold_}
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and body of the saved form (`riskwright.save`)."""

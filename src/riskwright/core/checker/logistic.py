@@ -1,356 +1,106 @@
-"""Checks a proof of optimality from its file alone: `python -m riskwright.core.checker FILE`.
+"""Cards of log odds: every set of items is excluded by tangents of the log loss.
 
-Nothing is shared with the search that wrote the proof. Every set of items that the constraints
-allow is excluded by a lower bound on its objective: a tangent of the convex loss, minimised over
-a box that holds all coefficients of that set. A tangent lies below the loss wherever it is taken,
-so a bad step of the minimiser can make a bound weak but never wrong.
+A tangent of the convex loss is minimised over a box that holds all coefficients of a set. It lies
+below the loss wherever it is taken, so a bad step of the minimiser can make a bound weak but never
+wrong.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import operator
-import sys
 import time
 from collections.abc import Iterator
 from itertools import combinations, pairwise
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .exceptions import ArtifactError, RiskwrightError, SchemaTooNewError
-from .records import Finding
+from riskwright.core.records import Finding
 
-__all__ = ["check_proof", "main"]
+from .problem import (
+    TOLERANCE,
+    Claim,
+    Floats,
+    Integers,
+    Problem,
+    Refuted,
+    Undecided,
+    excluded,
+    finding,
+    need,
+    too_many,
+)
 
-TOLERANCE = 1e-9
-_LARGEST_MARGIN = 1e-6
+__all__ = ["LogisticClaim", "LogisticProblem"]
+
 _LARGEST_SCORE = 1e6  # beyond it, rounding may exceed the tolerance
 _MOST_TERMS_COUNTED = 7
 _MOST_SETS_ROW_BY_ROW = 200_000
 _BATCH = 2**21  # floating-point numbers worked on at a time
 _CONVERGED = 1e-10
 _STEPS = 50
-_STATUSES = ("optimal", "within_gap", "time_limit", "interrupted", "heuristic")
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.intp]
 Nodes = tuple[NDArray[Any], ...]
 
 
-class _Undecided(Exception):
-    """Time is up, or the numbers are too close to call."""
-
-
-class _Refuted(Exception):
-    """A card of the stated class lies below the claimed bound; the message describes it."""
-
-
-class _Problem:
-    """The problem and patterns of the file: d items, m rows, weights divided by their sum.
-
-    An item that is used has points other than 0, so ranges that end at 0 are cut to 1 or -1.
-    """
-
-    def __init__(self, told: dict[str, Any], patterns: dict[str, Any]) -> None:
-        low, high = np.ceil(_vector(told["low"])), np.floor(_vector(told["high"]))
-        d, most, (start, stop) = len(low), told["max_features"], map(float, told["intercept"])
-        self.unit = told["unit"]
-        self.max_terms = _index(told["max_terms"])
-        self.max_features = d if most is None else _index(most)
-        self.limit = math.inf if self.unit else float(told["max_log_odds"])
-        self.least = 1.0 if self.unit else float(told.get("min_slope", 0.0))
-        self.penalty, self.margin = float(told["penalty"]), float(told["margin"])
-        self.low, self.high = np.where(low == 0, 1.0, low), np.where(high == 0, -1.0, high)
-        self.feature = np.array(_indices(told["feature"]), dtype=np.intp)
-        self.required = [_indices(group, d) for group in told["required"]]
-        self.at_most = [(_indices(group, d), _index(most)) for group, most in told["at_most"]]
-        self.if_then = [(_index(one, d), _indices(group, d)) for one, group in told["if_then"]]
-        self.linear = [
-            (
-                _indices(group, d),
-                _vector(weights),
-                -math.inf if low is None else float(low),
-                math.inf if high is None else float(high),
-            )
-            for group, weights, low, high in told.get("linear", [])
-        ]
-        self.intercept = (math.ceil(start), math.floor(stop)) if self.unit else (start, stop)
-        self.labels = [str(label) for label in told["labels"]]
-        self.rows = _matrix(patterns["rows"], d)
-        classes = np.stack([_vector(patterns["positive"]), _vector(patterns["negative"])])
-        total = math.fsum(classes.ravel())
-        _need((classes >= 0).all() and total > 0, "weights are below 0 or all 0")
-        self.classes: Floats = classes / total
-        _need(isinstance(self.unit, bool), "unit is neither true nor false")
-        _need(self.unit or 0 < self.limit < math.inf, "max_log_odds is out of range")
-        _need(0 <= self.penalty < math.inf, "penalty is out of range")
-        _need(0 <= self.margin <= _LARGEST_MARGIN, f"margin is outside 0 to {_LARGEST_MARGIN}")
-        _need(-math.inf < start <= stop < math.inf, "intercept is out of range")
-        _need(self.intercept[0] <= self.intercept[1], "no whole intercept is allowed")
-        _need(len(self.rows) == classes.shape[1], "weights do not match the rows")
-        lengths = {len(high), len(self.feature), len(self.labels)}
-        sums = all(len(group) == len(weights) for group, weights, _, _ in self.linear)
-        _need(sums, "a linear limit's items and weights differ in length")
-        _need(lengths == {d}, "low, high, feature and labels differ in length")
-
-    def allowed(self, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which of the n sets of items (n x d) meet the constraints."""
-        features = used @ (self.feature[:, None] == np.unique(self.feature))
-        fits: NDArray[np.bool_] = features.sum(axis=1) <= self.max_features
-        fits &= used.sum(axis=1) <= self.max_terms
-        for group in self.required:
-            fits &= used[:, group].any(axis=1)
-        for group, most in self.at_most:
-            fits &= used[:, group].sum(axis=1) <= most
-        for first, group in self.if_then:
-            fits &= ~used[:, first] | used[:, group].any(axis=1)
-        return fits
-
-    def within(self, low: Floats, high: Floats) -> NDArray[np.bool_]:
-        """Which of the n boxes of points (n x d) may hold some that meet the linear limits."""
-        fits = np.ones(len(low), dtype=bool)
-        for group, weights, start, stop in self.linear:
-            ends = np.stack([low[:, group] * weights, high[:, group] * weights])
-            least, most = ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)
-            fits &= (most >= start) & (least <= stop)
-        return fits
-
-
-class _Claim:
-    """The claim of the file; items without points are left out."""
+class LogisticClaim(Claim):
+    """Points with a slope and an intercept."""
 
     def __init__(self, told: dict[str, Any], d: int) -> None:
-        items, points = _indices(told["items"], d), _vector(told["points"])
-        _need(len(items) == len(points), "items and points differ in length")
-        used = np.flatnonzero(points)
-        self.items, self.points = [items[i] for i in used], points[used]
-        self.status = str(told["status"])
+        super().__init__(told, d)
         self.slope, self.intercept = float(told["slope"]), float(told["intercept"])
-        self.loss, self.objective = float(told["loss"]), float(told["objective"])
-        self.lower_bound = float(told["lower_bound"])
-        numbers = (self.slope, self.intercept, self.loss, self.objective)
-        _need(all(map(math.isfinite, numbers)), "a claimed number is not finite")
-        _need(self.lower_bound < math.inf, "the lower bound is no number")
+        self.finite(self.slope, self.intercept)
 
 
-def check_proof(proof: dict[str, Any], *, seconds: float = 600.0) -> tuple[Finding, ...]:
-    """Verify that a score card is the best of its class, or as near to the best as its proof says.
+class LogisticProblem(Problem):
+    """Risk = 1 / (1 + exp(-(slope x total + intercept))); the slope is 1 in class unit."""
 
-    Parameters
-    ----------
-    proof : dict
-        A proof file (`"format": "riskwright-proof"`) as plain JSON values.
-    seconds : float
-        After this time a lower bound that is not yet verified is reported as undecided.
+    def __init__(self, told: dict[str, Any], patterns: dict[str, Any]) -> None:
+        super().__init__(told, patterns)
+        start, stop = map(float, told["intercept"])
+        self.unit = told["unit"]
+        self.limit = math.inf if self.unit else float(told["max_log_odds"])
+        self.least = 1.0 if self.unit else float(told.get("min_slope", 0.0))
+        need(isinstance(self.unit, bool), "unit is neither true nor false")
+        need(self.unit or 0 < self.limit < math.inf, "max_log_odds is out of range")
+        need(-math.inf < start <= stop < math.inf, "intercept is out of range")
+        self.intercept = (math.ceil(start), math.floor(stop)) if self.unit else (start, stop)
+        need(self.intercept[0] <= self.intercept[1], "no whole intercept is allowed")
 
-    Returns
-    -------
-    tuple of Finding
-        `proof.feasible`, `proof.objective`, `proof.status` and `proof.bound`, in this order.
-        `passed` is None where a bound was neither verified nor refuted.
+    def broken(self, claim: LogisticClaim) -> dict[str, bool]:
+        largest = claim.slope * np.abs(claim.points).max(initial=0.0)
+        start, stop = self.intercept
+        return {
+            "the slope is not 1": self.unit and claim.slope != 1.0,
+            "the slope is too small": claim.slope < self.least * (1.0 - TOLERANCE)
+            or (claim.slope <= 0.0 and bool(claim.items)),
+            "slope x points is out of range": largest > self.limit + TOLERANCE,
+            "the intercept is not a whole number": self.unit
+            and claim.intercept != round(claim.intercept),
+            "the intercept is out of range": abs(2 * claim.intercept - start - stop)
+            > stop - start + TOLERANCE,
+        }
 
-    Raises
-    ------
-    ArtifactError
-        Where the file is no proof or its parts do not fit together.
+    def loss(self, claim: LogisticClaim) -> float:
+        score = claim.slope * (self.rows[:, claim.items] @ claim.points) + claim.intercept
+        softplus = np.maximum(score, 0.0) + np.log1p(np.exp(-np.abs(score)))
+        losses = self.classes * np.stack([softplus - score, softplus])
+        return math.fsum(losses.ravel()) if np.isfinite(losses).all() else math.inf
 
-    Notes
-    -----
-    Verified means: no card of the stated class has an objective below `lower_bound` - 1e-9.
-    For 0/1 items and at most 7 terms, time grows with the number of patterns times the number of
-    sets of up to `max_terms` items. Other problems are checked row by row where there are at most
-    200,000 such sets. Beyond that, and when time runs out, what is verified is the relaxation over
-    all items: real coefficients in the box of their points, any number of terms.
-    """
-    problem, claim = _read(proof)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return (
-            _check_feasible(problem, claim),
-            _check_objective(problem, claim),
-            _check_status(problem, claim),
-            _check_bound(problem, claim.lower_bound, time.monotonic() + seconds),
-        )
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Print one line per finding; 0 verified, 1 refuted, 2 unreadable file, 3 undecided."""
-    parser = argparse.ArgumentParser(
-        prog="python -m riskwright.core.checker",
-        description="Verify a riskwright proof of optimality.",
-        epilog="exit status: 0 verified, 1 refuted, 2 unreadable file, 3 undecided",
-    )
-    parser.add_argument("proof", type=Path, help="the proof file (JSON)")
-    parser.add_argument("--seconds", type=float, default=600.0, help="time allowed (default 600)")
-    options = parser.parse_args(argv)
-    try:
-        try:
-            proof = json.loads(options.proof.read_bytes())
-        except OSError as error:
-            raise ArtifactError("cannot read", got=error.strerror or str(error)) from None
-        except (ValueError, RecursionError):
-            raise ArtifactError("not a proof", expected="JSON written by riskwright") from None
-        findings = check_proof(proof, seconds=options.seconds)
-    except RiskwrightError as error:
-        print(f"{options.proof}: {error}", file=sys.stderr)
-        return 2
-    words = {True: "verified", False: "REFUTED", None: "undecided"}
-    for finding in findings:
-        print(f"{words[finding.passed]:<10} {finding.code:<16} {finding.sentence}")
-    verdicts = {finding.passed for finding in findings}
-    return 1 if False in verdicts else 3 if None in verdicts else 0
-
-
-# Reading
-
-
-def _read(proof: Any) -> tuple[_Problem, _Claim]:
-    if not isinstance(proof, dict) or proof.get("format") != "riskwright-proof":
-        raise ArtifactError("not a proof", expected='JSON with "format": "riskwright-proof"')
-    version = proof.get("version")
-    if isinstance(version, int) and version > 1:
-        raise SchemaTooNewError("proof of a newer version", expected="1", got=str(version))
-    try:
-        _need(version == 1, f"version {version!r} instead of 1")
-        problem = _Problem(proof["problem"], proof["patterns"])
-        return problem, _Claim(proof["claim"], len(problem.low))
-    except KeyError as error:
-        raise ArtifactError("incomplete proof", got=f"no {error}") from None
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ArtifactError("proof cannot be understood", got=str(error)) from None
-
-
-def _need(holds: bool | np.bool_, problem: str) -> None:
-    if not holds:
-        raise ValueError(problem)
-
-
-def _vector(values: Any) -> Floats:
-    vector = np.asarray(values, dtype=np.float64)
-    _need(vector.ndim == 1 and np.isfinite(vector).all(), "a list is not of finite numbers")
-    return vector
-
-
-def _matrix(rows: Any, d: int) -> Floats:
-    if len(rows) and all(isinstance(row, str) for row in rows):
-        text = "".join(rows)
-        _need(set(text) <= {"0", "1"}, "items are neither 0 nor 1")
-        _need({len(row) for row in rows} == {d}, f"the patterns are not rows of {d} items")
-        rows = np.frombuffer(text.encode(), dtype=np.uint8).reshape(len(rows), d) - 48.0
-    matrix = np.asarray(rows, dtype=np.float64)
-    fits = matrix.shape == (len(rows), d) and len(rows) > 0 and np.isfinite(matrix).all()
-    _need(fits, f"the patterns are not rows of {d} finite numbers")
-    return matrix
-
-
-def _index(value: Any, below: float = math.inf) -> int:
-    _need(0 <= operator.index(value) < below, f"{value!r} is out of range")
-    return operator.index(value)
-
-
-def _indices(values: Any, below: float = math.inf) -> list[int]:
-    return [_index(value, below) for value in values]
-
-
-# The claim by itself
-
-
-def _finding(code: str, passed: bool | None, sentence: str, method: str) -> Finding:
-    return Finding(
-        code=f"proof.{code}",
-        sentence=sentence,
-        severity="medium" if passed is None else "info" if passed else "high",
-        passed=passed,
-        method=method,
-    )
-
-
-def _check_feasible(problem: _Problem, claim: _Claim) -> Finding:
-    used = np.zeros((1, len(problem.low)), dtype=bool)
-    used[0, claim.items] = True
-    card = np.zeros((1, len(problem.low)))
-    card[0, claim.items] = claim.points
-    points, low, high = claim.points, problem.low[claim.items], problem.high[claim.items]
-    largest = claim.slope * np.abs(points).max(initial=0.0)
-    start, stop = problem.intercept
-    whole = problem.unit and claim.intercept != round(claim.intercept)
-    broken = {
-        "an item is named twice": len(set(claim.items)) < len(claim.items),
-        "points are not whole numbers": bool((points != np.round(points)).any()),
-        "points are out of range": bool(((points < low) | (points > high)).any()),
-        "the items break a constraint": not problem.allowed(used).all(),
-        "a sum of points is out of its limits": not problem.within(card, card).all(),
-        "the slope is not 1": problem.unit and claim.slope != 1.0,
-        "the slope is too small": claim.slope < problem.least * (1.0 - TOLERANCE)
-        or (claim.slope <= 0.0 and claim.items),
-        "slope x points is out of range": largest > problem.limit + TOLERANCE,
-        "the intercept is not a whole number": whole,
-        "the intercept is out of range": abs(2 * claim.intercept - start - stop)
-        > stop - start + TOLERANCE,
-    }
-    names = "; ".join(name for name, is_broken in broken.items() if is_broken)
-    kept = f"The card of {len(points)} terms meets every rule of its class."
-    sentence = f"The card is not of the stated class: {names}." if names else kept
-    return _finding("feasible", not names, sentence, "each rule applied to the card")
-
-
-def _check_objective(problem: _Problem, claim: _Claim) -> Finding:
-    score = claim.slope * (problem.rows[:, claim.items] @ claim.points) + claim.intercept
-    softplus = np.maximum(score, 0.0) + np.log1p(np.exp(-np.abs(score)))
-    losses = problem.classes * np.stack([softplus - score, softplus])
-    loss = math.fsum(losses.ravel()) if np.isfinite(losses).all() else math.inf
-    objective = loss + problem.penalty * len(claim.items)
-    error = max(abs(loss - claim.loss), abs(objective - claim.objective))
-    sentence = (
-        f"Loss {loss:.10f} and objective {objective:.10f}, recomputed, "
-        f"differ from the claim by {error:.1e}."
-    )
-    return _finding("objective", error <= TOLERANCE, sentence, "exact sum over the patterns")
-
-
-def _check_status(problem: _Problem, claim: _Claim) -> Finding:
-    gap = claim.objective - claim.lower_bound
-    most = problem.margin + TOLERANCE if claim.status == "optimal" else math.inf
-    fits = claim.status in _STATUSES and -TOLERANCE <= gap <= most
-    verb = "fits" if fits else "does not fit"
-    sentence = f"Status {claim.status!r} {verb} an objective {gap:.3g} above the lower bound."
-    return _finding("status", fits, sentence, "objective less lower bound")
-
-
-# The lower bound
-
-
-def _check_bound(problem: _Problem, floor: float, deadline: float) -> Finding:
-    if floor <= 0.0:
-        sentence = "The claimed lower bound is not above 0, so it holds for every card."
-        return _finding("bound", True, sentence, "the loss is not negative")
-    space = _Space(problem, floor - TOLERANCE, deadline)
-    method = "relaxation over all items"
-    root, largest = space.relaxation()
-    if not largest <= _LARGEST_SCORE:
-        sentence = "Nothing is verified of the lower bound: numbers this large round too coarsely."
-        return _finding("bound", None, sentence, method)
-    if root >= space.target:
-        sentence = f"No card lies below {floor:.10f}: not even with all items and real points."
-        return _finding("bound", True, sentence, method)
-    partly = f"Verified down to {root:.10f} only, not to the claimed {floor:.10f}"
-    if not space.counted and space.total > _MOST_SETS_ROW_BY_ROW:
-        sentence = f"{partly}: {space.total:,} sets of items are too many to go through."
-        return _finding("bound", None, sentence, method)
-    method = "exclusion of every set of items"
-    try:
-        space.exclude_all()
-    except _Refuted as card:
-        return _finding("bound", False, f"The lower bound {floor:.10f} is wrong: {card}.", method)
-    except _Undecided as reason:
-        share = f"{space.examined:,} of {space.total:,} sets of items were examined"
-        return _finding("bound", None, f"{partly}: {reason}; {share}.", method)
-    sentence = f"No card lies below {floor:.10f}: all {space.total:,} sets of items are excluded."
-    return _finding("bound", True, sentence, method)
+    def check_bound(self, floor: float, deadline: float) -> Finding:
+        space = _Space(self, floor - TOLERANCE, deadline)
+        method = "relaxation over all items"
+        root, largest = space.relaxation()
+        if not largest <= _LARGEST_SCORE:
+            sentence = "Nothing is verified of the lower bound: such large numbers round coarsely."
+            return finding("bound", None, sentence, method)
+        if root >= space.target:
+            sentence = f"No card lies below {floor:.10f}: not even with all items and real points."
+            return finding("bound", True, sentence, method)
+        if not space.counted and space.total > _MOST_SETS_ROW_BY_ROW:
+            return too_many(space, floor, root)
+        return excluded(space, floor, root)
 
 
 class _Space:
@@ -360,7 +110,7 @@ class _Space:
     from `size` on, that never hold and have 0 points. The last column of `rows` is all ones.
     """
 
-    def __init__(self, problem: _Problem, target: float, deadline: float) -> None:
+    def __init__(self, problem: LogisticProblem, target: float, deadline: float) -> None:
         self.problem, self.target, self.deadline = problem, target, deadline
         usable = np.flatnonzero(problem.low <= problem.high)
         rows, weight = problem.rows[:, usable], problem.classes.sum(axis=0)
@@ -412,7 +162,6 @@ class _Space:
         return self.rows[:, np.r_[-1, items]]
 
     def exclude_all(self) -> None:
-        """Raises `_Refuted` or `_Undecided` unless every set of items is excluded."""
         if self.counted:
             for outer in self.sets(self.width - 3):
                 self.exclude_from(outer)
@@ -421,8 +170,6 @@ class _Space:
                 one, start = np.array([items], dtype=np.intp), np.zeros((1, self.terms + 1))
                 self.exclude(self.design(one[0]), self.problem.classes[:, None], one, start)
                 self.examined += 1
-        if self.examined != self.total:
-            raise _Undecided("some sets of items were missed")
 
     def sets(self, length: int) -> Iterator[tuple[int, ...]]:
         """All sets of up to `length` items, filled up with empty items."""
@@ -570,7 +317,7 @@ class _Space:
             slope = point[i, 1] if is_line else 1.0
             self.refute(sets[which[i]], low[i, 1:], slope, point[i, 0], value[i])
         if (final & (slopes[:, 1] - slopes[:, 0] < TOLERANCE)).any():
-            raise _Undecided("a card is too close to the bound to call")
+            raise Undecided("a card is too close to the bound to call")
         again = start if is_line else point
         return tuple(array[missed] for array in (which, low, high, slopes, again))
 
@@ -599,15 +346,14 @@ class _Space:
     def refute(
         self, items: Integers, points: Floats, slope: float, intercept: float, loss: float
     ) -> NoReturn:
-        labels = [self.problem.labels[i] for i in self.items[items[items < self.size]]]
-        terms = [f"{int(p):+d} {label!r}" for p, label in zip(points, labels, strict=False)]
-        objective = loss + self.problem.penalty * len(labels)
-        total = " ".join(terms) or "0"
-        raise _Refuted(f"{slope:.6g} x ({total}) {intercept:+.6g} has objective {objective:.10f}")
+        used = self.items[items[items < self.size]]
+        objective = loss + self.problem.penalty * len(used)
+        total = self.problem.sum_of(used, points[: len(used)])
+        raise Refuted(f"{slope:.6g} x ({total}) {intercept:+.6g} has objective {objective:.10f}")
 
     def check_time(self) -> None:
         if time.monotonic() > self.deadline:
-            raise _Undecided("the time allowed is up")
+            raise Undecided("the time allowed is up")
 
 
 # Convex bounds
@@ -706,7 +452,3 @@ def _minimise(
         if not len(live):
             break
     return point, value, bound
-
-
-if __name__ == "__main__":
-    sys.exit(main())
