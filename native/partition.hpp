@@ -7,6 +7,8 @@
 namespace rw::RW_ISA {
 
 struct Partition {
+  static constexpr int kMostCoded = 16;
+
   int count = 1, terms = 0;
   std::vector<int32_t> cell;             // of each pattern
   std::vector<double> positive, negative;
@@ -34,8 +36,39 @@ struct Partition {
   }
 
   static Partition of(const Problem& problem, const int* items, int n) {
+    if (problem.binary && n <= kMostCoded) return coded(problem, items, n);
     Partition p = whole(problem);
     for (int a = 0; a < n; ++a) p.split(problem, items[a]);
+    return p;
+  }
+
+  // Binary items: the cells in the order in which the patterns reach them.
+  static Partition coded(const Problem& problem, const int* items, int n) {
+    Partition p;
+    p.terms = n;
+    p.count = 0;
+    std::vector<uint16_t> code(problem.m, 0);
+    for (int a = 0; a < n; ++a)
+      for (int64_t k = problem.start[items[a]]; k < problem.start[items[a] + 1]; ++k)
+        code[problem.row[k]] |= uint16_t(1 << a);
+    std::vector<int32_t> number(size_t(1) << n, -1);
+    std::vector<int> codes;
+    p.cell.resize(problem.m);
+    for (int i = 0; i < problem.m; ++i) {
+      int32_t& c = number[code[i]];
+      if (c < 0) {
+        c = p.count++;
+        codes.push_back(code[i]);
+        p.positive.push_back(0.0);
+        p.negative.push_back(0.0);
+      }
+      p.cell[i] = c;
+      p.positive[c] += problem.positive[i];
+      p.negative[c] += problem.negative[i];
+    }
+    p.value.assign(n, std::vector<double>(p.count));
+    for (int a = 0; a < n; ++a)
+      for (int c = 0; c < p.count; ++c) p.value[a][c] = codes[c] >> a & 1;
     return p;
   }
 

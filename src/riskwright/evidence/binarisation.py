@@ -537,7 +537,7 @@ def _binary_item(feature: Feature, values: pl.Series) -> list[Item]:
     low, high = feature.minimum, feature.maximum
     if low is None or high is None:
         low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
-    if low == high or values.n_unique() - (values.null_count() > 0) < 2:
+    if low == high or values.min() == values.max():
         return []
     zero_one = (low, high) == (0.0, 1.0)
     label = _label(feature) if zero_one else f"{_label(feature)} = {number_text(high)}"
