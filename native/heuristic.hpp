@@ -17,6 +17,7 @@ struct Candidate {
   // The cells without item `added`, kept until the candidate has been extended.
   mutable std::shared_ptr<const Partition> base;
   int added = -1;
+  bool rough = false;  // after one Newton step
 
   bool operator<(const Candidate& other) const {
     return loss != other.loss ? loss < other.loss : items < other.items;
@@ -45,8 +46,7 @@ class Heuristic {
         grown[i] = expand(states[i], part, int(width));
       });
       for (const Candidate& c : level) c.base.reset();
-      for (auto& children : grown)
-        for (Candidate& child : children) keep(std::move(child));
+      for (Candidate& child : refined(grown)) keep(std::move(child));
     }
     std::vector<Candidate> finals;
     const size_t most = 3 * width;
@@ -117,7 +117,7 @@ class Heuristic {
   }
 
   Candidate fit(const std::vector<int>& items, const Partition& part,
-                std::vector<double> start) const {
+                std::vector<double> start, int most_steps = 40) const {
     Cells cells;
     part.cells(cells);
     Candidate c;
@@ -128,7 +128,7 @@ class Heuristic {
     model.stop = &progress_.stop;
     model.patient = false;
     c.loss = model.minimise(cells, box.low, box.high, c.weight.data(), 1.0 / problem_.total,
-                            kInfinity, 1e-8, 40).loss;
+                            kInfinity, 1e-8, most_steps).loss;
     return c;
   }
 
@@ -136,6 +136,31 @@ class Heuristic {
     auto& level = levels_[c.items.size()];
     level.insert(std::move(c));
     if (level.size() > 4 * size_t(settings_.beam)) level.erase(std::prev(level.end()));
+  }
+
+  // All candidates; where losses are rough, the best of them alone, with a few more Newton steps.
+  std::vector<Candidate> refined(std::vector<std::vector<Candidate>>& lists) const {
+    std::vector<Candidate> out;
+    std::map<std::vector<int>, Candidate> rough;
+    for (auto& list : lists)
+      for (Candidate& c : list) {
+        if (!c.rough) {
+          out.push_back(std::move(c));
+          continue;
+        }
+        auto [at, fresh] = rough.try_emplace(c.items, c);
+        if (!fresh && c < at->second) at->second = std::move(c);
+      }
+    if (rough.empty()) return out;
+    std::vector<Candidate> best;
+    for (auto& [items, c] : rough) best.push_back(std::move(c));
+    std::sort(best.begin(), best.end());
+    best.resize(std::min(best.size(), 2 * size_t(settings_.beam)));
+    parallel_for(settings_.threads, int(best.size()), [&](int i, int) {
+      if (!stopped()) best[i] = fit(best[i].items, *partition(best[i].items), best[i].weight, 2);
+    });
+    std::move(best.begin(), best.end(), std::back_inserter(out));
+    return out;
   }
 
   struct Gain {
@@ -244,7 +269,8 @@ class Heuristic {
       c.weight = state.weight;
       c.weight.push_back(0.0);
       if (extension) {
-        c.loss = extension->descend(gain.item, box, c.weight.data());
+        c.rough = true;
+        c.loss = extension->step(gain.item, box, c.weight.data());
       } else {
         part->cells_with(problem_, gain.item, cells, scratch);
         c.loss = model.minimise(cells, box.low, box.high, c.weight.data(), 1.0 / problem_.total,
@@ -259,8 +285,8 @@ class Heuristic {
     return out;
   }
 
-  // A state over many cells with one more column of numbers: a few Newton steps, of which the first
-  // needs the new column's derivatives alone.
+  // A state over many cells with one more column of numbers: a Newton step, for which the new
+  // column's derivatives alone are needed.
   class Extension {
    public:
     Extension(const Problem& problem, const Candidate& state, const Partition& part,
@@ -272,7 +298,7 @@ class Heuristic {
       loss_ = state_.evaluate(cells_, w.data(), 1.0 / problem.total);
     }
 
-    double descend(int item, const Box& box, double* w) {
+    double step(int item, const Box& box, double* w) {
       const int last = part_.terms + 1;
       double* row = state_.hessian + last * (last + 1) / 2;
       std::fill(row, row + last + 1, 0.0);
@@ -290,10 +316,7 @@ class Heuristic {
       std::copy(state_.gradient, state_.gradient + last + 1, model_.gradient);
       std::copy(state_.hessian, row + last + 1, model_.hessian);
       double loss = loss_;
-      for (int step = 1; step <= kFewSteps; ++step)
-        if (model_.advance(cells_, box.low, box.high, w, loss, 1.0 / problem_.total,
-                           Model<>::kRidge, step == kFewSteps) != Model<>::Step::taken)
-          break;
+      model_.advance(cells_, box.low, box.high, w, loss, 1.0 / problem_.total, Model<>::kRidge, true);
       for (int64_t k = problem_.start[item]; k < problem_.start[item + 1]; ++k)
         column[problem_.row[k]] = 0.0;
       return loss;
@@ -366,10 +389,10 @@ class Heuristic {
         found[out] = expand(fit(rest, *part, warm), part, std::min(10, settings_.beam));
         for (const Candidate& c : found[out]) c.base.reset();
       });
-      std::set<Candidate> order;
       for (auto& list : found)
-        for (auto& c : list)
-          if (!tried_.count(c.items)) order.insert(std::move(c));
+        std::erase_if(list, [&](const Candidate& c) { return tried_.count(c.items) > 0; });
+      const std::vector<Candidate> better = refined(found);
+      const std::set<Candidate> order(better.begin(), better.end());
       std::vector<Candidate> finals;
       for (const Candidate& c : order) {
         if (int(finals.size()) >= settings_.beam || c.loss > best) break;

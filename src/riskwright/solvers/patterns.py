@@ -72,9 +72,31 @@ def fold(chunks: Iterable[Chunk], n_items: int, *, binary: bool) -> Patterns:
     y = np.concatenate([y for _, y, _ in parts])
     weight = np.concatenate([weight for _, _, weight in parts])
     keep = weight > 0
-    distinct, inverse = np.unique(rows[keep], axis=0, return_inverse=True)
-    inverse = inverse.ravel()
+    distinct, inverse = _distinct(rows[keep])
     events = (weight * y)[keep]
     positive = np.bincount(inverse, events, len(distinct)).astype(np.float64)
     negative = np.bincount(inverse, weight[keep] - events, len(distinct)).astype(np.float64)
     return Patterns(n_items, positive, negative, values=np.ascontiguousarray(distinct))
+
+
+def _distinct(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Distinct rows in an order of their own, and the place of each row among them.
+
+    Rows are sorted by a 64-bit hash; if two different ones share it, by their values.
+    """
+    hashes = np.zeros(len(rows), dtype=np.uint64)
+    for j in range(rows.shape[1]):
+        column = np.ascontiguousarray(rows[:, j]).view(np.uint64)
+        hashes += _mixed(_mixed(column) + np.uint64(0x9E3779B97F4A7C15 * (j + 1) % 2**64))
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    distinct = rows[first]
+    if all((rows[:, j] == distinct[inverse, j]).all() for j in range(rows.shape[1])):
+        return distinct, inverse.ravel()
+    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+    return distinct, inverse.ravel()
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    bits = (bits ^ (bits >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    mixed: NDArray[np.uint64] = bits ^ (bits >> np.uint64(32))
+    return mixed
