@@ -72,7 +72,7 @@ class BestFirst {
     Model<> model;
     model.stop = &progress_.stop;
     Cells cells;
-    std::vector<double> scratch;
+    std::vector<Weight> scratch;
     const Partition whole = Partition::whole(problem_);
     for (int j = 0; j < problem_.d; ++j) {
       if (!problem_.usable(j)) continue;
@@ -185,8 +185,8 @@ class BestFirst {
     }
     std::vector<double> r(problem_.m);
     for (int i = 0; i < problem_.m; ++i)
-      r[i] = (problem_.positive[i] + problem_.negative[i]) * mean[part.cell[i]] -
-             problem_.positive[i];
+      r[i] = (problem_.weight[i].positive + problem_.weight[i].negative) * mean[part.cell[i]] -
+             problem_.weight[i].positive;
     const int n = int(items.size()), further = problem_.max_terms - n - 1;
     const double scale = 1.0 / problem_.total;
     std::vector<double> best(further, 0.0);

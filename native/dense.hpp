@@ -109,7 +109,7 @@ class Dense {
         x[n++] = value_[k];
         s += w[a] * value_[k];
       }
-      const double pos = problem_.positive[i], neg = problem_.negative[i];
+      const double pos = problem_.weight[i].positive, neg = problem_.weight[i].negative;
       const double e = std::exp(-std::fabs(s)), up = 1.0 / (1.0 + e), down = e * up;
       const double prob = s >= 0 ? up : down, rest = s >= 0 ? down : up;
       loss += (pos + neg) * std::log1p(e) + (s >= 0 ? neg : pos) * std::fabs(s);

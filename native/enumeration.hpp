@@ -90,7 +90,7 @@ class Enumeration {
         }
         const int* a = active(i);
         const int held = int(std::lower_bound(a, a + active_count(i), lead) - a);
-        const double n = weight_[i], p = problem_.positive[i];
+        const double n = weight_[i], p = problem_.weight[i].positive;
         tables_[1].all[lead] += n;
         tables_[1].positive[lead] += p;
         for (int t = 2; t <= top; ++t)
@@ -159,7 +159,7 @@ class Enumeration {
     const int m = problem_.m;
     std::vector<std::pair<double, int>> order;
     double all_positive = 0.0;
-    for (int i = 0; i < m; ++i) all_positive += problem_.positive[i];
+    for (int i = 0; i < m; ++i) all_positive += problem_.weight[i].positive;
     auto entropy = [](double p, double n) {
       double h = 0.0;
       if (p > 0) h -= p * std::log(p / (p + n));
@@ -171,8 +171,8 @@ class Enumeration {
       const int64_t begin = problem_.start[j], end = problem_.start[j + 1];
       double p = 0.0, n = 0.0;
       for (int64_t k = begin; k < end; ++k) {
-        p += problem_.positive[problem_.row[k]];
-        n += problem_.negative[problem_.row[k]];
+        p += problem_.weight[problem_.row[k]].positive;
+        n += problem_.weight[problem_.row[k]].negative;
       }
       order.emplace_back(entropy(p, n) + entropy(all_positive - p,
                                                  problem_.total - all_positive - n), j);
@@ -212,8 +212,8 @@ class Enumeration {
     weight_.resize(m);
     positive_total_ = 0.0;
     for (int i = 0; i < m; ++i) {
-      weight_[i] = problem_.positive[i] + problem_.negative[i];
-      positive_total_ += problem_.positive[i];
+      weight_[i] = problem_.weight[i].positive + problem_.weight[i].negative;
+      positive_total_ += problem_.weight[i].positive;
     }
     low_.resize(d_);
     high_.resize(d_);
@@ -586,7 +586,7 @@ class Enumeration {
         const int* a = e_.active(i);
         const int held = int(std::lower_bound(a, a + e_.active_count(i), lead) - a);
         e_.tally(block_all_.data(), block_positive_.data(), a, held, q, 0, e_.weight_[i],
-                 problem_.positive[i]);
+                 problem_.weight[i].positive);
       }
     }
 

@@ -184,9 +184,9 @@ class Heuristic {
     const double scale = 1.0 / problem_.total;
     std::vector<Pattern> out(problem_.m);
     for (int i = 0; i < problem_.m; ++i) {
-      const double n = problem_.positive[i] + problem_.negative[i];
+      const double n = problem_.weight[i].positive + problem_.weight[i].negative;
       const Pattern& of = cell[part.cell[i]];
-      out[i] = {scale * (n * of.residual - problem_.positive[i]), scale * n * of.curvature};
+      out[i] = {scale * (n * of.residual - problem_.weight[i].positive), scale * n * of.curvature};
     }
     return out;
   }
@@ -250,7 +250,7 @@ class Heuristic {
     if (!problem_.binary && part->count > 8 * kManyBlocks)
       extension = std::make_unique<Extension>(problem_, state, *part, patterns);
     Cells cells;
-    std::vector<double> scratch;
+    std::vector<Weight> scratch;
     Model<> model;
     model.stop = &progress_.stop;
     model.patient = false;

@@ -98,10 +98,11 @@ struct PySearch {
   }
 
   void weights(const Array<double>& positive, const Array<double>& negative) {
-    problem.positive.assign(positive.data(), positive.data() + problem.m);
-    problem.negative.assign(negative.data(), negative.data() + problem.m);
-    problem.total = std::accumulate(problem.positive.begin(), problem.positive.end(), 0.0) +
-                    std::accumulate(problem.negative.begin(), problem.negative.end(), 0.0);
+    problem.weight.resize(problem.m);
+    for (int i = 0; i < problem.m; ++i)
+      problem.weight[i] = {positive.data()[i], negative.data()[i]};
+    problem.total = std::accumulate(positive.data(), positive.data() + problem.m, 0.0) +
+                    std::accumulate(negative.data(), negative.data() + problem.m, 0.0);
   }
 
   void items(std::vector<double> low, std::vector<double> high, std::vector<int> feature) {

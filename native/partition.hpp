@@ -11,7 +11,7 @@ struct Partition {
 
   int count = 1, terms = 0;
   std::vector<int32_t> cell;             // of each pattern
-  std::vector<double> positive, negative;
+  std::vector<Weight> weight;            // of each cell
   std::vector<std::vector<double>> value;  // of each term, per cell
 
   // Binary items: one cell for all patterns. Numbers: every pattern is a cell of its own.
@@ -21,17 +21,12 @@ struct Partition {
       p.count = problem.m;
       p.cell.resize(problem.m);
       for (int i = 0; i < problem.m; ++i) p.cell[i] = i;
-      p.positive = problem.positive;
-      p.negative = problem.negative;
+      p.weight = problem.weight;
       return p;
     }
     p.cell.assign(problem.m, 0);
-    p.positive.assign(1, 0.0);
-    p.negative.assign(1, 0.0);
-    for (int i = 0; i < problem.m; ++i) {
-      p.positive[0] += problem.positive[i];
-      p.negative[0] += problem.negative[i];
-    }
+    p.weight.resize(1);
+    for (const Weight& w : problem.weight) p.weight[0] += w;
     return p;
   }
 
@@ -59,12 +54,10 @@ struct Partition {
       if (c < 0) {
         c = p.count++;
         codes.push_back(code[i]);
-        p.positive.push_back(0.0);
-        p.negative.push_back(0.0);
+        p.weight.emplace_back();
       }
       p.cell[i] = c;
-      p.positive[c] += problem.positive[i];
-      p.negative[c] += problem.negative[i];
+      p.weight[c] += problem.weight[i];
     }
     p.value.assign(n, std::vector<double>(p.count));
     for (int a = 0; a < n; ++a)
@@ -82,7 +75,7 @@ struct Partition {
     }
     std::vector<int32_t> twin(count, -1);
     const int32_t before = count;
-    std::vector<double> moved_positive, moved_negative;
+    std::vector<Weight> moved;
     std::vector<int32_t> parent;
     for (int64_t k = begin; k < end; ++k) {
       const int32_t i = problem.row[k];
@@ -90,18 +83,14 @@ struct Partition {
       if (twin[c] < 0) {
         twin[c] = before + int32_t(parent.size());
         parent.push_back(c);
-        moved_positive.push_back(0.0);
-        moved_negative.push_back(0.0);
+        moved.emplace_back();
       }
       c = twin[c];
-      moved_positive[c - before] += problem.positive[i];
-      moved_negative[c - before] += problem.negative[i];
+      moved[c - before] += problem.weight[i];
     }
     for (size_t s = 0; s < parent.size(); ++s) {
-      positive[parent[s]] = std::max(0.0, positive[parent[s]] - moved_positive[s]);
-      negative[parent[s]] = std::max(0.0, negative[parent[s]] - moved_negative[s]);
-      positive.push_back(moved_positive[s]);
-      negative.push_back(moved_negative[s]);
+      weight[parent[s]] = less(weight[parent[s]], moved[s]);
+      weight.push_back(moved[s]);
       for (auto& column : value) column.push_back(column[parent[s]]);
     }
     count = before + int32_t(parent.size());
@@ -111,7 +100,7 @@ struct Partition {
 
   // Cells of this support with one more column, without renumbering the patterns.
   void cells_with(const Problem& problem, int item, Cells& cells,
-                  std::vector<double>& scratch) const {
+                  std::vector<Weight>& scratch) const {
     if (!problem.binary) {
       this->cells(cells, 1);
       double* last = cells.flat_column(terms);
@@ -119,24 +108,21 @@ struct Partition {
         last[problem.row[k]] = problem.value[k];
       return;
     }
-    scratch.assign(2 * size_t(count), 0.0);
-    double* pos = scratch.data();
-    double* neg = pos + count;
+    scratch.assign(count, {});
+    Weight* held = scratch.data();
     for (int64_t k = problem.start[item]; k < problem.start[item + 1]; ++k) {
-      const int32_t i = problem.row[k], c = cell[i];
-      pos[c] += problem.positive[i];
-      neg[c] += problem.negative[i];
+      const int32_t i = problem.row[k];
+      held[cell[i]] += problem.weight[i];
     }
     cells.reset(terms + 1, 2 * count);
     double *out_pos = cells.flat_positive(), *out_neg = cells.flat_negative();
     int at = 0;
     for (int c = 0; c < count; ++c) {
       for (int x = 0; x < 2; ++x) {
-        const double p = x ? pos[c] : std::max(0.0, positive[c] - pos[c]);
-        const double q = x ? neg[c] : std::max(0.0, negative[c] - neg[c]);
-        if (p <= 0.0 && q <= 0.0) continue;
-        out_pos[at] = p;
-        out_neg[at] = q;
+        const Weight w = x ? held[c] : less(weight[c], held[c]);
+        if (w.positive <= 0.0 && w.negative <= 0.0) continue;
+        out_pos[at] = w.positive;
+        out_neg[at] = w.negative;
         for (int j = 0; j < terms; ++j) cells.flat_column(j)[at] = value[j][c];
         cells.flat_column(terms)[at] = x;
         ++at;
@@ -145,15 +131,19 @@ struct Partition {
     cells.blocks_used(at);
   }
 
+  static Weight less(const Weight& a, const Weight& b) {
+    return {std::max(0.0, a.positive - b.positive), std::max(0.0, a.negative - b.negative)};
+  }
+
   // Cells without weight are left out; `spare` columns of zeros follow the terms.
   void cells(Cells& cells, int spare = 0) const {
     cells.reset(terms + spare, count);
     double *out_pos = cells.flat_positive(), *out_neg = cells.flat_negative();
     int at = 0;
     for (int c = 0; c < count; ++c) {
-      if (positive[c] <= 0.0 && negative[c] <= 0.0) continue;
-      out_pos[at] = positive[c];
-      out_neg[at] = negative[c];
+      if (weight[c].positive <= 0.0 && weight[c].negative <= 0.0) continue;
+      out_pos[at] = weight[c].positive;
+      out_neg[at] = weight[c].negative;
       for (int j = 0; j < terms; ++j) cells.flat_column(j)[at] = value[j][c];
       ++at;
     }

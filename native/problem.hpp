@@ -22,6 +22,17 @@ struct Group {
   int at_most;
 };
 
+// Of events and of non-events.
+struct Weight {
+  double positive = 0.0, negative = 0.0;
+
+  Weight& operator+=(const Weight& other) {
+    positive += other.positive;
+    negative += other.negative;
+    return *this;
+  }
+};
+
 struct Problem {
   int m = 0, d = 0;  // distinct patterns, candidate items
   // nonzero values, column by column
@@ -29,7 +40,7 @@ struct Problem {
   std::vector<int32_t> row;
   std::vector<double> value;
   bool binary = false;
-  std::vector<double> positive, negative;  // weights of each pattern
+  std::vector<Weight> weight;              // of each pattern
   double total = 0.0;                      // sum of all weights
 
   std::vector<double> low, high;  // integer range of points where an item is used

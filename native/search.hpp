@@ -54,8 +54,10 @@ class Search {
     if (!problem_.complete(nullptr, 0)) return;
     Cells cells;
     cells.reset(0, 1);
-    for (double w : problem_.positive) cells.flat_positive()[0] += w;
-    for (double w : problem_.negative) cells.flat_negative()[0] += w;
+    for (const Weight& w : problem_.weight) {
+      cells.flat_positive()[0] += w.positive;
+      cells.flat_negative()[0] += w.negative;
+    }
     pool.at(nullptr, 0);
     const std::atomic<bool> never{false};
     Lattice lattice(problem_, never);
