@@ -152,12 +152,13 @@ class Polish {
 
   void try_point(Point& next, Point& best, int i, int j) {
     if (!legal(i, next.points[i]) || !legal(j, next.points[j])) return;
-    evaluate(next);
+    evaluate(next, best.objective);
     if (next.objective < best.objective - 1e-12) best = next;
   }
 
-  // Best slope and intercept for the points; distinct totals are few where items are 0/1.
-  void evaluate(Point& p) {
+  // Best slope and intercept for the points; distinct totals are few where items are 0/1. Stops
+  // after a step if the rest of the way can hardly lead below `worth`.
+  void evaluate(Point& p, double worth = kInfinity) {
     double most = 0.0, down = 0.0, up = 0.0;
     int used = 0;
     for (int j = 0; j < terms_; ++j) {
@@ -195,8 +196,16 @@ class Polish {
     double low[2] = {problem_.intercept_low, problem_.unit ? 1.0 : problem_.min_slope};
     double high[2] = {problem_.intercept_high, top};
     double w[2] = {p.intercept, std::min(p.slope, top)};
-    double loss = model_.minimise(totals_, low, high, w, scale_, kInfinity,
-                                  quick_ ? 1e-8 : 1e-12, quick_ ? 2 : 40).loss;
+    if (worth < kInfinity && !quick_) {
+      const double near =
+          model_.minimise(totals_, low, high, w, scale_, kInfinity, 1e-12, 1).loss;
+      if (near - 4.0 * decrement() + problem_.penalty * used > worth) {
+        p.objective = kInfinity;
+        return;
+      }
+    }
+    double loss = model_.minimise(totals_, low, high, w, scale_, kInfinity, quick_ ? 1e-8 : 1e-12,
+                           quick_ ? 2 : 40).loss;
     if (problem_.unit) {
       const double below[2] = {std::floor(w[0]), 1.0}, above[2] = {std::ceil(w[0]), 1.0};
       const double a = Model<1>::loss_only(totals_, below, scale_);
@@ -207,6 +216,13 @@ class Polish {
     p.slope = w[1];
     p.intercept = w[0];
     p.objective = loss + problem_.penalty * used;
+  }
+
+  // What a Newton step in slope and intercept promises to take off the loss.
+  double decrement() const {
+    const double *g = model_.gradient, *h = model_.hessian;
+    const double gain = g[0] * g[0] * h[2] - 2 * g[0] * g[1] * h[1] + g[1] * g[1] * h[0];
+    return 0.5 * gain / (h[0] * h[2] - h[1] * h[1] + 1e-300);
   }
 
   const Problem& problem_;

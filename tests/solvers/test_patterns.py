@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import defaultdict
 
 import numpy as np
@@ -84,6 +85,13 @@ def test_many_distinct_rows_survive_the_growth_of_the_table():
     codes = patterns.dense() @ 2.0 ** np.arange(d)
     assert np.array_equal(np.sort(codes), np.arange(n))
     assert np.array_equal(patterns.positive == 1, codes % 3 == 0)
+
+
+def test_rows_that_share_a_hash_stay_apart(monkeypatch):
+    X, y, weight = rows_of(5, 60, 4, binary=False)
+    module = importlib.import_module("riskwright.solvers.patterns")
+    monkeypatch.setattr(module, "_mixed", np.zeros_like)
+    assert as_dict(fold([(X, y, weight)], 4, binary=False)) == by_hand(X, y, weight)
 
 
 def test_minus_zero_is_zero():
