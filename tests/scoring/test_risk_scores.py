@@ -28,7 +28,14 @@ from sklearn.model_selection import ShuffleSplit, StratifiedKFold, cross_val_sco
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import riskwright as rw
-from riskwright import AtMost, Binarizer, Constraints, IfThen, RiskScoreClassifier
+from riskwright import (
+    AtMost,
+    Binarizer,
+    Constraints,
+    IfThen,
+    RiskScoreClassifier,
+    ScoringSystemClassifier,
+)
 from riskwright.core import (
     ArtifactError,
     ConstraintError,
@@ -702,6 +709,66 @@ def test_cross_validation_covers_what_the_splits_cover():
         tested |= set(test.tolist())
     assert model.card_.performance["auroc"].n == len(tested)
     assert small().fit(FRAME, Y).card_.performance == {}
+
+
+@pytest.mark.parametrize("learner", [RiskScoreClassifier, ScoringSystemClassifier])
+def test_folds_know_of_the_columns_what_the_card_knows(learner):
+    rng = np.random.default_rng(5)
+    code = rng.choice(np.arange(1, 9), 3000)
+    effect = np.array([0, 2, -2, 2, -2, 2, -2, 2, -2])[code]
+    y = (rng.random(3000) < 1 / (1 + np.exp(-effect))).astype(int)
+    frame = pd.DataFrame({"code": code, "age": rng.integers(20, 90, 3000), "y": y})
+    schema = {"columns": {"code": {"type": "categorical"}, "age": {"unit": "years", "cuts": [60]}}}
+    table = rw.read_table(frame, target="y", schema=schema)
+    model = learner(max_terms=4, cv=4, constraints={"exclude": ["age ≥ 60 years"]}).fit(table)
+    figures = model.card_.performance
+    if learner is RiskScoreClassifier:
+        assert figures["auroc"].value > 0.85
+    else:
+        assert figures["error_rate"].value < 0.15
+
+
+@pytest.mark.parametrize("learner", [RiskScoreClassifier, ScoringSystemClassifier])
+def test_folds_keep_a_binarizer_that_was_fitted(learner):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.normal(size=600), "z": rng.normal(size=600)})
+    y = (frame["x"] > 0).to_numpy().astype(int)
+    model = learner(binning=Binarizer().fit(frame[["z"]], y), cv=3, max_terms=2).fit(frame, y)
+    figures = model.card_.performance
+    assert "cut points" not in model.card_.performance_method
+    if learner is RiskScoreClassifier:
+        assert figures["auroc"].value < 0.6
+    else:
+        assert figures["error_rate"].value > 0.4
+
+
+def test_splits_may_come_from_a_generator():
+    listed = small(cv=list(StratifiedKFold(3).split(FRAME, Y)), select="cv").fit(FRAME, Y)
+    streamed = small(cv=StratifiedKFold(3).split(FRAME, Y), select="cv").fit(FRAME, Y)
+    assert streamed.card_ == listed.card_
+    assert all(f.passed for f in streamed.certificate_.check(streamed, FRAME, Y)[:2])
+    with pytest.raises(ParameterError, match="splits that cannot be used"):
+        small(cv=[([0, 1], [len(Y)])]).fit(FRAME, Y)
+
+
+@pytest.mark.parametrize("learner", [RiskScoreClassifier, ScoringSystemClassifier])
+@pytest.mark.parametrize("weights", [{0: 1, 1: -5}, {0: 0, 1: 1}, {0: 1, 1: np.nan}, "equal", 3])
+def test_class_weights_that_cannot_be_used_are_refused(learner, weights):
+    with pytest.raises(ParameterError, match="class weights"):
+        learner(class_weight=weights, certify=False).fit(FRAME, Y)
+
+
+def test_a_loaded_model_learns_again_as_it_did(tmp_path):
+    binning = Binarizer(method="quantile", max_cuts=2, items="interval")
+    model = small(binning=binning, random_state=7).fit(FRAME, Y)
+    rw.save(model, tmp_path / "score.json")
+    loaded = rw.load(tmp_path / "score.json")
+    assert loaded.constraints is None
+    assert loaded.seed_ == 7
+    assert clone(loaded).fit(FRAME, Y).card_.terms == model.card_.terms
+    fitted = small(binning=Binarizer().fit(FRAME[["age"]], Y)).fit(FRAME, Y)
+    rw.save(fitted, tmp_path / "score.json")
+    assert rw.load(tmp_path / "score.json").fit(FRAME, Y).card_.terms == fitted.card_.terms
 
 
 def test_folds_leave_out_rows_without_weight_wherever_they_stand():

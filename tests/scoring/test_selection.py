@@ -6,13 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import GroupKFold, KFold, RepeatedStratifiedKFold, ShuffleSplit
 
 from riskwright import RiskScoreClassifier
+from riskwright.core import ParameterError
 from riskwright.evidence import Binarizer
 from riskwright.scoring import selection
 from riskwright.scoring.inputs import TrainingData
-from riskwright.scoring.selection import choose_by_cross_validation, fit_slope, folds
+from riskwright.scoring.selection import (
+    choose_by_cross_validation,
+    fit_slope,
+    folds,
+    once_tested,
+)
 from riskwright.solvers import Found
 
 
@@ -23,8 +29,8 @@ def rows(n=300, d=5, seed=0):
     return X, (rng.random(n) < 1 / (1 + np.exp(-s))).astype(np.uint8)
 
 
-def training(X, y, weight=None, kept=None) -> TrainingData:
-    return TrainingData(X, y, weight, np.array([0, 1]), kept)
+def training(X, y, weight=None, kept=None, given=None) -> TrainingData:
+    return TrainingData(X, y, weight, np.array([0, 1]), kept, given)
 
 
 @pytest.mark.parametrize("k", [2, 3, 5, 10])
@@ -52,6 +58,34 @@ def test_fewer_folds_where_a_class_has_fewer_rows():
     assert all(y[test].sum() == 1 for _, test in splits)
 
 
+@pytest.mark.parametrize(
+    "cv",
+    [
+        [1, 2],
+        [([0, 1], [60])],
+        [(np.arange(5.0) / 2, [1])],
+        [("a", "b")],
+        GroupKFold(2),
+    ],
+)
+def test_splits_that_cannot_be_used_are_refused(cv):
+    X, y = rows(60)
+    with pytest.raises(ParameterError, match="splits that cannot be used"):
+        folds(training(X, y), cv, seed=0)
+
+
+def test_a_row_counts_in_the_first_part_that_tests_it():
+    X, y = rows(60)
+    repeated = folds(training(X, y), RepeatedStratifiedKFold(n_splits=3, n_repeats=2), seed=0)
+    assert len(repeated) == 6
+    once = once_tested(repeated, 60)
+    assert len(once) == 3
+    assert sorted(np.concatenate([test for _, test in once]).tolist()) == list(range(60))
+    train = np.arange(30)
+    twice = [(train, np.array([40, 41, 41])), (train, np.array([41, 42]))]
+    assert [test.tolist() for _, test in once_tested(twice, 60)] == [[40, 41], [42]]
+
+
 def test_splitters_and_lists_are_taken_as_they_are_but_for_folds_of_one_class():
     X, y = rows(60)
     given = list(KFold(3).split(X))
@@ -68,7 +102,7 @@ def test_splitters_and_lists_are_taken_as_they_are_but_for_folds_of_one_class():
 def test_lists_of_splits_speak_of_the_rows_as_they_were_given():
     X, y = rows(30)
     kept = np.flatnonzero(np.arange(30) % 3 != 1)
-    data = training(X[kept], y[kept], np.ones(len(kept)), kept)
+    data = training(X[kept], y[kept], np.ones(len(kept)), kept, 30)
     train, test = np.arange(20), np.arange(20, 30)
     mask = np.zeros(30, dtype=bool)
     mask[test] = True
@@ -165,7 +199,7 @@ def test_choice_is_the_smallest_card_within_one_standard_error(unit, cv):
             error = difference.std(axis=1, ddof=1) / np.sqrt(len(splits))
         near = [i for i in range(len(pool)) if mean[i] - mean[best] <= error[i] + 1e-9]
         expected = min(near, key=lambda i: (len(pool[i].items), sum(map(abs, pool[i].points)), i))
-        found = choose_by_cross_validation(pool, binarizer, data, cv, seed, 10.0, unit=unit)
+        found = choose_by_cross_validation(pool, binarizer, data, splits, 10.0, unit=unit)
         assert found == expected
         chosen.add(found)
     assert chosen - {len(pool) - 1}
@@ -186,7 +220,8 @@ def test_choice_looks_at_the_cells_of_a_support_rather_than_at_all_patterns(monk
     monkeypatch.setattr(selection, "pattern_totals", counted)
     binarizer = Binarizer().fit(X, y)
     assert all(item.kind != "value" for item in binarizer.items_)
-    choose_by_cross_validation(pool, binarizer, training(X, y), 4, 0, 10.0)
+    data = training(X, y)
+    choose_by_cross_validation(pool, binarizer, data, folds(data, 4, 0), 10.0)
     assert seen == [8] * (5 * 4 * 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from abc import abstractmethod
@@ -21,6 +22,7 @@ from riskwright.evidence import Binarizer, Table
 from riskwright.solvers import Constraints, ItemRules, Patterns
 
 from .inputs import TrainingData, check_rows, check_training, fold_items, pattern_digest
+from .selection import Split
 
 __all__ = ["CardLearner", "Progress", "Study"]
 
@@ -42,11 +44,20 @@ class Study:
         """The event's label."""
         return self.positive if self.positive is not None else str(self.data.classes[1])
 
+    def take(self, rows: NDArray[np.intp]) -> Study:
+        """Some of the rows, and the same knowledge."""
+        return dataclasses.replace(self, data=self.data.take(rows))
+
 
 class CardLearner(ClassifierMixin, BaseEstimator):
     """Base of the estimators whose result is a `ScoreCard` over items."""
 
     kind: str
+    binning: Any
+    certify: bool
+    cv: Any
+    verbose: bool
+    seed_: int
     points_: NDArray[np.int64]
     certificate_: Certificate
 
@@ -78,6 +89,29 @@ class CardLearner(ClassifierMixin, BaseEstimator):
             study = Study(data, outcome=str(getattr(y, "name", None) or "outcome"))
         self.classes_ = data.classes
         return study
+
+    @abstractmethod
+    def _fit_study(self, study: Study, splits: list[Split]) -> Self:
+        """Learn the card; `splits` are for the figures that stand on it."""
+
+    def _fresh(self) -> Self:
+        """An unfitted model with the very same parameters."""
+        return type(self)(**self.get_params(deep=False))
+
+    def _fit_part(self, study: Study, rows: NDArray[np.intp]) -> Self:
+        """A model as this one, learned from some of the rows with all that is known of the columns,
+        without proof and figures."""
+        model = self._fresh()
+        model.certify, model.cv, model.verbose = False, None, False
+        for name in ("seed_", "classes_", "n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(model, name, getattr(self, name))
+        return model._fit_study(study.take(rows), [])
+
+    def _folds_stated(self, n: int) -> str:
+        given = isinstance(self.binning, Binarizer) and hasattr(self.binning, "items_")
+        learned = "points" if given else "cut points and points"
+        return f"{n}-fold cross-validation; {learned} learned anew in each fold"
 
     def _fold(self, study: Study) -> Patterns:
         """The training rows as patterns of the items of `binarizer_`; sets `items_`."""
@@ -224,9 +258,11 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         """Kind and body of the saved form (`riskwright.save`)."""
         check_is_fitted(self)
         params = self.get_params(deep=False)
-        params["binning"] = "auto" if isinstance(self.binning, Binarizer) else self.binning
-        params["constraints"] = msgspec.to_builtins(self._constraints())
-        params["random_state"] = self.seed_ if hasattr(self, "seed_") else self._seed()
+        if isinstance(self.binning, Binarizer):
+            params["binning"] = self.binning.to_dict()
+        if self.constraints is not None:
+            params["constraints"] = msgspec.to_builtins(self._constraints())
+        params["random_state"] = self.seed_
         params["cv"] = self.cv if isinstance(self.cv, int | np.integer) else None
         if isinstance(params["class_weight"], dict):  # JSON knows texts alone as keys
             pairs = params["class_weight"].items()
@@ -248,6 +284,8 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         params = dict(body["params"])
         if isinstance(params["class_weight"], list):
             params["class_weight"] = dict(params["class_weight"])
+        if isinstance(params["binning"], dict):
+            params["binning"] = Binarizer.from_dict(params["binning"])
         model = cls(**params)
         model.binarizer_ = Binarizer.from_dict(body["binarizer"])
         model.items_ = model.binarizer_.items_
@@ -259,6 +297,7 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         model.card_ = msgspec.convert(body["card"], ScoreCard, strict=False)
         assert model.card_.certificate is not None
         model.certificate_ = model.card_.certificate
+        model.seed_ = int(params["random_state"])
         return model
 
 

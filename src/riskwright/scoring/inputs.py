@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from riskwright.core import DataError, TargetError, digest_arrays
+from riskwright.core import DataError, ParameterError, TargetError, digest_arrays
 from riskwright.evidence import Binarizer
 from riskwright.evidence.cut_points import exact_weights
 from riskwright.solvers import Patterns, fold
@@ -26,6 +26,7 @@ __all__ = [
     "TrainingData",
     "check_rows",
     "check_training",
+    "class_factors",
     "fold_items",
     "item_chunks",
     "pattern_digest",
@@ -38,8 +39,8 @@ CHUNK_ROWS = 1 << 18
 class TrainingData:
     """Checked training rows: X as it came (frame or float array), y as 0/1, weights or None.
 
-    Rows of weight 0 are gone; `kept` holds the row numbers of those that stayed, if any went.
-    `weight` includes the class weights.
+    Rows of weight 0 are gone; `kept` holds the row numbers of those that stayed, if any went, of
+    the `given` ones. `weight` includes the class weights.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class TrainingData:
         weight: NDArray[np.float64] | None,
         classes: NDArray[Any],
         kept: NDArray[np.intp] | None = None,
+        given: int | None = None,
     ) -> None:
         self.kept = kept
+        self.given = len(y) if given is None else given
         self.X = X
         self.y = y
         self.weight = weight
@@ -72,12 +75,9 @@ class TrainingData:
         given = np.asarray(rows)
         if given.dtype == bool:
             given = np.flatnonzero(given)
-        if self.kept is None:
-            return given.astype(np.intp)
-        position = np.full(int(self.kept[-1]) + 1, -1, dtype=np.intp)
-        position[self.kept] = np.arange(len(self.kept))
-        given = given[given < len(position)]
-        found = position[given]
+        position = np.full(self.given, -1, dtype=np.intp)
+        position[slice(None) if self.kept is None else self.kept] = np.arange(len(self))
+        found = position[given.astype(np.intp, casting="same_kind")]
         return np.asarray(found[found >= 0], dtype=np.intp)
 
     def take(self, rows: NDArray[np.intp]) -> TrainingData:
@@ -172,11 +172,34 @@ def check_training(
             got=f"{len(classes)} class" + ("" if len(classes) == 1 else "es"),
         )
     if class_weight is not None:
-        factor = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
+        factor = class_factors(estimator, class_weight, classes, y, weight)
         weight = factor[encoded] * (1.0 if weight is None else weight)
     if weight is not None:
         weight = np.maximum(exact_weights(weight), np.finfo(float).tiny)
-    return TrainingData(X, encoded.astype(np.uint8), weight, classes, used)
+    return TrainingData(X, encoded.astype(np.uint8), weight, classes, used, n)
+
+
+def class_factors(
+    estimator: Any,
+    class_weight: Any,
+    classes: NDArray[Any],
+    y: NDArray[Any],
+    weight: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """Weight of each class."""
+    try:
+        factor = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
+        fits = bool((factor > 0.0).all() and np.isfinite(factor).all())
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ParameterError(
+            "class weights that cannot be used",
+            where=f"{type(estimator).__name__}(class_weight=)",
+            expected='None, "balanced" or a number above 0 for each class',
+            got=repr(class_weight),
+        )
+    return np.asarray(factor, dtype=np.float64)
 
 
 def _refuse_missing_outcomes(y: NDArray[Any]) -> None:

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from riskwright._version import __version__
@@ -40,7 +39,7 @@ from riskwright.stats import effective_size
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
 from .inputs import TrainingData, fold_items, pattern_digest, take_rows
-from .selection import INTERRUPTED, TOO_FEW, choose_by_cross_validation, folds
+from .selection import INTERRUPTED, TOO_FEW, Split, choose_by_cross_validation, folds, once_tested
 
 __all__ = ["RiskScoreClassifier"]
 
@@ -79,7 +78,8 @@ class RiskScoreClassifier(CardLearner):
     certify : bool, default=True
         Prove optimality; False gives the heuristic's card alone, in a fraction of a second.
     time_limit : float or None, default=60.0
-        Seconds for the search; then the best card with its honest gap. None: no limit.
+        Seconds for the search; then the best card with its honest gap. None: no limit. Reading,
+        cutting and cross-validating take their own time.
     gap_tolerance : float, default=0.0
         Stop once (objective - lower bound) / objective is no larger.
     solver : {"auto", "scip"}, default="auto"
@@ -90,8 +90,9 @@ class RiskScoreClassifier(CardLearner):
         "cv": of the pool, take the smallest card whose cross-validated loss is within one standard
         error of the best (pool tolerance at least 1 %).
     cv : int, splitter, iterable of (train, test) or None, default=None
-        Folds for the cross-validated figures on the card; cut points and points are learned anew
-        in each fold, without proof. A number means stratified, shuffled folds.
+        Folds for the cross-validated figures on the card; points, and cut points that were not
+        given, are learned anew in each fold, without proof. A number means stratified, shuffled
+        folds. A row counts in the first part that tests it. A splitter is not saved.
     pool_tolerance : float, default=0.001
         `pool_` holds cards whose objective is within this share of the best one.
     class_weight : dict, "balanced" or None, default=None
@@ -205,12 +206,17 @@ class RiskScoreClassifier(CardLearner):
         """
         self._check_parameters()
         study = self._study(X, y, sample_weight, self.class_weight)
+        self.seed_ = self._seed()
+        cv = 5 if self.cv is None and self.select == "cv" else self.cv
+        return self._fit_study(study, folds(study.data, cv, self.seed_))
+
+    def _fit_study(self, study: Study, splits: list[Split]) -> RiskScoreClassifier:
         self.binarizer_ = self._fit_binarizer(study)
         patterns = self._fold(study)
         rules = self._rules()
         result = self._search(patterns, rules)
         assert result.best is not None
-        self._finish(study, patterns, rules, result)
+        self._finish(study, patterns, rules, result, splits)
         return self
 
     def _check_parameters(self) -> None:
@@ -281,20 +287,23 @@ class RiskScoreClassifier(CardLearner):
         return result
 
     def _finish(
-        self, study: Study, patterns: Patterns, rules: ItemRules, result: SearchResult
+        self,
+        study: Study,
+        patterns: Patterns,
+        rules: ItemRules,
+        result: SearchResult,
+        splits: list[Split],
     ) -> None:
         data = study.data
         best = result.best
         assert best is not None
-        self.seed_ = seed = self._seed()
         chosen = best
         if self.select == "cv" and len(result.pool) > 1 and not result.interrupted:
             index = choose_by_cross_validation(
                 result.pool,
                 self.binarizer_,
                 data,
-                self.cv or 5,
-                seed,
+                splits,
                 float(self.max_log_odds),
                 unit=self.scale == "unit",
             )
@@ -304,7 +313,7 @@ class RiskScoreClassifier(CardLearner):
         self.slope_, self.intercept_ = float(chosen.slope), float(chosen.intercept)
         self.certificate_ = self._certificate(data, patterns, rules, result, chosen)
         performance, method = (
-            ({}, INTERRUPTED) if result.interrupted else self._cross_validated(data, seed)
+            ({}, INTERRUPTED) if result.interrupted else self._cross_validated(study, splits)
         )
         base = self._card(study, patterns, chosen)
         self.card_ = msgspec.structs.replace(
@@ -460,18 +469,19 @@ class RiskScoreClassifier(CardLearner):
             f"none of the {among} lies below {lower:.7f} ({ended}). It says nothing about new data."
         )
 
-    def _cross_validated(self, data: TrainingData, seed: int) -> tuple[dict[str, Estimate], str]:
+    def _cross_validated(
+        self, study: Study, splits: list[Split]
+    ) -> tuple[dict[str, Estimate], str]:
         if self.cv is None:
             return {}, "not cross-validated"
-        risk = np.full(len(data), np.nan)
-        splits = folds(data, self.cv, seed)
         if not splits:
             return {}, TOO_FEW
+        data = study.data
+        splits = once_tested(splits, len(data))
+        risk = np.full(len(data), np.nan)
         for train, test in splits:
-            model = clone(self).set_params(certify=False, cv=None, class_weight=None, verbose=False)
-            part = data.take(train)
             try:
-                model.fit(part.X, part.y, part.weight)
+                model = self._fit_part(study, train)
             except (ConstraintError, ParameterError, SearchError) as error:
                 return {}, f"not cross-validated; in a fold: {error.problem}"
             except KeyboardInterrupt:
@@ -482,10 +492,7 @@ class RiskScoreClassifier(CardLearner):
         seen = np.flatnonzero(~np.isnan(risk))
         weight = None if data.weight is None else data.weight[seen]
         figures = evaluate(data.y[seen], risk[seen], sample_weight=weight).overall
-        method = (
-            f"{len(splits)}-fold cross-validation; cut points and points learned anew in each fold"
-        )
-        return dict(figures), method
+        return dict(figures), self._folds_stated(len(splits))
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Log-odds of the event, slope * total + intercept; shape (n_rows,)."""
@@ -505,7 +512,7 @@ class RiskScoreClassifier(CardLearner):
     def _proof_terms(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
-        study = clone(self)._study(X, y, sample_weight, self.class_weight)
+        study = self._fresh()._study(X, y, sample_weight, self.class_weight)
         patterns = fold_items(self.binarizer_, study.data)
         rules = self._rules()
         problem = self._problem(patterns, rules)

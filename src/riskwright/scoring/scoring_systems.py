@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.utils import compute_class_weight
 
 from riskwright._version import __version__
 from riskwright.core import (
@@ -34,8 +32,8 @@ from riskwright.stats import effective_size, proportion_interval
 
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
-from .inputs import TrainingData, fold_items, item_chunks, pattern_digest, take_rows
-from .selection import INTERRUPTED, TOO_FEW, folds
+from .inputs import TrainingData, class_factors, fold_items, item_chunks, pattern_digest, take_rows
+from .selection import INTERRUPTED, TOO_FEW, Split, folds, once_tested
 
 __all__ = ["ScoringSystemClassifier"]
 
@@ -73,10 +71,12 @@ class ScoringSystemClassifier(CardLearner):
     certify : bool, default=True
         Prove optimality; False gives the heuristic's card alone.
     time_limit : float or None, default=60.0
-        Seconds for the search; then the best card with its honest gap. None: no limit.
+        Seconds for the search; then the best card with its honest gap. None: no limit. Reading,
+        cutting and cross-validating take their own time.
     cv : int, splitter, iterable of (train, test) or None, default=None
-        Folds for the cross-validated error rates on the card; cut points and points are learned
-        anew in each fold, without proof.
+        Folds for the cross-validated error rates on the card; points, and cut points that were not
+        given, are learned anew in each fold, without proof. A row counts in the first part that
+        tests it. A splitter is not saved.
     class_weight : dict, "balanced" or None, default=None
         Weighs the errors; rates and counts on the card are those of the rows as they are.
     random_state : int, RandomState or None, default=0
@@ -185,6 +185,10 @@ class ScoringSystemClassifier(CardLearner):
         """
         self._check_parameters()
         study = self._study(X, y, sample_weight, None)
+        self.seed_ = self._seed()
+        return self._fit_study(study, folds(study.data, self.cv, self.seed_))
+
+    def _fit_study(self, study: Study, splits: list[Split]) -> ScoringSystemClassifier:
         data = study.data
         self.binarizer_ = self._fit_binarizer(study)
         patterns = self._fold(study)
@@ -194,7 +198,7 @@ class ScoringSystemClassifier(CardLearner):
         self.points_[list(solution.items)] = solution.points
         self.threshold_ = solution.threshold
         self.certificate_ = self._certificate(data, patterns, rules, solution)
-        self.card_ = self._card(study, patterns)
+        self.card_ = self._card(study, patterns, splits)
         return self
 
     def _rules(self) -> ItemRules:
@@ -230,16 +234,9 @@ class ScoringSystemClassifier(CardLearner):
         """The patterns with class weights, which count in the loss alone."""
         if self.class_weight is None:
             return patterns
-        negative, positive = compute_class_weight(
-            self.class_weight,
-            classes=data.classes,
-            y=data.classes[data.y],
-            sample_weight=data.weight,
+        negative, positive = class_factors(
+            self, self.class_weight, data.classes, data.classes[data.y], data.weight
         )
-        if not min(negative, positive) > 0.0:
-            raise ParameterError(
-                "class weights must be above 0", where=f"{type(self).__name__}(class_weight=)"
-            )
         return dataclasses.replace(
             patterns,
             positive=patterns.positive * positive,
@@ -276,7 +273,7 @@ class ScoringSystemClassifier(CardLearner):
             certify=self.certify,
             time_limit=math.inf if self.time_limit is None else float(self.time_limit),
             threads=available_threads(self.n_jobs),
-            seed=self._seed(),
+            seed=self.seed_,
             on_progress=None if callback is None else report,
         )
 
@@ -351,7 +348,7 @@ class ScoringSystemClassifier(CardLearner):
             "It says nothing about new data."
         )
 
-    def _card(self, study: Study, patterns: Patterns) -> ScoreCard:
+    def _card(self, study: Study, patterns: Patterns, splits: list[Split]) -> ScoreCard:
         data = study.data
         used = np.flatnonzero(self.points_)
         found = Found(
@@ -368,7 +365,7 @@ class ScoringSystemClassifier(CardLearner):
         performance, method = (
             ({}, INTERRUPTED)
             if self.certificate_.status == "interrupted"
-            else self._cross_validated(data)
+            else self._cross_validated(study, splits)
         )
         return ScoreCard(
             title="Scoring system",
@@ -392,20 +389,21 @@ class ScoringSystemClassifier(CardLearner):
             data_digest=self.certificate_.data_digest,
         )
 
-    def _cross_validated(self, data: TrainingData) -> tuple[dict[str, Estimate], str]:
+    def _cross_validated(
+        self, study: Study, splits: list[Split]
+    ) -> tuple[dict[str, Estimate], str]:
         if self.cv is None:
             return {}, "not cross-validated"
-        says_yes = np.zeros(len(data), dtype=bool)
-        seen = np.zeros(len(data), dtype=bool)
-        splits = folds(data, self.cv, self._seed())
         if not splits:
             return {}, TOO_FEW
+        data = study.data
+        splits = once_tested(splits, len(data))
+        says_yes = np.zeros(len(data), dtype=bool)
+        seen = np.zeros(len(data), dtype=bool)
         for train, test in splits:
-            model = clone(self).set_params(certify=False, cv=None, verbose=False)
-            part = data.take(train)
             try:
-                model.fit(part.X, data.classes[part.y], part.weight)
-            except (ConstraintError, SearchError) as error:
+                model = self._fit_part(study, train)
+            except (ConstraintError, ParameterError, SearchError) as error:
                 return {}, f"not cross-validated; in a fold: {error.problem}"
             except KeyboardInterrupt:
                 return {}, INTERRUPTED
@@ -413,8 +411,8 @@ class ScoringSystemClassifier(CardLearner):
                 return {}, INTERRUPTED
             says_yes[test] = model.decision_function(take_rows(data.X, test)) > 0
             seen[test] = True
-        return _error_rates(data.take(np.flatnonzero(seen)), says_yes[seen]), (
-            f"{len(splits)}-fold cross-validation; cut points and points learned anew in each fold"
+        return _error_rates(data.take(np.flatnonzero(seen)), says_yes[seen]), self._folds_stated(
+            len(splits)
         )
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -429,7 +427,7 @@ class ScoringSystemClassifier(CardLearner):
     def _proof_terms(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
-        data = clone(self)._study(X, y, sample_weight, None).data
+        data = self._fresh()._study(X, y, sample_weight, None).data
         patterns = fold_items(self.binarizer_, data)
         stated = {
             "loss": "zero_one",

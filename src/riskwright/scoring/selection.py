@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from riskwright.core import generator
+from riskwright.core import ParameterError, generator
 from riskwright.evidence import Binarizer
 from riskwright.solvers import Found, Patterns, fold
 
 from .card_building import pattern_totals
 from .inputs import TrainingData, item_chunks
 
-__all__ = ["INTERRUPTED", "TOO_FEW", "choose_by_cross_validation", "folds"]
+__all__ = ["INTERRUPTED", "TOO_FEW", "Split", "choose_by_cross_validation", "folds", "once_tested"]
 
 INTERRUPTED = "not cross-validated: interrupted"
 TOO_FEW = "not cross-validated: too few rows of an outcome"
@@ -28,24 +28,47 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def folds(data: TrainingData, cv: Any, seed: int) -> list[Split]:
-    """(train, test) row numbers, each part with both classes.
+    """(train, test) row numbers, each train part with both classes; none for None.
 
     A number means that many stratified, shuffled folds (fewer where a class has fewer rows, and
     none where a class has one); a splitter or an iterable of splits is taken as scikit-learn
-    takes it.
+    takes it. Raises `ParameterError` for splits that cannot be used.
     """
     y = data.y
+    if cv is None:
+        return []
     if isinstance(cv, int | np.integer):
         k = min(int(cv), int(y.sum()), int(len(y) - y.sum()))
-        splits: Iterable[Split] = _stratified(y, k, seed) if k > 1 else []
-    elif hasattr(cv, "split"):
-        splits = cv.split(np.zeros((len(y), 1)), y)
+        splits = _stratified(y, k, seed) if k > 1 else []
     else:
-        splits = [(data.place(train), data.place(test)) for train, test in cv]
-    return [(train, test) for train, test in splits if len(np.unique(y[train])) == 2 and len(test)]
+        try:
+            if hasattr(cv, "split"):
+                splits = list(cv.split(np.zeros((len(y), 1)), y))
+            else:
+                splits = [(data.place(train), data.place(test)) for train, test in cv]
+        except (IndexError, TypeError, ValueError) as error:
+            raise ParameterError(
+                f"splits that cannot be used: {error}",
+                where="cv=",
+                expected="a splitter, or pairs of train and test row numbers",
+            ) from None
+    splits = [(train, test) for train, test in splits if len(np.unique(y[train])) == 2]
+    return [(train, test) for train, test in splits if len(test)]
 
 
-def _stratified(y: NDArray[np.uint8], k: int, seed: int) -> Iterable[Split]:
+def once_tested(splits: Sequence[Split], n: int) -> list[Split]:
+    """The splits with each of n rows in the first test part alone that holds it."""
+    seen = np.zeros(n, dtype=bool)
+    once = []
+    for train, test in splits:
+        fresh = np.unique(test[~seen[test]])
+        seen[fresh] = True
+        if len(fresh):
+            once.append((train, fresh))
+    return once
+
+
+def _stratified(y: NDArray[np.uint8], k: int, seed: int) -> list[Split]:
     """k shuffled folds, each class dealt out evenly."""
     rng = generator(seed)
     fold_of = np.empty(len(y), dtype=np.intp)
@@ -59,8 +82,7 @@ def choose_by_cross_validation(
     pool: Sequence[Found],
     binarizer: Binarizer,
     data: TrainingData,
-    cv: Any,
-    seed: int,
+    splits: Sequence[Split],
     bound: float,
     *,
     unit: bool = False,
@@ -70,7 +92,7 @@ def choose_by_cross_validation(
     are fitted anew in every fold (class unit: a whole intercept alone); the points are those of the
     pool. Size: number of terms, then sum of absolute points.
     """
-    parts = _fold_parts(binarizer, data, cv, seed)
+    parts = _fold_parts(binarizer, data, splits)
     if not parts:
         return 0
     losses = np.empty((len(pool), len(parts)))
@@ -90,7 +112,7 @@ def choose_by_cross_validation(
 
 
 def _fold_parts(
-    binarizer: Binarizer, data: TrainingData, cv: Any, seed: int
+    binarizer: Binarizer, data: TrainingData, splits: Sequence[Split]
 ) -> list[tuple[Patterns, Patterns]]:
     binary = all(item.kind != "value" for item in binarizer.items_)
     n_items = len(binarizer.items_)
@@ -98,7 +120,7 @@ def _fold_parts(
     def folded(rows: NDArray[np.intp]) -> Patterns:
         return fold(item_chunks(binarizer, data.take(rows)), n_items, binary=binary)
 
-    return [(folded(train), folded(test)) for train, test in folds(data, cv, seed)]
+    return [(folded(train), folded(test)) for train, test in splits]
 
 
 def _cells(patterns: Patterns, items: Sequence[int]) -> Patterns:
