@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import polars as pl
 import pytest
 
 import riskwright as rw
@@ -69,6 +71,22 @@ def test_letters_that_the_terminal_lacks_are_no_error(score: Path):
     assert b"Illness score" in run.stdout
 
 
+@pytest.mark.parametrize("form", ["python", "sql", "excel", "html", "svg", "markdown", "json"])
+def test_what_programs_read_is_utf_8_whatever_the_locale(tmp_path: Path, form: str):
+    city = np.tile(["東京", "São Paulo", "Zürich"], 60)
+    frame = pl.DataFrame({"city": city, "ill": (city == "東京").astype(int)})
+    frame[0, "ill"] = 0
+    frame.write_csv(tmp_path / "people.csv")
+    options = ["--target", "ill", "--cv", "0", "--out", str(tmp_path)]
+    assert main(["fit", str(tmp_path / "people.csv"), *options]) == 0
+    score = tmp_path / "score.json"
+    command = [sys.executable, "-m", "riskwright.cli", "card", str(score), "--format", form]
+    environment = {"PYTHONIOENCODING": "cp1252", "PATH": "/usr/bin:/bin"}
+    run = subprocess.run(command, capture_output=True, env=environment, timeout=60)
+    assert run.returncode == 0
+    assert "東京" in run.stdout.decode("utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -78,6 +96,7 @@ def test_letters_that_the_terminal_lacks_are_no_error(score: Path):
         (["{score}", "--booleans", "sex", "--format", "sql"], "booleans"),
         (["{score}", "--format", "excel", "--cells", '{{"age": "=A"}}'], "cell"),
         (["{score}", "--format", "excel", "--cells", "B2"], "not JSON"),
+        (["{score}", "--format", "excel", "--cells", '{{"age": 3}}'], "not the name of a cell"),
         (["{score}", "--out", "{score}/card.txt"], "cannot write"),
         (["{empty}"], "holds no score card"),
         (["{wrong}"], "cannot be read"),

@@ -75,6 +75,18 @@ def test_weights_count_rows_twice(
     assert weighted["events"] == 2 * plain["events"]
     brier = [found["overall"]["brier"]["value"] for found in (weighted, plain)]
     assert brier[0] == pytest.approx(brier[1])
+    assert main([*arguments, "--weight", "w"]) == 0
+    assert "of 800 by weight with the event" in capsys.readouterr().out
+
+
+def test_a_card_without_terms_is_evaluated(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "none.yaml").write_text("exclude: [age, smoker, sex, noise]\n")
+    options = ["--constraints", str(tmp_path / "none.yaml"), "--cv", "0", "--out", str(tmp_path)]
+    assert main(["fit", str(table), "--target", "ill", *options]) == 0
+    assert main(["evaluate", str(tmp_path / "score.json"), str(table), "--target", "ill"]) == 0
+    assert "400 rows" in capsys.readouterr().out
 
 
 def test_a_feature_that_is_constant_in_the_test_rows_is_still_read(

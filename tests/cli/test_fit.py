@@ -86,7 +86,14 @@ def test_options_reach_the_learner(table: Path, tmp_path: Path, capsys: pytest.C
         (["{table}", "--target", "ill", "--scale", "log"], "--scale"),
         (["{table}", "--target", "ill", "--constraints", "absent.yaml"], "absent.yaml"),
         (["{table}", "--target", "ill", "--constraints", "{list}"], "not constraints"),
-        (["{table}", "--target", "ill", "--constraints", "{broken}"], "neither YAML nor JSON"),
+        (
+            ["{table}", "--target", "ill", "--constraints", "{broken}"],
+            "constraints cannot be parsed",
+        ),
+        (["{table}", "--target", "ill", "--constraints", "{twice}"], "given twice"),
+        (["{table}", "--target", "ill", "--max-terms", "3.5"], "--max-terms"),
+        (["{table}", "--target", "ill", "--cv", "2.5"], "--cv"),
+        (["{table}", "--target", "ill", "--threads", "1.5"], "--threads"),
         (["{table}", "--target", "ill", "--constraints", "{unknown}"], "height"),
         (["absent.csv", "--target", "ill"], "absent.csv"),
         (["{empty}", "--target", "ill"], "empty"),
@@ -100,7 +107,13 @@ def test_bad_usage_and_bad_data_are_one_message_and_leave_files_alone(
     arguments: list[str],
     words: str,
 ):
-    files = {"list": "- a\n", "broken": "{a: [", "unknown": "exclude: [height]\n", "empty": ""}
+    files = {
+        "list": "- a\n",
+        "broken": "{a: [",
+        "twice": "include: [age]\ninclude: [sex]\n",
+        "unknown": "exclude: [height]\n",
+        "empty": "",
+    }
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     names = {name: str(tmp_path / name) for name in files} | {"table": str(table)}
@@ -118,6 +131,18 @@ def test_bad_usage_and_bad_data_are_one_message_and_leave_files_alone(
     assert "Traceback" not in message
     assert {path.name: path.read_text() for path in out.iterdir()} == dict.fromkeys(
         FILES, "earlier"
+    )
+
+
+def test_the_proof_of_an_earlier_card_does_not_stay_beside_a_card_without_one(
+    table: Path, tmp_path: Path
+):
+    options = ["fit", str(table), "--target", "ill", "--cv", "0", "--out", str(tmp_path)]
+    assert main(options) == 0
+    assert (tmp_path / "certificate.json").exists()
+    assert main([*options, "--no-certify"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        set(FILES) - {"certificate.json"}
     )
 
 

@@ -24,6 +24,16 @@ def test_a_file_gets_the_risks_of_the_model(score: Path, table: Path, tmp_path: 
     assert scored.columns == ["age", "smoker", "sex", "noise", "ill", "points", "risk"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_nobody(score: Path, table: Path, tmp_path: Path, end: str):
+    lines = table.read_text().splitlines()
+    blank = tmp_path / "blank.csv"
+    blank.write_bytes(end.join([*lines[:5], "", *lines[5:], "", ""]).encode())
+    assert main(["score", str(score), str(blank), "--out", str(tmp_path / "a.csv")]) == 0
+    assert main(["score", str(score), str(table), "--out", str(tmp_path / "b.csv")]) == 0
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
 def test_a_summary_comes_as_json(
     score: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -85,6 +95,11 @@ def test_one_person_comes_as_json(score: Path, capsys: pytest.CaptureFixture[str
         (["{score}", "--row", "[1]"], "not a JSON object"),
         (["{score}", "--row", "{{}}"], "absent"),
         (["{score}", "{table}", "--json"], "Name --out"),
+        (["{score}", "--row", '{{"age": 60, "age": 20}}'], "twice"),
+        (["{score}", "--row", "{{}}", "--out", "x.csv"], "for tables"),
+        (["{score}", "{table}", "--delimiter", ";;"], "not a delimiter"),
+        (["{score}", "{table}", "--delimiter", ""], "not a delimiter"),
+        (["{score}", "{table}", "--delimiter", "é"], "not a delimiter"),
         (["{score}", "{table}", "--out", "x.xlsx"], ".csv or .parquet"),
         (["{score}", "absent.csv"], "no such file"),
         (["{score}", "{bare}"], "missing"),

@@ -165,10 +165,14 @@ def test_a_value_at_a_cut_point_belongs_to_the_bin_above():
 def test_two_valued_numbers_are_one_item_that_names_the_higher():
     X = np.column_stack([np.tile([1, 2], 30), np.tile([0, 1], 30), np.tile([-0.5, 0.25], 30)])
     binarizer = Binarizer().fit(X, np.tile([0, 1], 30))
-    assert [(i.label, i.low) for i in binarizer.items_] == [
-        ("x0 = 2", 2.0),
-        ("x1", 0.5),
-        ("x2 = 0.25", 0.25),
+    assert [(i.label, i.low, i.high) for i in binarizer.items_] == [
+        ("x0 = 2", 1.5, 2.5),
+        ("x1", 0.5, 1.5),
+        ("x2 = 0.25", -0.125, 0.625),
+    ]
+    assert binarizer.transform(np.array([[9.0, 9.0, 9.0], [2.0, 1.0, 0.25]])).tolist() == [
+        [0, 0, 0],
+        [1, 1, 1],
     ]
 
 
@@ -249,8 +253,8 @@ def test_other_numbers_in_zero_one_columns_are_compared_not_copied():
     X = np.tile(np.array([[0, 1], [1, 0]], dtype=np.int8), (20, 1))
     binarizer = Binarizer().fit(X, X[:, 0])
     odd = np.array([[2, -1], [1, 0]], dtype=np.int8)
-    assert binarizer.transform(odd).tolist() == [[1, 0], [1, 0]]
-    assert binarizer.transform(pl.DataFrame(odd, schema=["x0", "x1"])).tolist() == [[1, 0], [1, 0]]
+    assert binarizer.transform(odd).tolist() == [[0, 0], [1, 0]]
+    assert binarizer.transform(pl.DataFrame(odd, schema=["x0", "x1"])).tolist() == [[0, 0], [1, 0]]
 
 
 def test_a_table_is_binarised_with_what_its_schema_says():
@@ -386,3 +390,33 @@ def test_pandas_frames_may_have_any_index_and_integer_names():
     binarizer = Binarizer().fit(X, pd.Series([0] * 20 + [1] * 20, index=range(40)))
     assert binarizer.feature_names_in_.tolist() == ["0", "1"]
     assert binarizer.transform(X).sum() == 40
+
+
+def test_rare_levels_alone_do_not_stand_for_every_value():
+    rng = np.random.default_rng(0)
+    missing = rng.random(300) < 0.3
+    ref = pl.Series("ref", [None if m else f"R{i}" for i, m in enumerate(missing)])
+    binarizer = Binarizer().fit(pl.DataFrame({"ref": ref}), missing)
+    assert [item.label for item in binarizer.items_] == ["ref missing"]
+
+
+def test_spaces_that_nobody_sees_are_shown():
+    side = pl.Series(" side", ["left", " left", "left  arm"] * 30)
+    y = np.tile([0, 1, 1], 30)
+    labels = [item.label for item in Binarizer().fit(pl.DataFrame([side]), y).items_]
+    assert sorted(labels) == ['" side" = " left"', '" side" = "left  arm"', '" side" = left']
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_categorical_types_are_categories_whatever_they_look_like(library):
+    codes = np.tile([10, 20, 30, 40], 25)
+    frame = (
+        pd.DataFrame({"code": pd.Categorical(codes)})
+        if library == "pandas"
+        else pl.DataFrame({"code": pl.Series([str(c) for c in codes], dtype=pl.Categorical)})
+    )
+    binarizer = Binarizer().fit(frame, codes > 20)
+    assert sorted(i.label for i in binarizer.items_) == [f"code = {c}" for c in (10, 20, 30, 40)]
+    assert (binarizer.transform(frame).sum(axis=1) == 1).all()
+    plain = pd.DataFrame({"code": codes})
+    assert (binarizer.transform(plain) == binarizer.transform(frame)).all()

@@ -745,7 +745,8 @@ def test_folds_keep_a_binarizer_that_was_fitted(learner):
 def test_splits_may_come_from_a_generator():
     listed = small(cv=list(StratifiedKFold(3).split(FRAME, Y)), select="cv").fit(FRAME, Y)
     streamed = small(cv=StratifiedKFold(3).split(FRAME, Y), select="cv").fit(FRAME, Y)
-    assert streamed.card_ == listed.card_
+    assert streamed.card_.terms == listed.card_.terms
+    assert streamed.card_.performance == listed.card_.performance
     assert all(f.passed for f in streamed.certificate_.check(streamed, FRAME, Y)[:2])
     with pytest.raises(ParameterError, match="splits that cannot be used"):
         small(cv=[([0, 1], [len(Y)])]).fit(FRAME, Y)

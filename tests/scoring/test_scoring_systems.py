@@ -48,13 +48,13 @@ def test_small_whole_numbers_stay_numbers_and_others_are_cut() -> None:
     model = ScoringSystemClassifier().fit(X, y)
     kinds = {(item.feature, item.kind) for item in model.items_}
     assert ("grade", "value") in kinds
-    assert ("smoker", "ge") in kinds
+    assert ("smoker", "interval") in kinds
     assert ("age", "ge") in kinds
     assert ("age", "value") not in kinds
     cut = ScoringSystemClassifier(binning=Binarizer()).fit(X, y)
     assert all(item.kind != "value" for item in cut.items_)
     raw = ScoringSystemClassifier(binning="none", max_terms=2, max_points=2).fit(X, y)
-    assert [item.kind for item in raw.items_] == ["value", "value", "ge", "value"]
+    assert [item.kind for item in raw.items_] == ["value", "value", "interval", "value"]
 
 
 def test_certificate_counts_the_errors_that_predict_makes() -> None:

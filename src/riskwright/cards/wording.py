@@ -44,6 +44,7 @@ _CLASSES = {
     "unit": "integer points that are log-odds themselves, plus an intercept",
     "scoring_system": "integer points and a threshold: yes or no",
 }
+_NAMED = 8  # rare levels that are named
 MINUS = "\N{MINUS SIGN}"
 NO_STATEMENT = "No statement: everybody has a total of 0"
 _AT_A_GLANCE = (
@@ -170,6 +171,20 @@ def formula(card: ScoreCard) -> str:
     return f"Predict “{card.positive_label}” where the total exceeds {_total(card.threshold or 0)}."
 
 
+def _others(card: ScoreCard) -> str:
+    """What "other" stands for, where a term of the card says it."""
+    features = {feature.name: feature for feature in card.features}
+    texts = []
+    for term in card.terms:
+        feature = features.get(term.item.feature)
+        rare = feature.other_levels if feature is not None else None
+        if rare and term.item.levels == rare:
+            name = feature.label or feature.name  # type: ignore[union-attr]
+            more = f" and {len(rare) - _NAMED:,} more" if len(rare) > _NAMED else ""
+            texts.append(f"{name}, other: {', '.join(rare[:_NAMED])}{more}")
+    return "; ".join([*texts, "a level never seen is none of them"]) if texts else ""
+
+
 def facts(card: ScoreCard) -> list[Fact]:
     """Where the card comes from and what it was learned from."""
     weighted = (
@@ -177,13 +192,16 @@ def facts(card: ScoreCard) -> list[Fact]:
         if card.weight_total is not None and card.weight_total != card.n
         else ""
     )
+    events = count(card.events) + (" by weight" if weighted else "")
     lines = [
         Fact("Outcome", card.outcome),
         Fact("Population", card.population),
-        Fact("Learned from", f"{card.n:,} rows{weighted}, {count(card.events)} with the outcome"),
+        Fact("Learned from", f"{card.n:,} rows{weighted}, {events} with the outcome"),
         Fact("Missing values", card.missing or "not stated"),
         Fact("Date", card.date or "not stated"),
     ]
+    if others := _others(card):
+        lines.append(Fact("Rare levels", others))
     used = {term.item.feature for term in card.terms}
     changeable = [
         f"{feature.label or feature.name} ({feature.actionable_by})"

@@ -12,7 +12,7 @@ from riskwright.cards import render
 from riskwright.core import UsageError
 from riskwright.scoring.deployment import Dialect, to_python, to_spreadsheet, to_sql
 
-from .running import parsed_json, read_card, say, show, verb, write
+from .running import parsed_json, read_card, say, show, show_exactly, verb, write
 
 __all__ = ["card"]
 
@@ -61,7 +61,7 @@ def card(
     elif form == "python":
         content = to_python(saved)
     elif form == "excel":
-        formulas = to_spreadsheet(saved, None if cells is None else parsed_json(cells, "--cells"))
+        formulas = to_spreadsheet(saved, None if cells is None else _cells(cells))
         content = f"total\t{formulas.total}\nrisk\t{formulas.risk}\n"
     else:
         content = render(saved, form)
@@ -69,8 +69,21 @@ def card(
         write(out, content)
         say(f"Written: {out}")
     elif isinstance(content, str):
-        show(content)
+        (show if form == "text" else show_exactly)(content)
     elif sys.stdout.isatty():
         raise UsageError("a picture cannot be shown here", where="--format png", hint="Name --out")
     else:
         sys.stdout.buffer.write(content)
+
+
+def _cells(text: str) -> dict[str, str]:
+    cells = parsed_json(text, "--cells")
+    for name, cell in cells.items():
+        if not isinstance(cell, str):
+            raise UsageError(
+                "not the name of a cell",
+                where=f"--cells, {name!r}",
+                expected='a text such as "B2"',
+                got=str(cell),
+            )
+    return cells

@@ -70,7 +70,7 @@ def evaluate(
         delimiter=delimiter,
     )
     assert table.y is not None
-    risk = _risks(card, data, delimiter)
+    risk = _risks(card, data, delimiter, len(table.y))
     figures = measured(
         table.y, risk, sample_weight=table.sample_weight, groups=table.groups or None, level=level
     )
@@ -81,11 +81,11 @@ def evaluate(
     show(str(figures))
 
 
-def _risks(card: ScoreCard, data: Path, delimiter: str | None) -> pl.Series:
+def _risks(card: ScoreCard, data: Path, delimiter: str | None, rows: int) -> pl.Series:
     """The risks of all rows, from the raw columns that the card reads."""
     levels = {f.name for f in card.features if f.levels is not None}
     raw = open_table(data, delimiter, levels)
     read = list(dict.fromkeys(term.item.feature for term in card.terms))
     present = [name for name in read if name in raw.names]
-    frame = pl.DataFrame(list(raw.columns(present)))
+    frame = pl.DataFrame(list(raw.columns(present)) or {"row": range(rows)})
     return score_frame(card, frame, source=str(data))["risk"]

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-import yaml
 from cyclopts import Group, Parameter
 
 import riskwright as rw
 from riskwright.cards import Format, render
 from riskwright.core import ParameterError, ScoreCard, UsageError, atomic_write
+from riskwright.evidence.schema import read_document
 
-from .running import say, show, show_json, verb
+from .running import Whole, say, show, show_json, verb
 
 if TYPE_CHECKING:
     from riskwright.evidence import Table
@@ -31,7 +31,6 @@ _SCORE = Group("The score", sort_key=2)
 _SEARCH = Group("The search", sort_key=3)
 _CARD = Group("The card", sort_key=4)
 Names = Annotated[list[str] | None, Parameter(group=_DATA, consume_multiple=True, negative="")]
-_LARGEST_YAML = 2**20
 
 
 @verb
@@ -46,16 +45,16 @@ def fit(
     ignore: Names = None,
     schema: Annotated[Path | None, Parameter(group=_DATA)] = None,
     delimiter: Annotated[str | None, Parameter(group=_DATA)] = None,
-    max_terms: Annotated[int, Parameter(group=_SCORE)] = 5,
-    max_points: Annotated[int, Parameter(group=_SCORE)] = 5,
-    max_features: Annotated[int | None, Parameter(group=_SCORE)] = None,
+    max_terms: Annotated[Whole, Parameter(group=_SCORE)] = 5,
+    max_points: Annotated[Whole, Parameter(group=_SCORE)] = 5,
+    max_features: Annotated[Whole | None, Parameter(group=_SCORE)] = None,
     scale: Annotated[Literal["free", "unit"], Parameter(group=_SCORE)] = "free",
     constraints: Annotated[Path | None, Parameter(group=_SCORE)] = None,
     certify: Annotated[bool, Parameter(group=_SEARCH)] = True,
     time_limit: Annotated[float, Parameter(group=_SEARCH)] = 60.0,
-    cv: Annotated[int, Parameter(group=_SEARCH)] = 5,
-    seed: Annotated[int, Parameter(group=_SEARCH)] = 0,
-    threads: Annotated[int | None, Parameter(group=_SEARCH)] = None,
+    cv: Annotated[Whole, Parameter(group=_SEARCH)] = 5,
+    seed: Annotated[Whole, Parameter(group=_SEARCH)] = 0,
+    threads: Annotated[Whole | None, Parameter(group=_SEARCH)] = None,
     title: Annotated[str | None, Parameter(group=_CARD)] = None,
     population: Annotated[str | None, Parameter(group=_CARD)] = None,
     outcome: Annotated[str | None, Parameter(group=_CARD)] = None,
@@ -172,14 +171,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _read_constraints(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_bytes()[:_LARGEST_YAML]
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise UsageError("cannot read", where=str(path), got=error.strerror or "") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        first = str(error).partition("\n")[0]
-        raise ParameterError("neither YAML nor JSON", where=str(path), got=first) from None
+    content = read_document(path, "constraints")
     if not isinstance(content, dict):
         raise ParameterError(
             "not constraints", where=str(path), expected="keys such as sign, include, exclude"
@@ -218,6 +210,8 @@ def _write(model: RiskScoreClassifier, table: Table, folder: Path) -> list[str]:
     with contextlib.ExitStack() as stack:
         for name, content in contents.items():
             stack.enter_context(atomic_write(folder / name)).write(content)
+        if "certificate.json" not in contents:  # that of an earlier card would speak for this one
+            (folder / "certificate.json").unlink(missing_ok=True)
     return [str(folder / name) for name in contents]
 
 

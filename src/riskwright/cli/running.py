@@ -6,9 +6,11 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Annotated, Any, ParamSpec
+
+from cyclopts import Parameter, Token
 
 from riskwright.core import (
     ArtifactError,
@@ -21,9 +23,27 @@ from riskwright.core import (
 )
 from riskwright.core.score_card import decode
 
-__all__ = ["parsed_json", "read_card", "say", "show", "show_error", "show_json", "verb", "write"]
+__all__ = [
+    "Whole",
+    "parsed_json",
+    "read_card",
+    "say",
+    "show",
+    "show_error",
+    "show_exactly",
+    "show_json",
+    "verb",
+    "write",
+]
 
 Parameters = ParamSpec("Parameters")
+
+
+def _whole(_: Any, tokens: Sequence[Token]) -> int:
+    return int(tokens[0].value)
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]  # 3.5 is refused rather than cut off
 
 
 def verb(command: Callable[Parameters, None]) -> Callable[Parameters, int]:
@@ -60,8 +80,17 @@ def show(text: str) -> None:
     print(text.rstrip("\n"))
 
 
+def show_exactly(text: str) -> None:
+    """What a program will read: UTF-8, whatever the locale, unless it goes to a terminal."""
+    if sys.stdout.isatty():
+        show(text)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.rstrip("\n").encode() + b"\n")
+
+
 def show_json(value: Any) -> None:
-    show(json.dumps(json_values(value), indent=1, ensure_ascii=False))
+    show_exactly(json.dumps(json_values(value), indent=1, ensure_ascii=False))
 
 
 def show_error(code: str, message: str) -> None:
@@ -72,12 +101,20 @@ def show_error(code: str, message: str) -> None:
 def parsed_json(text: str, option: str) -> dict[str, Any]:
     """The object that an option holds."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_once)
     except ValueError as error:
-        raise UsageError("not JSON", where=option, got=str(error)) from None
+        raise UsageError("not JSON that can be used", where=option, got=str(error)) from None
     if not isinstance(value, dict):
         raise UsageError("not a JSON object", where=option, expected='such as {"age": 61}')
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} stands there twice")
+    return dict(pairs)
 
 
 def read_card(path: Path) -> ScoreCard:

@@ -56,6 +56,8 @@ def score(
         Print the result, or a summary of a file written, as JSON.
     """
     card = read_card(score)
+    if row is not None and (out is not None or keep or delimiter is not None):
+        raise UsageError("--out, --keep and --delimiter are for tables, not for --row")
     if row is not None and data is None:
         _score_row(card, row, json)
     elif data is None or row is not None:

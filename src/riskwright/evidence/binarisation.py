@@ -273,7 +273,7 @@ class Binarizer:
         self.feature_names_in_ = np.array([f.name for f in features], dtype=object)
         self.n_features_in_ = len(features)
         self._all_binary = owner == list(range(len(features))) and all(
-            item.kind == "ge" and item.low == 0.5 for item in items
+            (item.kind, item.low, item.high) == ("interval", 0.5, 1.5) for item in items
         )
 
     def _fit_column(
@@ -321,7 +321,7 @@ class Binarizer:
         if len(seen) < 2 and not values.null_count():
             return feature, []
         if feature.type == "binary" and len(known) == 2:
-            return feature, [_level_item(feature, known[1:], known[1])]
+            return feature, [_level_item(feature, known[1:], _seen(known[1]))]
         ranked = sorted(seen, key=lambda level: (-shares[level], level))
         kept = {lv for lv in ranked[: self.max_levels] if shares[lv] >= self.min_share}
         rare = [level for level in known if level not in kept]
@@ -333,8 +333,10 @@ class Binarizer:
             levels=tuple(level for level in known if level in kept),
             other_levels=tuple(rare) or None,
         )
-        items = [_level_item(feature, [lv], lv) for lv in known if lv in kept and lv in shares]
-        if any(level in shares for level in rare):
+        items = [
+            _level_item(feature, [lv], _seen(lv)) for lv in known if lv in kept and lv in shares
+        ]
+        if kept and any(level in shares for level in rare):
             plural = "s" if len(rare) > 1 else ""
             items.append(_level_item(feature, rare, f"other ({len(rare)} rare level{plural})"))
         return feature, items
@@ -516,7 +518,12 @@ class _Column:
 
 
 def _label(feature: Feature) -> str:
-    return getattr(feature, "label", None) or feature.name
+    return feature.label or _seen(feature.name)
+
+
+def _seen(text: str) -> str:
+    """The text, in quotes where spaces at its ends or in a row would go unseen."""
+    return text if text == " ".join(text.split()) else f'"{text}"'
 
 
 def _range_item(feature: Feature, low: float | None, high: float | None) -> Item:
@@ -541,8 +548,10 @@ def _binary_item(feature: Feature, values: pl.Series) -> list[Item]:
         return []
     zero_one = (low, high) == (0.0, 1.0)
     label = _label(feature) if zero_one else f"{_label(feature)} = {number_text(high)}"
-    cut = 0.5 if zero_one else high
-    return [Item(feature=feature.name, kind="ge", label=label, low=cut)]
+    half = (high - low) / 2  # a third value, such as a code for unknown, is neither of the two
+    return [
+        Item(feature=feature.name, kind="interval", label=label, low=high - half, high=high + half)
+    ]
 
 
 def _level_item(feature: Feature, levels: Sequence[str], text: str) -> Item:

@@ -113,6 +113,7 @@ def canonical(
     series : raw column of any type.
     origin : where it came from, for messages.
     as_text, as_number : read the column as categories or as numbers whatever it looks like.
+        Categorical types are read as categories.
     levels : texts that are levels even where they look like a missing value.
 
     Raises
@@ -123,6 +124,7 @@ def canonical(
     dtype = series.dtype
     if dtype in (pl.Categorical, pl.Enum):
         series, dtype = series.cast(pl.String), pl.String()
+        as_text = not as_number
     elif dtype == pl.Object:
         series = _from_objects(series, origin)
         dtype = series.dtype
@@ -132,7 +134,7 @@ def canonical(
         return series.cast(pl.String if as_text else pl.Float64)
     if dtype == pl.Boolean:
         values = series.cast(pl.UInt8)
-        return _level_series(series) if as_text else values
+        return level_series(series) if as_text else values
     if dtype.is_decimal():
         series, dtype = series.cast(pl.Float64), pl.Float64()
     if not dtype.is_numeric():
@@ -145,7 +147,7 @@ def canonical(
         )
     if dtype.is_float():
         series = _floats(series, origin)
-    return _level_series(series) if as_text else narrow(series, origin)
+    return level_series(series) if as_text else narrow(series, origin)
 
 
 def narrow(values: pl.Series, origin: Origin) -> pl.Series:
@@ -387,7 +389,7 @@ def level_text(value: Any) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < 1e16 else repr(number)
 
 
-def _level_series(series: pl.Series) -> pl.Series:
+def level_series(series: pl.Series) -> pl.Series:
     if series.dtype.is_integer():
         return series.cast(pl.String)
     distinct = series.drop_nulls().unique(maintain_order=True)

@@ -11,7 +11,7 @@ import polars as pl
 
 from riskwright.core import ColumnError, ParameterError
 
-from .columns import Origin, object_series, quoted
+from .columns import Origin, level_series, object_series, quoted
 
 __all__ = ["check_names", "to_frame"]
 
@@ -135,4 +135,7 @@ def _pandas_column(name: str, column: Any, origin: Origin) -> pl.Series:
         return values.set(pl.Series(missing), None) if missing.any() else values
     if kind == "M":
         return pl.Series(name, column.dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
-    return object_series(name, column.to_numpy(dtype=object).tolist(), origin)
+    values = object_series(name, column.to_numpy(dtype=object).tolist(), origin)
+    if hasattr(column, "cat") and values.dtype != pl.Object:
+        return level_series(values).cast(pl.Categorical)
+    return values

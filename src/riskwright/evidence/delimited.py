@@ -18,7 +18,7 @@ from riskwright.core import ColumnError, EmptyDataError, ParameterError, Unreada
 from .columns import MISSING_NUMBER, Origin, quoted
 from .containers import check_names
 
-__all__ = ["read_delimited", "sniff_delimiter"]
+__all__ = ["check_delimiter", "read_delimited", "sniff_delimiter"]
 
 _CANDIDATES = ",;\t|:^~ "
 _SAMPLE = 1 << 16
@@ -52,13 +52,7 @@ def read_delimited(
     sample = data[:_SAMPLE].decode("utf-8", errors="ignore")
     if delimiter is None:
         delimiter = sniff_delimiter(sample, whole=len(data) <= _SAMPLE)
-    elif len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
-        raise ParameterError(
-            "not a delimiter",
-            where="delimiter",
-            expected="one ASCII character such as , ; or a tab",
-            got=repr(delimiter),
-        )
+    check_delimiter(delimiter)
 
     def line_of(row: int) -> int | None:
         return _line_of(data, delimiter, row)
@@ -73,6 +67,17 @@ def read_delimited(
             "no rows below the column names", where=where, expected="at least one row"
         )
     return frame, origin
+
+
+def check_delimiter(delimiter: str) -> None:
+    """Refuse what cannot part columns."""
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+        raise ParameterError(
+            "not a delimiter",
+            where="delimiter",
+            expected="one ASCII character such as , ; or a tab",
+            got=repr(delimiter),
+        )
 
 
 def sniff_delimiter(sample: str, *, whole: bool = True) -> str:

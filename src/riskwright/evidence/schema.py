@@ -118,20 +118,28 @@ def load_schema(source: Schema | Mapping[str, Any] | str | os.PathLike[str] | No
             got=type(source).__name__,
         )
     path = Path(source)
-    return _convert(_parse(_text(path), path), str(path))
+    return _convert(read_document(path, "schema"), str(path))
 
 
-def _text(path: Path) -> str:
+def read_document(path: Path, kind: str) -> Any:
+    """The plain values of a YAML or JSON file of at most 1 MiB; `kind` names it in messages.
+
+    Anchors and keys given twice are refused. Raises `ParameterError`.
+    """
+    return _parse(_text(path, kind), path, kind)
+
+
+def _text(path: Path, kind: str) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ParameterError(
-            "cannot read the schema", where=str(path), got=error.strerror or str(error)
+            f"cannot read the {kind}", where=str(path), got=error.strerror or str(error)
         ) from None
     if len(data) > MAX_BYTES:
         raise ParameterError(
-            "schema too large", where=str(path), expected=f"at most {MAX_BYTES:,} bytes"
+            f"{kind} too large", where=str(path), expected=f"at most {MAX_BYTES:,} bytes"
         )
     try:
         return data.decode("utf-8-sig")
@@ -180,7 +188,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _parse(text: str, path: Path) -> Any:
+def _parse(text: str, path: Path, kind: str) -> Any:
     try:
         if path.suffix.lower() == ".json":
             return json.loads(text, object_pairs_hook=_once)
@@ -190,14 +198,14 @@ def _parse(text: str, path: Path) -> Any:
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise ParameterError(
-            "the schema cannot be parsed",
+            f"the {kind} cannot be parsed",
             where=f"{path}{place}",
             expected="YAML or JSON",
             got=problem,
         ) from None
     except (ValueError, RecursionError, TypeError) as error:
         raise ParameterError(
-            "the schema cannot be parsed",
+            f"the {kind} cannot be parsed",
             where=str(path),
             expected="YAML or JSON",
             got=str(error)[:200] or type(error).__name__,

@@ -134,6 +134,9 @@ def _table(result: Evaluation) -> Iterator[str]:
     notes: dict[str, int] = {}
     digits = 0 if result.events == round(result.events) else 1
     events = f"{result.events:,.{digits}f} events"
+    total = result.events / result.prevalence.value if result.events > 0 else float(result.n)
+    if abs(total - result.n) > 1e-6 * result.n:
+        events = f"{result.events:,.6g} of {total:,.6g} by weight with the event"
     yield f"{result.n:,} rows, {events}, {100 * result.level:g}% intervals"
     yield from _lines({"prevalence": result.prevalence, **result.overall}, notes)
     for label, figures in result.by_group.items():

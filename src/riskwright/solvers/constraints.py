@@ -196,6 +196,7 @@ class _Book:
             )
             for f in features
         }
+        self.kinds = {f.name: f.type for f in features}
         self.by_label = {item.label: (j,) for j, item in enumerate(items)}
 
     def find(self, name: str, where: str) -> tuple[int, ...]:
@@ -360,7 +361,8 @@ def _monotone_rules(book: _Book, name: str, direction: str) -> list[_Rule]:
         kind = book.items[j].kind
         if kind == "missing":
             continue
-        if kind not in ("ge", "lt", "value"):
+        two_valued = kind == "interval" and book.kinds[name] == "binary"
+        if kind not in ("ge", "lt", "value") and not two_valued:
             raise ParameterError(
                 f"{name!r} is cut into {kind!r} items, which have no direction of their own",
                 where="Constraints(monotone=)",

@@ -26,7 +26,7 @@ from riskwright.core import (
 )
 from riskwright.evidence.columns import Origin, conform, nearest, quoted
 from riskwright.evidence.containers import check_names
-from riskwright.evidence.delimited import sniff_delimiter
+from riskwright.evidence.delimited import check_delimiter, sniff_delimiter
 
 from .rules import LARGEST_LOG_ODDS, Rule, feature_rules, risk_of, total_bounds
 
@@ -76,7 +76,8 @@ def score_file(
     ----------
     card : the score card to apply.
     source : a Parquet or CSV file (UTF-8, any delimiter, plain or gzip), told apart by content;
-        cells of CSV pass on unchanged, and cells that a short row lacks are missing.
+        cells of CSV pass on unchanged, cells that a short row lacks are missing, and rows of
+        several columns without any value, such as blank lines, are left out.
     out : a `.csv` or `.parquet` file in an existing folder, other than `source`.
     keep : columns of `source` to carry along, in this order; None keeps all of them.
     delimiter : of the columns of CSV; None takes the likeliest one of the header line.
@@ -239,16 +240,18 @@ def _scan(source: Path, delimiter: str | None) -> pl.LazyFrame:
     text = head.decode("utf-8-sig", "replace")
     if delimiter is None:
         delimiter = sniff_delimiter(text[:_SAMPLE], whole=len(text) <= _SAMPLE)
+    check_delimiter(delimiter)
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
     named = [name if name.strip() else f"column {j}" for j, name in enumerate(names, start=1)]
     check_names(named, Origin(source.name))
-    return pl.scan_csv(
+    lazy = pl.scan_csv(
         source,
         separator=delimiter,
         new_columns=named or None,
         infer_schema=False,
         glob=False,
     )
+    return lazy.filter(~pl.all_horizontal(pl.all().is_null())) if len(named) > 1 else lazy
 
 
 def _head(source: Path) -> bytes:
