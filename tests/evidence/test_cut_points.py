@@ -169,6 +169,23 @@ def test_a_step_in_the_risk_is_found_at_its_readable_place():
     assert cuts_of(age, y) == [65.0]
 
 
+@pytest.mark.parametrize("round_cuts", [False, True])
+@pytest.mark.parametrize(("n", "rate"), [(300, 0.5), (2000, 0.02), (2000, 0.98), (60, 0.1)])
+def test_bins_have_room_for_ten_events_and_ten_others(n, rate, round_cuts):
+    smallest = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        values = rng.exponential(size=n)
+        y = (rng.random(n) < np.where(values > 3.5, 1 - rate, rate)).astype(float)
+        rarer = min(y.mean(), 1 - y.mean())
+        edges = np.searchsorted(cuts_of(values, y, round_cuts=round_cuts), values, side="right")
+        rows = np.bincount(edges)
+        assert len(rows) > 1
+        assert rows.min() >= min(10 / rarer, n / 4) - 1e-9
+        smallest.append(rows.min() * rarer)
+    assert min(smallest) < 12 or n == 60  # the rule binds
+
+
 def test_noise_yields_one_cut_at_most():
     rng = np.random.default_rng(0)
     values = rng.normal(size=2000)

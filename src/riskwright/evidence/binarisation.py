@@ -63,7 +63,8 @@ class Binarizer:
     cut_points : dict of column name to list of numbers, optional
         Cut points given by the user, taken as they are.
     min_share : float in [0, 0.5], default=0.01
-        Least share of the weight in a bin. Rarer levels are merged into "other".
+        Least share of the weight in a bin. Rarer levels are merged into "other". A bin by outcome
+        also has room for 10 events and 10 others at the overall rate, or a quarter of the weight.
     max_levels : int, default=30
         Most levels of a category that get an item; the rarest beyond are merged into "other".
     monotone : dict of column name to {"up", "down"}, optional

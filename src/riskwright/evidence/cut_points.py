@@ -34,6 +34,10 @@ STEPS_PER_SPREAD = 100
 """Cut points lie on steps no finer than this many to the inner 90 % of a column, if they can."""
 QUANTILE_TOLERANCE = 0.1
 """Share of a quantile bin's rows that rounding one of its cut points may move."""
+EXPECTED_EVENTS = 10.0
+"""Events and others that every bin is to hold where the column says nothing."""
+LARGEST_LEAST = 0.25
+"""Share of the weight that a bin need not exceed for that."""
 MAX_PREBINS = 100
 
 Monotone = Literal["up", "down"] | None
@@ -240,7 +244,9 @@ def outcome_cuts(
     """Cut points that lower the log loss of `y` most, at readable numbers if `round_cuts`.
 
     A cut must save log(N) nats, half for where it lies and half for the new rate (N is the sum of
-    weights, or the number of rows where that is larger). Rounding moves a cut only as far as it
+    weights, or the number of rows where that is larger). No bin is so small that chance alone makes
+    its rate: it holds `min_share` of the weight and has room for `EXPECTED_EVENTS`, as far as
+    `LARGEST_LEAST` allows. Rounding moves a cut only as far as it
     gives back at most `ROUND_TOLERANCE` of what a cut saves on average, or `CHANCE_NATS` if more,
     and never over `MOST_GIVEN_BACK`. A cut that is still a finer number than people use for such a
     column (see `_finest_step`) moves on to the next that is not, within `MOST_GIVEN_BACK`.
@@ -249,18 +255,21 @@ def outcome_cuts(
     if len(grid.starts) < 2:
         return []
     scale = max(1.0, rows / total)
+    events = float(grid.events[-1])
+    rarer = max(min(events, total - events), 1e-300)
+    least = max(min_share, min(EXPECTED_EVENTS / (scale * rarer), LARGEST_LEAST)) * total
     chosen = optimal_partition(
         grid.weight,
         grid.events,
         max_cuts=max_cuts,
         penalty=math.log(max(rows, total)) / scale,
-        min_weight=min_share * total,
+        min_weight=least,
         monotone=monotone,
     )
     if not round_cuts:
         return [float(grid.starts[i]) for i in chosen]
     return _round_outcome_cuts(
-        grid, chosen, values, y, weight, min_share * total, monotone, 1 / scale
+        grid, chosen, values, y, weight, least, monotone, 1 / scale
     )
 
 
