@@ -17,6 +17,7 @@ from riskwright.core import (
     atomic_write,
     content_hash,
     read_artifact,
+    save,
     write_artifact,
 )
 
@@ -212,3 +213,9 @@ def test_a_disk_that_is_full_is_an_error_that_leaves_the_earlier_file(tmp_path, 
         file.write(b"new")
     assert path.read_text() == "earlier"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_saved_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="cannot be saved"):
+        save(object(), tmp_path / "x.json")
+    assert not (tmp_path / "x.json").exists()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from riskwright.core import (
     ColumnError,
@@ -420,3 +421,20 @@ def test_categorical_types_are_categories_whatever_they_look_like(library):
     assert (binarizer.transform(frame).sum(axis=1) == 1).all()
     plain = pd.DataFrame({"code": codes})
     assert (binarizer.transform(plain) == binarizer.transform(frame)).all()
+
+
+@pytest.mark.parametrize("cuts", [[1], {0: [30]}, {"age": ["a"]}, {"age": 3}])
+def test_cut_points_of_the_wrong_form_are_refused(cuts):
+    with pytest.raises(ParameterError, match="cut_points"):
+        Binarizer(cut_points=cuts).fit(pd.DataFrame({"age": [1, 2, 3]}), [0, 1, 1])
+
+
+def test_a_binarizer_must_be_fitted_first():
+    with pytest.raises(NotFittedError):
+        Binarizer().transform(np.zeros((2, 2)))
+
+
+def test_labels_of_two_valued_numbers_are_short():
+    X = np.tile([[-0.044641636506989144], [0.05068011973881762]], (20, 1))
+    (item,) = Binarizer().fit(X, X.ravel() > 0).items_
+    assert item.label == "x0 = 0.0506801"

@@ -759,6 +759,36 @@ def test_class_weights_that_cannot_be_used_are_refused(learner, weights):
         learner(class_weight=weights, certify=False).fit(FRAME, Y)
 
 
+def test_a_table_is_scored_as_it_was_learned_from():
+    table = rw.read_table(FRAME.assign(y=Y), target="y")
+    model = small().fit(table)
+    assert np.array_equal(model.predict_proba(table), model.predict_proba(table.X))
+    lazy = pl.from_pandas(FRAME).lazy()
+    assert np.array_equal(model.predict_proba(lazy), model.predict_proba(FRAME))
+
+
+def test_one_row_without_its_second_dimension_is_refused_and_not_quoted():
+    X = FRAME[["age"]].to_numpy(dtype=float)
+    model = small().fit(X, Y)
+    with pytest.raises(DataError, match="Reshape your data") as caught:
+        model.predict(np.array([71.5]))
+    assert "71.5" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"certify": "no"}, {"n_jobs": 0}, {"n_jobs": "x"}, {"n_jobs": 1.5}]
+)
+def test_parameters_of_the_search_are_checked(wrong):
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        small(**wrong).fit(FRAME, Y)
+
+
+def test_columns_of_one_name_are_refused():
+    twice = pd.concat([FRAME, FRAME[["age"]]], axis=1)
+    with pytest.raises(DataError, match="duplicate column names"):
+        small().fit(twice, Y)
+
+
 def test_a_loaded_model_learns_again_as_it_did(tmp_path):
     binning = Binarizer(method="quantile", max_cuts=2, items="interval")
     model = small(binning=binning, random_state=7).fit(FRAME, Y)

@@ -42,7 +42,7 @@ def evaluate(
     score
         The saved score, such as card/score.json.
     data
-        CSV or Parquet with the outcome.
+        CSV, Parquet or Arrow file with the outcome.
     target
         The outcome column.
     positive

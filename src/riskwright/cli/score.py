@@ -43,7 +43,7 @@ def score(
     score
         The saved score, such as card/score.json.
     data
-        CSV or Parquet; rows stream through, so any size will do.
+        CSV, Parquet or Arrow; rows stream through, so any size will do.
     out
         File to write, .csv or .parquet; CSV on standard output if there is none.
     row

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from .artifacts import read_artifact, write_artifact
-from .exceptions import ArtifactError
+from .exceptions import ArtifactError, UsageError
 from .registry import artifact_kinds
 
 __all__ = ["Saveable", "load", "save"]
@@ -25,10 +25,18 @@ class Saveable(Protocol):
 def save(model: Saveable, path: str | os.PathLike[str]) -> None:
     """Write a fitted object as JSON, atomically: schema version, seed, data digest, content hash.
 
-    Raises `UsageError` where the folder cannot be written; earlier content of `path` stays.
+    Raises `UsageError` where the object is of another kind or the folder cannot be written; earlier
+    content of `path` stays.
     """
     from riskwright._version import __version__
 
+    if not hasattr(model, "to_artifact"):
+        raise UsageError(
+            "this object cannot be saved",
+            where="save(model)",
+            expected="a fitted estimator of riskwright",
+            got=type(model).__name__,
+        )
     kind, body = model.to_artifact()
     params = body.get("params", {})
     card = body.get("card", {})

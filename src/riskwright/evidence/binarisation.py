@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import polars as pl
+from sklearn.exceptions import NotFittedError
 
 from riskwright.core import (
     ColumnError,
@@ -209,6 +210,8 @@ class Binarizer:
         ColumnError : a column is absent, or text stands where a number should.
         MissingValueError : missing values in a feature that refuses them.
         """
+        if not hasattr(self, "items_"):
+            raise NotFittedError("this Binarizer is not fitted yet; call fit first")
         quick = self._quick(X)
         if quick is not None:
             return quick
@@ -436,8 +439,23 @@ class Binarizer:
                 expected="a share from 0 to 0.5",
                 got=repr(self.min_share),
             )
+        for argument in ("cut_points", "monotone"):
+            given = getattr(self, argument)
+            if given is not None and not (
+                isinstance(given, Mapping) and all(isinstance(name, str) for name in given)
+            ):
+                raise ParameterError(
+                    "not a mapping from names of columns",
+                    where=f"Binarizer({argument}=)",
+                    expected="None or a dict such as "
+                    + ("{'age': [40, 65]}" if argument == "cut_points" else "{'age': 'up'}"),
+                    got=repr(given),
+                )
         for name, cuts in (self.cut_points or {}).items():
-            values = np.asarray(cuts, dtype=np.float64)
+            try:
+                values = np.asarray(cuts, dtype=np.float64)
+            except (TypeError, ValueError):
+                values = np.array([np.nan])
             if values.ndim != 1 or not np.isfinite(values).all() or (np.diff(values) <= 0).any():
                 raise ParameterError(
                     "cut points that cannot be used",
@@ -548,7 +566,8 @@ def _binary_item(feature: Feature, values: pl.Series) -> list[Item]:
     if low == high or values.min() == values.max():
         return []
     zero_one = (low, high) == (0.0, 1.0)
-    label = _label(feature) if zero_one else f"{_label(feature)} = {number_text(high)}"
+    short = f"{high:.6g}" if f"{high:.6g}" != f"{low:.6g}" else repr(high)
+    label = _label(feature) if zero_one else f"{_label(feature)} = {number_text(float(short))}"
     half = (high - low) / 2  # a third value, such as a code for unknown, is neither of the two
     return [
         Item(feature=feature.name, kind="interval", label=label, low=high - half, high=high + half)

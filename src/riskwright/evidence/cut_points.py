@@ -257,20 +257,21 @@ def outcome_cuts(
     scale = max(1.0, rows / total)
     events = float(grid.events[-1])
     rarer = max(min(events, total - events), 1e-300)
-    least = max(min_share, min(EXPECTED_EVENTS / (scale * rarer), LARGEST_LEAST)) * total
-    chosen = optimal_partition(
-        grid.weight,
-        grid.events,
-        max_cuts=max_cuts,
-        penalty=math.log(max(rows, total)) / scale,
-        min_weight=least,
-        monotone=monotone,
-    )
+    roomy = max(min_share, min(EXPECTED_EVENTS / (scale * rarer), LARGEST_LEAST)) * total
+    for least in (roomy, min_share * total):  # a small bin rather than none
+        chosen = optimal_partition(
+            grid.weight,
+            grid.events,
+            max_cuts=max_cuts,
+            penalty=math.log(max(rows, total)) / scale,
+            min_weight=least,
+            monotone=monotone,
+        )
+        if chosen:
+            break
     if not round_cuts:
         return [float(grid.starts[i]) for i in chosen]
-    return _round_outcome_cuts(
-        grid, chosen, values, y, weight, least, monotone, 1 / scale
-    )
+    return _round_outcome_cuts(grid, chosen, values, y, weight, least, monotone, 1 / scale)
 
 
 class _Layout(NamedTuple):

@@ -55,6 +55,7 @@ class CardLearner(ClassifierMixin, BaseEstimator):
     kind: str
     binning: Any
     certify: bool
+    n_jobs: int | None
     cv: Any
     verbose: bool
     seed_: int
@@ -176,6 +177,12 @@ class CardLearner(ClassifierMixin, BaseEstimator):
             isinstance(self.binning, Binarizer) or self.binning in ("auto", "none"),
             '"auto", "none" or a Binarizer',
         )
+        self._need("certify", isinstance(self.certify, bool | np.bool_), "True or False")
+        self._need(
+            "n_jobs",
+            self.n_jobs is None or self.n_jobs == -1 or whole(self.n_jobs, 1, 1024),
+            "None or -1 for all processors, or a whole number from 1",
+        )
         self._need(
             "time_limit",
             self.time_limit is None or number(self.time_limit, 0.0),
@@ -194,7 +201,7 @@ class CardLearner(ClassifierMixin, BaseEstimator):
     def total_points(self, X: Any) -> NDArray[np.float64]:
         """Total points; shape (n_rows,)."""
         check_is_fitted(self)
-        rows = check_rows(self, X, reset=False)
+        rows = check_rows(self, X.X if isinstance(X, Table) else X, reset=False)
         used = np.flatnonzero(self.points_)
         items = self.binarizer_.transform(rows)
         totals: NDArray[np.float64] = items[:, used].astype(np.float64) @ self.points_[used]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -19,6 +20,8 @@ from sklearn.utils.validation import (
 
 from riskwright.core import DataError, ParameterError, TargetError, digest_arrays
 from riskwright.evidence import Binarizer
+from riskwright.evidence.columns import Origin
+from riskwright.evidence.containers import check_names
 from riskwright.evidence.cut_points import exact_weights
 from riskwright.solvers import Patterns, fold
 
@@ -104,17 +107,26 @@ def take_rows(X: Any, rows: Any) -> Any:
 
 def check_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     """X as a frame or a float array, with the number and names of the columns checked or kept."""
+    if isinstance(X, pl.LazyFrame):
+        X = X.collect()
     if is_frame(X):
         if hasattr(X, "column_names"):
-            import polars as pl
-
             X = pl.from_arrow(X)
+        check_names([str(name) for name in X.columns], Origin("X"))
         if not reset and hasattr(estimator, "feature_names_in_"):
             _check_feature_names(estimator, X, reset=False)
         elif reset:
             _check_feature_names(estimator, X, reset=True)
         _check_n_features(estimator, X, reset=reset)
         return X
+    if isinstance(X, np.ndarray) and X.ndim == 1:
+        raise DataError(  # scikit-learn would print the row
+            "Expected 2D array, got 1D array instead",
+            where="X",
+            got=f"shape {X.shape}",
+            hint="Reshape your data with X.reshape(1, -1) where it is one row, or "
+            "X.reshape(-1, 1) where it is one column",
+        )
     narrow = isinstance(X, np.ndarray) and X.dtype.kind in "biu" and X.ndim == 2
     return validate_data(
         estimator,

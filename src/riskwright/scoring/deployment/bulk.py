@@ -75,9 +75,9 @@ def score_file(
     Parameters
     ----------
     card : the score card to apply.
-    source : a Parquet or CSV file (UTF-8, any delimiter, plain or gzip), told apart by content;
-        cells of CSV pass on unchanged, cells that a short row lacks are missing, and rows of
-        several columns without any value, such as blank lines, are left out.
+    source : a Parquet, Arrow or CSV file (UTF-8, any delimiter, plain or gzip), told apart by
+        content; cells of CSV pass on unchanged, cells that a short row lacks are missing, and rows
+        of several columns without any value, such as blank lines, are left out.
     out : a `.csv` or `.parquet` file in an existing folder, other than `source`.
     keep : columns of `source` to carry along, in this order; None keeps all of them.
     delimiter : of the columns of CSV; None takes the likeliest one of the header line.
@@ -233,6 +233,8 @@ def _scan(source: Path, delimiter: str | None) -> pl.LazyFrame:
     head = _head(source)
     if head[:4] == b"PAR1":
         return pl.scan_parquet(source, glob=False)
+    if head[:6] == b"ARROW1":
+        return pl.scan_ipc(source)
     if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise UnreadableError(
             "text in UTF-16 cannot be streamed", where=str(source), hint="Save it as UTF-8"
