@@ -759,6 +759,46 @@ def test_class_weights_that_cannot_be_used_are_refused(learner, weights):
         learner(class_weight=weights, certify=False).fit(FRAME, Y)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bounds": {"max_terms": 99.0}},
+        {"constraints": ("include age",)},
+        {"penalty_per_term": 0.5},
+        {"score_class": "scoring_system"},
+        {"margin": 1e-2},
+        {"gap": 0.5},
+        {"n_rows": 10**6},
+        {"n_patterns": 1},
+        {"n_candidates": 1},
+    ],
+)
+def test_a_certificate_that_states_another_class_fails(fitted, change):
+    forged = msgspec.structs.replace(fitted.certificate_, **change)
+    failed = [f for f in forged.check(fitted, FRAME, Y) if f.passed is False]
+    assert [f.code for f in failed] == ["certificate.class"]
+    assert "differ" in failed[0].method
+
+
+def test_multiples_of_a_card_stand_in_the_pool_once():
+    constraints = Constraints(points={"age": (2, 5)}, exclude=("site",))
+    model = small(max_terms=1, pool_tolerance=0.9, constraints=constraints).fit(FRAME, Y)
+    cards = [
+        tuple(
+            (t.item.label, t.points // math.gcd(*(t.points for t in card.terms)))
+            for t in card.terms
+        )
+        for card in model.pool_
+    ]
+    assert any(card.terms and card.terms[0].item.feature == "age" for card in model.pool_)
+    assert len(set(cards)) == len(cards)
+
+
+def test_weights_beyond_all_measure_are_refused():
+    with pytest.raises(DataError, match="weights too large"):
+        small().fit(FRAME, Y, np.full(len(Y), 1e300))
+
+
 def test_a_table_is_scored_as_it_was_learned_from():
     table = rw.read_table(FRAME.assign(y=Y), target="y")
     model = small().fit(table)

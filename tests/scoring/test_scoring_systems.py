@@ -93,6 +93,24 @@ def test_certificate_is_verified_by_the_independent_checker(name) -> None:
     assert not model.certificate_.check(model, X, y)[0].passed
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_limit_that_decimal_weights_meet_exactly_is_met(seed) -> None:
+    """The exact rate of some card is the limit: that card, or a better one, must be found."""
+    rng = np.random.default_rng(seed)
+    tenths = rng.choice([2, 3, 5, 7, 10, 15, 25], 12)
+    X = rng.integers(0, 2, (12, 2)).astype(float)
+    y = np.r_[0, 1, rng.integers(0, 2, 10)]
+    says_yes = X[:, 0] == 1
+    others = tenths[y == 0].sum()
+    rate = tenths[says_yes & (y == 0)].sum() / others
+    loss = tenths[says_yes != (y == 1)].sum() / tenths.sum()
+    model = ScoringSystemClassifier(max_terms=1, binning="none", max_false_positive_rate=rate)
+    model.fit(X, y, tenths / 10)
+    assert model.certificate_.objective <= loss + 1e-6 + 1e-12
+    assert tenths[(model.predict(X) == 1) & (y == 0)].sum() / others <= rate + 1e-12
+    assert all(f.passed for f in model.certificate_.check(model, X, y, tenths / 10))
+
+
 def test_a_certificate_that_claims_too_much_is_refuted() -> None:
     X, y = ward(n=120)
     best = ScoringSystemClassifier(max_terms=3, max_points=3).fit(X, y)

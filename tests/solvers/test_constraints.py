@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -129,6 +130,9 @@ WRONG = {
     "include": Constraints(include="age"),
     "at_most": Constraints(at_most=(AtMost(count=1.5, of=("age",)),)),
     "intercept": Constraints(intercept=(1.0, -1.0)),
+    "intercept without end": Constraints(intercept=(-math.inf, 0.0)),
+    "intercept at no number": Constraints(intercept=(math.nan, 1.0)),
+    "points beyond the class": Constraints(points={"age": (10, 20)}),
     "object": Constraints(points={"age": object()}),
 }
 

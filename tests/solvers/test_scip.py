@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import builtins
+import importlib
 import itertools
 import os
 import sys
@@ -440,6 +441,16 @@ def test_classifier_holds_linear_limits_and_its_certificate_is_verified(rows):
         assert "points of x1 at least 1" in model.certificate_.constraints
         findings = model.certificate_.check(model, *rows)
         assert [finding.passed for finding in findings] == [True] * len(findings)
+
+
+def test_trouble_of_scip_is_an_error_of_ours(rows, monkeypatch):
+    def failing(self):
+        self.failure = Exception("SCIP: error in input data!")
+
+    module = importlib.import_module("riskwright.solvers.scip_model")
+    monkeypatch.setattr(module.CardModel, "solve", failing)
+    with pytest.raises(SearchError, match="SCIP failed"):
+        RiskScoreClassifier(solver="scip").fit(*rows)
 
 
 def test_checker_refutes_a_bound_that_no_limit_supports(rows):

@@ -131,11 +131,31 @@ class Certificate(Record, frozen=True, kw_only=True):
             ("The points and numbers on the card are", "those of the model."),
             "exact comparison",
         )
+        told = proof["problem"]
+        gap = (self.objective - self.lower_bound) / self.objective if self.objective > 0 else 0.0
+        agrees = {
+            "class": self.score_class == told["score_class"],
+            "bounds": self.bounds == told["bounds"],
+            "constraints": set(self.constraints) == set(told["constraints"]),
+            "penalty": self.penalty_per_term == told["penalty"],
+            "margin": self.margin == told["margin"],
+            "gap": self.gap in (0.0, gap) if self.status == "optimal" else self.gap == gap,
+            "number of rows": self.n_rows == proof["patterns"]["n_rows"],
+            "number of patterns": self.n_patterns == len(proof["patterns"]["rows"]),
+            "number of items": self.n_candidates == len(told["labels"]),
+        }
+        wrong = ", ".join(name for name, same in agrees.items() if not same)
+        stated = _agreement(
+            "certificate.class",
+            not wrong,
+            ("What is stated of the class and the counts agrees", "with the model's parameters."),
+            "comparison of each" + (f"; these differ: {wrong}" if wrong else ""),
+        )
         proof["claim"]["objective"] = self.objective
         proof["claim"]["loss"] = self.loss
         proof["claim"]["lower_bound"] = self.lower_bound
         proof["claim"]["status"] = self.status
-        return (data, card, *check_proof(proof, seconds=seconds))
+        return (data, card, stated, *check_proof(proof, seconds=seconds))
 
 
 def _agreement(

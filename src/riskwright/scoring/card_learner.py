@@ -99,6 +99,14 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         """An unfitted model with the very same parameters."""
         return type(self)(**self.get_params(deep=False))
 
+    @abstractmethod
+    def _bounds(self, rules: ItemRules) -> dict[str, float]:
+        """Numbers that bound the class of cards."""
+
+    def _sentences(self, rules: ItemRules) -> tuple[str, ...]:
+        """The constraints on the class of cards in words."""
+        return tuple(dict.fromkeys(rules.sentences))
+
     def _fit_part(self, study: Study, rows: NDArray[np.intp]) -> Self:
         """A model as this one, learned from some of the rows with all that is known of the columns,
         without proof and figures."""
@@ -214,13 +222,16 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         counts of item patterns: share it as you would share those.
         """
         check_is_fitted(self)
-        patterns, weighed, rules, problem, claim = self._proof_terms(X, y, sample_weight)
+        study, patterns, weighed, rules, problem, claim = self._proof_terms(X, y, sample_weight)
         certificate, used = self.certificate_, np.flatnonzero(self.points_)
         return {
             "format": "riskwright-proof",
             "version": 1,
             "problem": {
                 **problem,
+                "score_class": getattr(self, "scale", "scoring_system"),
+                "bounds": self._bounds(rules),
+                "constraints": list(self._sentences(rules)),
                 "max_terms": int(self.max_terms),
                 "max_features": None if self.max_features is None else int(self.max_features),
                 "penalty": float(self.penalty),
@@ -238,6 +249,7 @@ class CardLearner(ClassifierMixin, BaseEstimator):
                 "labels": [item.label for item in self.items_],
             },
             "patterns": {
+                "n_rows": len(study.data),
                 "rows": _pattern_rows(weighed),
                 "positive": weighed.positive.tolist(),
                 "negative": weighed.negative.tolist(),
@@ -257,9 +269,9 @@ class CardLearner(ClassifierMixin, BaseEstimator):
     @abstractmethod
     def _proof_terms(
         self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
-        """Patterns as folded and as weighed by the loss, rules, and what this kind adds to problem
-        and claim."""
+    ) -> tuple[Study, Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
+        """The rows, their patterns as folded and as weighed by the loss, the rules, and what this
+        kind adds to problem and claim."""
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and body of the saved form (`riskwright.save`)."""

@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 CHUNK_ROWS = 1 << 18
+_LARGEST_WEIGHT = 1e100
 
 
 class TrainingData:
@@ -165,6 +166,8 @@ def check_training(
             sample_weight, np.empty((n, 1)), dtype=np.float64, ensure_non_negative=True
         )
     )
+    if weight is not None and not weight.max(initial=0.0) < _LARGEST_WEIGHT:
+        raise DataError("weights too large", expected=f"weights below {_LARGEST_WEIGHT:g}")
     used = None
     if weight is not None and not (weight > 0).all():
         used = np.flatnonzero(weight > 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -295,6 +297,8 @@ class RiskScoreClassifier(CardLearner):
         splits: list[Split],
     ) -> None:
         data = study.data
+        if self.scale == "free":
+            result = dataclasses.replace(result, pool=_without_multiples(result.pool))
         best = result.best
         assert best is not None
         chosen = best
@@ -375,6 +379,16 @@ class RiskScoreClassifier(CardLearner):
         )
         return msgspec.structs.replace(card, rows=rows)
 
+    def _bounds(self, rules: ItemRules) -> dict[str, float]:
+        bounds = {"max_terms": float(self.max_terms), "max_points": float(self.max_points)}
+        if self.max_features is not None:
+            bounds["max_features"] = float(self.max_features)
+        if self.scale == "free":
+            bounds["max_log_odds"] = float(self.max_log_odds)
+            bounds["min_slope"] = MIN_SLOPE
+        bounds["min_intercept"], bounds["max_intercept"] = rules.intercept
+        return bounds
+
     def _certificate(
         self,
         data: TrainingData,
@@ -388,16 +402,9 @@ class RiskScoreClassifier(CardLearner):
         margin = result.margin
         lower = result.lower_bound if self.certify else -math.inf
         gap = max(0.0, chosen.objective - lower) / chosen.objective if chosen.objective > 0 else 0.0
-        if chosen.objective - lower <= 2 * margin:
+        if chosen.objective - lower <= margin + 1e-9:
             gap = 0.0
         status = _status(self.certify, result, gap)
-        bounds = {"max_terms": float(self.max_terms), "max_points": float(self.max_points)}
-        if self.max_features is not None:
-            bounds["max_features"] = float(self.max_features)
-        if self.scale == "free":
-            bounds["max_log_odds"] = float(self.max_log_odds)
-            bounds["min_slope"] = MIN_SLOPE
-        bounds["min_intercept"], bounds["max_intercept"] = rules.intercept
         stated = {
             "class": self.scale,
             "objective": chosen.objective,
@@ -421,8 +428,8 @@ class RiskScoreClassifier(CardLearner):
             supports_total=int(min(result.supports_total, 2**62)),
             seconds=result.seconds,
             margin=margin,
-            bounds=bounds,
-            constraints=tuple(dict.fromkeys(rules.sentences)),
+            bounds=self._bounds(rules),
+            constraints=self._sentences(rules),
             n_rows=len(data),
             n_patterns=len(patterns),
             n_candidates=len(self.items_),
@@ -459,7 +466,9 @@ class RiskScoreClassifier(CardLearner):
             "chosen by cross-validation among near-best cards"
             if stated["chosen"]
             else {
-                "within_gap": "stopped within the gap that was asked for",
+                "within_gap": "stopped within the gap that was asked for"
+                if gap <= self.gap_tolerance
+                else "these numbers are too large or too uneven for a closer bound",
                 "time_limit": f"the time limit was reached after {result.seconds:.0f} s",
                 "interrupted": f"interrupted after {result.seconds:.0f} s",
             }[stated["status"]]
@@ -511,7 +520,7 @@ class RiskScoreClassifier(CardLearner):
 
     def _proof_terms(
         self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
+    ) -> tuple[Study, Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
         study = self._fresh()._study(X, y, sample_weight, self.class_weight)
         patterns = fold_items(self.binarizer_, study.data)
         rules = self._rules()
@@ -524,7 +533,7 @@ class RiskScoreClassifier(CardLearner):
             "intercept": list(rules.intercept),
         }
         claim = {"slope": self.slope_, "intercept": self.intercept_}
-        return patterns, patterns, rules, stated, claim
+        return study, patterns, patterns, rules, stated, claim
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and body of the saved form (`riskwright.save`)."""
@@ -564,6 +573,15 @@ def _status(certify: bool, result: SearchResult, gap: float) -> Any:
     if result.out_of_time:
         return "time_limit"
     return "within_gap"
+
+
+def _without_multiples(pool: Sequence[Found]) -> tuple[Found, ...]:
+    """The first of the cards whose points are multiples of one another's: they are one card."""
+    first: dict[tuple[Any, ...], Found] = {}
+    for found in pool:
+        divisor = math.gcd(*found.points) or 1
+        first.setdefault((found.items, *(p // divisor for p in found.points)), found)
+    return tuple(first.values())
 
 
 def _pool_statement(result: SearchResult, best: float) -> str:

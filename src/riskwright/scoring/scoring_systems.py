@@ -277,6 +277,21 @@ class ScoringSystemClassifier(CardLearner):
             on_progress=None if callback is None else report,
         )
 
+    def _bounds(self, rules: ItemRules) -> dict[str, float]:
+        bounds = {"max_terms": float(self.max_terms), "max_points": float(self.max_points)}
+        for name in ("max_features", "max_false_positive_rate", "max_false_negative_rate"):
+            if getattr(self, name) is not None:
+                bounds[name] = float(getattr(self, name))
+        return bounds
+
+    def _sentences(self, rules: ItemRules) -> tuple[str, ...]:
+        limits = tuple(
+            f"false-{kind} rate at most {limit:g}"
+            for kind in ("positive", "negative")
+            if (limit := getattr(self, f"max_false_{kind}_rate")) is not None
+        )
+        return tuple(dict.fromkeys((*rules.sentences, *limits)))
+
     def _certificate(
         self,
         data: TrainingData,
@@ -284,15 +299,7 @@ class ScoringSystemClassifier(CardLearner):
         rules: ItemRules,
         solution: ScoringSystemSolution,
     ) -> Certificate:
-        bounds = {"max_terms": float(self.max_terms), "max_points": float(self.max_points)}
-        for name in ("max_features", "max_false_positive_rate", "max_false_negative_rate"):
-            if getattr(self, name) is not None:
-                bounds[name] = float(getattr(self, name))
-        limits = tuple(
-            f"false-{kind} rate at most {bounds[name]:g}"
-            for kind in ("positive", "negative")
-            if (name := f"max_false_{kind}_rate") in bounds
-        )
+        sentences = self._sentences(rules)
         return Certificate(
             score_class="scoring_system",
             loss_name="zero_one",
@@ -302,7 +309,7 @@ class ScoringSystemClassifier(CardLearner):
             lower_bound=solution.lower_bound,
             gap=solution.gap,
             status=solution.status,
-            statement=self._statement(solution, (*rules.sentences, *limits)),
+            statement=self._statement(solution, sentences),
             method=(
                 f"{solution.supports_examined:,} sets of terms bounded by the best rule on their "
                 f"distinct rows, {solution.supports_searched:,} searched over all points"
@@ -313,8 +320,8 @@ class ScoringSystemClassifier(CardLearner):
             supports_total=min(solution.supports_total, 2**62),
             seconds=solution.seconds,
             margin=solution.margin,
-            bounds=bounds,
-            constraints=tuple(dict.fromkeys((*rules.sentences, *limits))),
+            bounds=self._bounds(rules),
+            constraints=sentences,
             n_rows=len(data),
             n_patterns=len(patterns),
             n_candidates=len(self.items_),
@@ -426,16 +433,16 @@ class ScoringSystemClassifier(CardLearner):
 
     def _proof_terms(
         self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
-        data = self._fresh()._study(X, y, sample_weight, None).data
-        patterns = fold_items(self.binarizer_, data)
+    ) -> tuple[Study, Patterns, Patterns, ItemRules, dict[str, Any], dict[str, Any]]:
+        study = self._fresh()._study(X, y, sample_weight, None)
+        patterns = fold_items(self.binarizer_, study.data)
         stated = {
             "loss": "zero_one",
             "max_false_positive_rate": self.max_false_positive_rate,
             "max_false_negative_rate": self.max_false_negative_rate,
         }
-        weighed = self._weighted(patterns, data)
-        return patterns, weighed, self._rules(), stated, {"threshold": self.threshold_}
+        weighed = self._weighted(patterns, study.data)
+        return study, patterns, weighed, self._rules(), stated, {"threshold": self.threshold_}
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and body of the saved form (`riskwright.save`)."""

@@ -273,6 +273,14 @@ def _rules(c: Constraints, book: _Book) -> list[_Rule]:
             raise ParameterError(
                 "lowest points above highest", where=f"points of {name!r}", got=f"{low}, {high}"
             )
+        if low > book.max_points or high < -book.max_points:
+            raise ParameterError(
+                "points beyond those of the class",
+                where=f"points of {name!r}",
+                expected=f"a range that meets -{book.max_points} to {book.max_points}",
+                got=f"{low}, {high}",
+                hint="Raise max_points",
+            )
         rules.append(
             (
                 f"points of {name} from {low} to {high}",
@@ -304,8 +312,13 @@ def _rules(c: Constraints, book: _Book) -> list[_Rule]:
     rules += [_linear_rule(book, limit) for limit in c.linear]
     if c.intercept is not None:
         low, high = c.intercept
-        if low > high:
-            raise ParameterError("lowest intercept above highest", got=f"{low}, {high}")
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise ParameterError(
+                "range that no intercept lies in",
+                where="Constraints(intercept=)",
+                expected="two finite numbers, the lower one first",
+                got=f"{low}, {high}",
+            )
         rules.append((f"intercept from {low:g} to {high:g}", _set_intercept(low, high)))
     return rules
 

@@ -272,6 +272,12 @@ def _run(
         progress(_status(model, book, time.monotonic() - begin))
 
     run_in_background(model.solve, model.interrupt, watch if progress else None)
+    if type(model.failure) is Exception:  # what PySCIPOpt raises for any trouble of SCIP
+        raise SearchError(
+            "SCIP failed on these data",
+            got=str(model.failure),
+            hint="Bring weights and columns to similar sizes, or leave out the limits on sums",
+        )
     if model.failure is not None:
         raise model.failure
 

@@ -36,6 +36,8 @@ Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 _WEIGHT_BITS = 40
+_MOST_PARTS = 1000  # of the smallest weight
+_FINE_UNIT = 2.0**20  # above it, rounding the unit changes weights by less than 1e-6
 _TIE = 1e-9
 _HEURISTIC_EFFORT = 100_000_000  # rows that the heuristic may touch, some tenths of a second
 _FIT_ROWS, _FIT_COLUMNS = 20_000, 60  # that the heuristic's logistic fit looks at
@@ -166,24 +168,32 @@ class _Weights:
 
 
 def _multiples(weights: Array) -> Integers | None:
-    """The weights divided by the smallest one, where that gives integers."""
-    positive = weights[weights > 0]
-    if positive.size == 0:
+    """The weights as multiples of one unit, the smallest weight or a whole part of it.
+
+    Without this, rounding could push a score over a limit that it meets exactly.
+    """
+    distinct = np.unique(weights[weights > 0])
+    if distinct.size == 0:
         return np.zeros(len(weights), dtype=np.int64)
-    ratios = weights / positive.min()
-    if ratios.max() > 2**_WEIGHT_BITS:
+    ratios = distinct / distinct[0]
+    if ratios[-1] > 2**_WEIGHT_BITS:
         return None
-    rounded = np.rint(ratios)
-    exact = bool(np.all(np.abs(ratios - rounded) <= 1e-12 * ratios))
-    return rounded.astype(np.int64) if exact else None
+    for parts in range(1, _MOST_PARTS + 1):
+        scaled = ratios * parts
+        if np.all(np.abs(scaled - np.rint(scaled)) <= 1e-12 * scaled):
+            multiples: Integers = np.rint(weights / distinct[0] * parts).astype(np.int64)
+            return multiples
+    return None
 
 
 def _scaled(weights: Array, scale: float) -> Integers:
     multiples = _multiples(weights)
-    if multiples is None or not multiples.any():
-        return np.rint(weights * scale).astype(np.int64)
-    unit = weights[weights > 0].min()
-    return multiples * round(float(unit) * scale)
+    if multiples is not None and multiples.any():
+        heaviest = int(np.argmax(weights))
+        unit = float(weights[heaviest]) / int(multiples[heaviest]) * scale
+        if unit > _FINE_UNIT:
+            return multiples * round(unit)
+    return np.rint(weights * scale).astype(np.int64)
 
 
 class _Run:
