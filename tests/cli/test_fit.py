@@ -95,6 +95,7 @@ def test_options_reach_the_learner(table: Path, tmp_path: Path, capsys: pytest.C
         (["{table}", "--target", "ill", "--cv", "2.5"], "--cv"),
         (["{table}", "--target", "ill", "--threads", "1.5"], "--threads"),
         (["{table}", "--target", "ill", "--constraints", "{unknown}"], "height"),
+        (["{table}", "--target", "ill", "--constraints", "{misspelt}"], "'include'"),
         (["absent.csv", "--target", "ill"], "absent.csv"),
         (["{empty}", "--target", "ill"], "empty"),
         ([], "DATA"),
@@ -112,6 +113,7 @@ def test_bad_usage_and_bad_data_are_one_message_and_leave_files_alone(
         "broken": "{a: [",
         "twice": "include: [age]\ninclude: [sex]\n",
         "unknown": "exclude: [height]\n",
+        "misspelt": "inclde: [age]\n",
         "empty": "",
     }
     for name, text in files.items():

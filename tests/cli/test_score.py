@@ -24,6 +24,15 @@ def test_a_file_gets_the_risks_of_the_model(score: Path, table: Path, tmp_path: 
     assert scored.columns == ["age", "smoker", "sex", "noise", "ill", "points", "risk"]
 
 
+def test_a_column_that_is_not_kept_may_have_the_name_of_an_added_one(
+    score: Path, table: Path, tmp_path: Path
+):
+    pl.read_csv(table).with_columns(points=1, risk=2).write_parquet(tmp_path / "named.parquet")
+    options = ["--keep", "age", "--out", str(tmp_path / "out.parquet")]
+    assert main(["score", str(score), str(tmp_path / "named.parquet"), *options]) == 0
+    assert pl.read_parquet(tmp_path / "out.parquet").columns == ["age", "points", "risk"]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_blank_lines_are_nobody(score: Path, table: Path, tmp_path: Path, end: str):
     lines = table.read_text().splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import sys
 from abc import abstractmethod
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from riskwright.core import Certificate, Feature, ParameterError, ScoreCard
 from riskwright.evidence import Binarizer, Table
+from riskwright.evidence.columns import nearest
 from riskwright.solvers import Constraints, ItemRules, Patterns
 
 from .inputs import TrainingData, check_rows, check_training, fold_items, pattern_digest
@@ -151,10 +153,13 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         try:
             return msgspec.convert(self.constraints, Constraints, strict=False)
         except msgspec.ValidationError as error:
+            unknown = re.search("unknown field `(.*)`", str(error))
+            fields = Constraints.__struct_fields__
             raise ParameterError(
                 f"constraints cannot be read: {error}",
-                where=f"{type(self).__name__}(constraints=)",
-                expected="fields of riskwright.Constraints",
+                where="constraints",
+                expected="some of " + ", ".join(fields),
+                hint=nearest(unknown[1], fields) if unknown else None,
             ) from None
 
     def _seed(self) -> int:

@@ -54,7 +54,7 @@ def score_frame(card: ScoreCard, frame: pl.DataFrame, *, source: str = "frame") 
         For infinite values.
     """
     scorer = _FrameScorer(card)
-    scorer.check(frame.schema, source)
+    scorer.check(frame.schema, source, frame.columns)
     return frame.hstack(scorer(frame, Origin(source)))
 
 
@@ -97,8 +97,8 @@ def score_file(
     try:
         lazy = _scan(source, delimiter)
         schema = lazy.collect_schema()
-        scorer.check(schema, source.name)
         columns = _kept(keep, schema, source.name)
+        scorer.check(schema, source.name, columns)
         scored = lazy.select(*columns, stream.expression(schema)).unnest("scored")
         with atomic_write(out) as file:
             if out.suffix == ".parquet":
@@ -139,7 +139,7 @@ class _FrameScorer:
         scored = pl.DataFrame(columns).with_columns(self._points).with_columns(self._meaning)
         return scored.select(self.added)
 
-    def check(self, schema: pl.Schema, source: str) -> None:
+    def check(self, schema: pl.Schema, source: str, carried: Sequence[str]) -> None:
         absent = [name for name in self.names if name not in schema]
         if absent:
             raise ColumnError(
@@ -148,13 +148,13 @@ class _FrameScorer:
                 expected=", ".join(map(quoted, absent)),
                 hint=nearest(absent[0], schema.names()),
             )
-        taken = [name for name in self.added if name in schema]
+        taken = [name for name in self.added if name in carried]
         if taken:
             raise ColumnError(
                 "columns that scoring adds exist already",
                 where=source,
                 got=", ".join(map(quoted, taken)),
-                hint="Rename or drop them",
+                hint="Rename them, or name the columns to keep without them",
             )
 
     def locate(self, lazy: pl.LazyFrame, source: str) -> None:
