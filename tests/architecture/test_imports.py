@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import riskwright
 from riskwright._version import __version__
 
@@ -14,16 +16,25 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("sklearn", "polars", "scipy", "matplotlib", "pandas", "pyarrow", "duckdb", "jinja2")
 
 
-def test_importing_riskwright_loads_no_heavy_library():
-    code = "import sys; before = set(sys.modules); import riskwright; "
+def loaded_by(module: str) -> set[str]:
+    code = f"import sys; before = set(sys.modules); import {module}; "
     code += "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
     )
-    loaded = run.stdout.split()
+    return set(run.stdout.split())
+
+
+def test_importing_riskwright_loads_no_heavy_library():
+    loaded = loaded_by("riskwright")
     assert "riskwright" in loaded
-    assert set(HEAVY).isdisjoint(loaded)
+    assert loaded.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("verb", ["card", "score"])
+def test_verbs_that_learn_nothing_load_no_learning_library(verb):
+    assert loaded_by(f"riskwright.cli.{verb}").isdisjoint({"sklearn", "scipy", "pandas"})
 
 
 def test_version_is_the_one_in_pyproject():

@@ -1,6 +1,5 @@
 """The checker of scoring systems agrees with brute force over cards and thresholds."""
 
-import copy
 import math
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from riskwright.core import ArtifactError
 from riskwright.core.checker import check_proof
 
-from .test_checker import CODES, cards
+from .test_checker import cards, verdicts, with_bound
 
 
 def thresholds(totals, scale):
@@ -98,19 +97,6 @@ def make(seed, *, kind="binary", d=4, max_terms=2, most=2, real=True, **changes)
         },
         "claim": claim,
     }
-
-
-def verdicts(proof, **options):
-    findings = check_proof(proof, **options)
-    assert tuple(finding.code for finding in findings) == CODES
-    return tuple(finding.passed for finding in findings)
-
-
-def with_bound(proof, change):
-    other = copy.deepcopy(proof)
-    other["claim"]["lower_bound"] = other["claim"]["objective"] + change
-    other["claim"]["status"] = "within_gap"
-    return other
 
 
 CONSTRAINTS = {

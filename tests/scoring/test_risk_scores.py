@@ -742,6 +742,21 @@ def test_folds_keep_a_binarizer_that_was_fitted(learner):
         assert figures["error_rate"].value > 0.4
 
 
+def test_figures_of_a_selected_card_come_from_folds_that_select_too(monkeypatch):
+    module = importlib.import_module("riskwright.scoring.risk_scores")
+    chosen, choose = [], module.choose_by_cross_validation
+
+    def counted(pool, binarizer, data, splits, *rest, **options):
+        chosen.append((len(data), len(splits)))
+        return choose(pool, binarizer, data, splits, *rest, **options)
+
+    monkeypatch.setattr(module, "choose_by_cross_validation", counted)
+    small(select="cv", cv=3).fit(FRAME, Y)
+    assert chosen[0] == (len(Y), 3)
+    assert len(chosen) == 4
+    assert all(n < len(Y) and splits == 5 for n, splits in chosen[1:])
+
+
 def test_splits_may_come_from_a_generator():
     listed = small(cv=list(StratifiedKFold(3).split(FRAME, Y)), select="cv").fit(FRAME, Y)
     streamed = small(cv=StratifiedKFold(3).split(FRAME, Y), select="cv").fit(FRAME, Y)

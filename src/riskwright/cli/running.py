@@ -22,6 +22,7 @@ from riskwright.core import (
     read_artifact,
 )
 from riskwright.core.score_card import decode
+from riskwright.evidence.schema import unique_keys
 
 __all__ = [
     "Whole",
@@ -101,20 +102,12 @@ def show_error(code: str, message: str) -> None:
 def parsed_json(text: str, option: str) -> dict[str, Any]:
     """The object that an option holds."""
     try:
-        value = json.loads(text, object_pairs_hook=_once)
+        value = json.loads(text, object_pairs_hook=unique_keys)
     except ValueError as error:
         raise UsageError("not JSON that can be used", where=option, got=str(error)) from None
     if not isinstance(value, dict):
         raise UsageError("not a JSON object", where=option, expected='such as {"age": 61}')
     return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{twice!r} stands there twice")
-    return dict(pairs)
 
 
 def read_card(path: Path) -> ScoreCard:

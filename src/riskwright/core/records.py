@@ -109,10 +109,10 @@ class Certificate(Record, frozen=True, kw_only=True):
     ) -> tuple[Finding, ...]:
         """Verify this certificate against the model and its training data.
 
-        Compares the data's digest and the card with the model, recomputes feasibility, loss and
-        objective, and proves the lower bound again with code that shares nothing with the search
-        (about a hundred times slower; undecided after `seconds`). A Finding's `passed` is None
-        where it is undecided.
+        Compares the data's digest, the card and the stated class with the model, recomputes
+        feasibility, loss and objective, and proves the lower bound again with code that shares
+        nothing with the search (about a hundred times slower; undecided after `seconds`). A
+        Finding's `passed` is None where it is undecided.
         """
         from .checker import check_proof
 
@@ -131,26 +131,7 @@ class Certificate(Record, frozen=True, kw_only=True):
             ("The points and numbers on the card are", "those of the model."),
             "exact comparison",
         )
-        told = proof["problem"]
-        gap = (self.objective - self.lower_bound) / self.objective if self.objective > 0 else 0.0
-        agrees = {
-            "class": self.score_class == told["score_class"],
-            "bounds": self.bounds == told["bounds"],
-            "constraints": set(self.constraints) == set(told["constraints"]),
-            "penalty": self.penalty_per_term == told["penalty"],
-            "margin": self.margin == told["margin"],
-            "gap": self.gap in (0.0, gap) if self.status == "optimal" else self.gap == gap,
-            "number of rows": self.n_rows == proof["patterns"]["n_rows"],
-            "number of patterns": self.n_patterns == len(proof["patterns"]["rows"]),
-            "number of items": self.n_candidates == len(told["labels"]),
-        }
-        wrong = ", ".join(name for name, same in agrees.items() if not same)
-        stated = _agreement(
-            "certificate.class",
-            not wrong,
-            ("What is stated of the class and the counts agrees", "with the model's parameters."),
-            "comparison of each" + (f"; these differ: {wrong}" if wrong else ""),
-        )
+        stated = _class_finding(self, proof)
         proof["claim"]["objective"] = self.objective
         proof["claim"]["loss"] = self.loss
         proof["claim"]["lower_bound"] = self.lower_bound
@@ -172,6 +153,31 @@ def _agreement(
         passed=same,
         method=method,
         digests=digests or {},
+    )
+
+
+def _class_finding(certificate: Certificate, proof: dict[str, Any]) -> Finding:
+    """Whether class, bounds and counts are those of a proof made anew from model and data."""
+    told, objective = proof["problem"], certificate.objective
+    gap = (objective - certificate.lower_bound) / objective if objective > 0 else 0.0
+    gaps = (0.0, gap) if certificate.status == "optimal" else (gap,)
+    agrees = {
+        "class": certificate.score_class == told["score_class"],
+        "bounds": certificate.bounds == told["bounds"],
+        "constraints": set(certificate.constraints) == set(told["constraints"]),
+        "penalty": certificate.penalty_per_term == told["penalty"],
+        "margin": certificate.margin == told["margin"],
+        "gap": certificate.gap in gaps,
+        "number of rows": certificate.n_rows == proof["patterns"]["n_rows"],
+        "number of patterns": certificate.n_patterns == len(proof["patterns"]["rows"]),
+        "number of items": certificate.n_candidates == len(told["labels"]),
+    }
+    wrong = ", ".join(name for name, same in agrees.items() if not same)
+    return _agreement(
+        "certificate.class",
+        not wrong,
+        ("What is stated of the class and the counts agrees", "with the model's parameters."),
+        "comparison of each" + (f"; these differ: {wrong}" if wrong else ""),
     )
 
 

@@ -10,14 +10,12 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import polars as pl
-from sklearn.exceptions import NotFittedError
 
 from riskwright.core import (
     ColumnError,
     EmptyDataError,
     Feature,
     Item,
-    MissingValueError,
     ParameterError,
     TargetError,
     ValueRangeError,
@@ -31,6 +29,7 @@ from .columns import (
     infer_feature,
     nearest,
     quoted,
+    refuse_missing,
 )
 from .containers import check_names, to_frame
 from .cut_points import exact_weights, number_text, outcome_cuts, quantile_cuts
@@ -211,6 +210,8 @@ class Binarizer:
         MissingValueError : missing values in a feature that refuses them.
         """
         if not hasattr(self, "items_"):
+            from sklearn.exceptions import NotFittedError  # a second of start-up
+
             raise NotFittedError("this Binarizer is not fitted yet; call fit first")
         quick = self._quick(X)
         if quick is not None:
@@ -295,7 +296,7 @@ class Binarizer:
             values, feature = conform(series, known, origin), known
         missing = values.null_count() > 0
         if self.missing == "refuse" or feature.missing == "refused":
-            _refuse_missing(values, origin)
+            refuse_missing(values, origin)
             feature = msgspec.structs.replace(feature, missing="refused")
         else:
             feature = msgspec.structs.replace(
@@ -614,16 +615,4 @@ def _refuse_absent(names: Sequence[str], columns: Sequence[str]) -> None:
             where="X",
             expected=", ".join(quoted(name) for name in absent[:5]),
             hint=nearest(absent[0], columns),
-        )
-
-
-def _refuse_missing(values: pl.Series, origin: Origin) -> None:
-    if values.null_count():
-        raise MissingValueError(
-            "missing values where none are allowed",
-            where=origin.column(values.name),
-            expected="a value in every row",
-            got=f"nothing in {origin.rows(values.is_null())}",
-            hint="Fill in the values, or let missing values be a level of their own "
-            "(missing='own_level')",
         )

@@ -33,6 +33,7 @@ __all__ = [
     "python_series",
     "quoted",
     "refuse_infinite",
+    "refuse_missing",
     "yes_level",
 ]
 
@@ -390,6 +391,7 @@ def level_text(value: Any) -> str:
 
 
 def level_series(series: pl.Series) -> pl.Series:
+    """The values as the texts of levels, missing ones as null."""
     if series.dtype.is_integer():
         return series.cast(pl.String)
     distinct = series.drop_nulls().unique(maintain_order=True)
@@ -472,16 +474,22 @@ def conform(series: pl.Series, feature: Feature, origin: Origin) -> pl.Series:
         values = _floats(series, origin)
     else:
         values = canonical(series, origin, as_number=True)
-    if feature.missing == "refused" and values.null_count():
+    if feature.missing == "refused":
+        refuse_missing(values, origin)
+    return values
+
+
+def refuse_missing(values: pl.Series, origin: Origin) -> None:
+    """Raise `MissingValueError` where a value is missing."""
+    if values.null_count():
         raise MissingValueError(
             "missing values where none are allowed",
-            where=origin.column(feature.name),
+            where=origin.column(values.name),
             expected="a value in every row",
             got=f"nothing in {origin.rows(values.is_null())}",
             hint="Fill in the values, or let missing values be a level of their own "
             "(missing='own_level')",
         )
-    return values
 
 
 def check_levels(count: int, name: str, origin: Origin) -> None:

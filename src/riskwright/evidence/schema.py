@@ -191,7 +191,7 @@ _Loader.add_implicit_resolver(
 def _parse(text: str, path: Path, kind: str) -> Any:
     try:
         if path.suffix.lower() == ".json":
-            return json.loads(text, object_pairs_hook=_once)
+            return json.loads(text, object_pairs_hook=unique_keys)
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -212,7 +212,8 @@ def _parse(text: str, path: Path, kind: str) -> Any:
         ) from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs, for JSON; `ValueError` where a key is given twice."""
     keys = [key for key, _ in pairs]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:

@@ -24,7 +24,7 @@ from riskwright.evidence.columns import nearest
 from riskwright.solvers import Constraints, ItemRules, Patterns
 
 from .inputs import TrainingData, check_rows, check_training, fold_items, pattern_digest
-from .selection import Split
+from .selection import Split, folds
 
 __all__ = ["CardLearner", "Progress", "Study"]
 
@@ -117,7 +117,11 @@ class CardLearner(ClassifierMixin, BaseEstimator):
         for name in ("seed_", "classes_", "n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(model, name, getattr(self, name))
-        return model._fit_study(study.take(rows), [])
+        part = study.take(rows)
+        return model._fit_study(part, model._splits(part.data))
+
+    def _splits(self, data: TrainingData) -> list[Split]:
+        return folds(data, self.cv, self.seed_)
 
     def _folds_stated(self, n: int) -> str:
         given = isinstance(self.binning, Binarizer) and hasattr(self.binning, "items_")

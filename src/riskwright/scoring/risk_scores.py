@@ -209,8 +209,11 @@ class RiskScoreClassifier(CardLearner):
         self._check_parameters()
         study = self._study(X, y, sample_weight, self.class_weight)
         self.seed_ = self._seed()
+        return self._fit_study(study, self._splits(study.data))
+
+    def _splits(self, data: TrainingData) -> list[Split]:
         cv = 5 if self.cv is None and self.select == "cv" else self.cv
-        return self._fit_study(study, folds(study.data, cv, self.seed_))
+        return folds(data, cv, self.seed_)
 
     def _fit_study(self, study: Study, splits: list[Split]) -> RiskScoreClassifier:
         self.binarizer_ = self._fit_binarizer(study)

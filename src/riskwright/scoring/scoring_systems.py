@@ -33,7 +33,7 @@ from riskwright.stats import effective_size, proportion_interval
 from .card_building import LIMITS, missing_statement, ordered_terms, pattern_totals, risk_rows
 from .card_learner import CardLearner, Study, number
 from .inputs import TrainingData, class_factors, fold_items, item_chunks, pattern_digest, take_rows
-from .selection import INTERRUPTED, TOO_FEW, Split, folds, once_tested
+from .selection import INTERRUPTED, TOO_FEW, Split, once_tested
 
 __all__ = ["ScoringSystemClassifier"]
 
@@ -186,7 +186,7 @@ class ScoringSystemClassifier(CardLearner):
         self._check_parameters()
         study = self._study(X, y, sample_weight, None)
         self.seed_ = self._seed()
-        return self._fit_study(study, folds(study.data, self.cv, self.seed_))
+        return self._fit_study(study, self._splits(study.data))
 
     def _fit_study(self, study: Study, splits: list[Split]) -> ScoringSystemClassifier:
         data = study.data
