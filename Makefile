@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-SOURCES := $(wildcard native/*.cpp native/*.hpp) CMakeLists.txt pyproject.toml requirements/lock.txt
+SOURCES := $(wildcard native/*.cpp native/*.hpp native/stats/*) CMakeLists.txt pyproject.toml requirements/lock.txt
 
 .PHONY: help setup demo check test validity bench docs wheel clean
 

@@ -1,21 +1,11 @@
 // The Python face of the kernels.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/pair.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
-#include <nanobind/stl/vector.h>
-
 #include <algorithm>
 #include <memory>
 #include <numeric>
 
+#include "arrays.hpp"
 #include "fold.hpp"
 #include "problem.hpp"
-
-namespace nb = nanobind;
-using namespace nb::literals;
-
 
 void bind_scoring_system(nb::module_& m);
 
@@ -43,16 +33,6 @@ Outcome dispatch(const std::string& isa, Problem problem, Settings settings, Pro
   if (isa == "avx2") return search_avx2(std::move(problem), settings, progress);
 #endif
   return search_baseline(std::move(problem), settings, progress);
-}
-
-template <class T>
-using Array = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
-
-template <class T>
-nb::ndarray<nb::numpy, T> to_numpy(std::vector<T> values, std::vector<size_t> shape) {
-  auto* held = new std::vector<T>(std::move(values));
-  nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return nb::ndarray<nb::numpy, T>(held->data(), shape.size(), shape.data(), owner);
 }
 
 struct PySearch {

@@ -1,0 +1,3 @@
+#include "../arrays.hpp"
+
+void bind_bounds(nb::module_&) {}

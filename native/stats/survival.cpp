@@ -1,0 +1,3 @@
+#include "../arrays.hpp"
+
+void bind_survival(nb::module_&) {}
