@@ -16,7 +16,7 @@ from riskwright.core import (
     TargetError,
     ValueRangeError,
 )
-from riskwright.stats import effective_size, log_interval, logit_interval, normal_quantile
+from riskwright.stats import log_interval, logit_interval, normal_quantile
 from riskwright.stats.follow_up import FollowUp, TimeTable, checked_follow_up, numbers, same_length
 
 from ._inputs import _factorise
@@ -163,7 +163,7 @@ def estimate_of(
         low, high = interval_of(value, variance * n / (n - 1), level)
     else:
         method = "none: no spread between the rows"
-    size = effective_size(follow_up.weight)
+    size = follow_up.effective_n
     if size < n * (1 - 1e-9):
         method += f"; weighted rows, effective n = {size:.1f}"
     return Estimate(name=name, value=value, low=low, high=high, level=level, n=n, method=method)

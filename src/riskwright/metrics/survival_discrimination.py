@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, overload
@@ -12,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from riskwright.core import Estimate, ParameterError
 from riskwright.stats._kernels import concordance_sums
-from riskwright.stats.follow_up import FollowUp, numbers
-from riskwright.stats.survival import TRUNCATE, check_horizon, check_truncation, reaches
+from riskwright.stats.follow_up import FollowUp
+from riskwright.stats.survival import TRUNCATE, check_horizon, check_truncation
 
 from ._survival_inputs import (
     Floats,
@@ -168,13 +167,16 @@ def concordance_pairs(
     Examples
     --------
     >>> concordance_pairs([1, 2, 3, 3], [1, 1, 0, 1], [3, 1, 1, 2])
-    ConcordancePairs(concordant=4.0, discordant=1.0, tied=1.0)
+    ConcordancePairs(concordant=4, discordant=1, tied=1)
     """
     if tau is not None:
         check_horizon(tau, "tau")
     follow_up, columns = checked_rows_of(time, event, sample_weight, 0.95, None, risk=risk)
     counted = _earlier_weight(follow_up, tau)
-    return _sums(follow_up, columns["risk"], counted).pairs
+    pairs = _sums(follow_up, columns["risk"], counted).pairs
+    if sample_weight is not None:
+        return pairs
+    return ConcordancePairs(int(pairs.concordant), int(pairs.discordant), int(pairs.tied))
 
 
 def _earlier_weight(follow_up: FollowUp, tau: float | None) -> Floats:
@@ -211,6 +213,8 @@ def _concordance(
     truncate: float,
     level: float,
 ) -> Estimate:
+    if not follow_up.event.any():
+        return none_of("concordance", follow_up, level, f"no event among {follow_up.n} rows")
     table, weight = follow_up.table, _earlier_weight(follow_up, tau)
     method, met = "infinitesimal jackknife, logit scale", np.zeros(follow_up.n, bool)
     if kind == "uno":
@@ -321,6 +325,9 @@ def cumulative_auroc(
 def _aurocs(
     follow_up: FollowUp, risk: Floats, times: Floats, truncate: float, level: float
 ) -> tuple[Estimate, ...]:
+    if not follow_up.event.any():
+        reason = f"no event among {follow_up.n} rows"
+        return tuple(none_of("cumulative_auroc", follow_up, level, reason) for _ in times)
     table = follow_up.table
     g = table.step(table.censoring, table.times, left=True)[table.code]
     inverse, met = truncated(g, truncate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import overload
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike
 from riskwright.core import DataError, Estimate, ValueRangeError
 from riskwright.stats._kernels import survival_errors
 from riskwright.stats.follow_up import FollowUp, numbers, same_length
-from riskwright.stats.survival import TRUNCATE, check_truncation, reaches
+from riskwright.stats.survival import TRUNCATE, check_truncation
 
 from ._survival_inputs import (
     Floats,
@@ -295,7 +294,7 @@ def _errors(follow_up: FollowUp, survival: Floats, options: _Options) -> _Errors
         raise _not_survival(survival, follow_up)
     centre = loss + passed
     variance = second - 2 * centre * first + centre**2 * float(weight @ weight)
-    spread = weight * (rows - float(share @ centre))
+    spread = rows - weight * float(share @ centre)
     met = float(follow_up.weight[follow_up.event] @ event_fixed[table.code[follow_up.event]])
     note = ""
     if met or time_fixed[:known].any():
@@ -321,9 +320,10 @@ def _not_survival(survival: Floats, follow_up: FollowUp) -> DataError:
     )
 
 
-def _briers(
-    follow_up: FollowUp, survival: Floats, options: _Options
-) -> tuple[Estimate, ...]:
+def _briers(follow_up: FollowUp, survival: Floats, options: _Options) -> tuple[Estimate, ...]:
+    if follow_up.n == 0:
+        none = none_of("survival_brier", follow_up, options.level, "no rows")
+        return (none,) * options.times.size
     errors = _errors(follow_up, survival, options)
     known, method = _followed(follow_up, options), _method(errors, options)
 
@@ -338,8 +338,10 @@ def _briers(
 
 
 def _integrated(follow_up: FollowUp, survival: Floats, options: _Options) -> Estimate:
-    name, known = "integrated_brier", _followed(follow_up, options)
-    errors = _errors(follow_up, survival, options)
+    name = "integrated_brier"
+    if follow_up.n == 0:
+        return none_of(name, follow_up, options.level, "no rows")
+    known, errors = _followed(follow_up, options), _errors(follow_up, survival, options)
     if known < 2:
         reason = f"the follow-up ends at {follow_up.table.times[-1]:g}"
         return none_of(name, follow_up, options.level, reason)

@@ -17,6 +17,8 @@ from riskwright.core import (
     ValueRangeError,
 )
 
+from .intervals import effective_size
+
 __all__ = ["FollowUp", "TimeTable", "checked_follow_up"]
 
 Floats = NDArray[np.float64]
@@ -52,19 +54,16 @@ class TimeTable:
     def survival(self) -> Floats:
         """Kaplan-Meier S just after each time."""
         still = self.after + self.censored
-        return np.cumprod(still / (still + self.events))
+        survival: Floats = np.cumprod(still / (still + self.events))
+        return survival
 
     @cached_property
     def censoring(self) -> Floats:
         """Kaplan-Meier G, of the censoring time, just after each time."""
-        return np.cumprod(
-            np.divide(
-                self.after,
-                self.after + self.censored,
-                out=np.ones(self.after.size),
-                where=self.censored > 0,
-            )
-        )
+        still, lost = self.after, self.censored
+        factors = np.divide(still, still + lost, out=np.ones(still.size), where=lost > 0)
+        censoring: Floats = np.cumprod(factors)
+        return censoring
 
     def places(self, t: Floats, *, left: bool) -> Places:
         """How many distinct times are at or before each `t` (before it where `left`)."""
@@ -92,9 +91,10 @@ class FollowUp:
     def total(self) -> float:
         return float(self.weight.sum())
 
-    @property
-    def n_events(self) -> int:
-        return int(np.count_nonzero(self.event))
+    @cached_property
+    def effective_n(self) -> float:
+        """Kish's (sum w)^2 / sum w^2."""
+        return effective_size(self.weight)
 
     def rows(self, places: Places) -> FollowUp:
         """These rows alone."""
@@ -112,12 +112,13 @@ class FollowUp:
         code[order] = np.cumsum(first) - 1
         d = np.where(self.event[order], weight, 0.0)
         c = weight - d
-        columns = (d, c, d * weight, c * weight)
+        columns: list[Floats] = [d, c, d * weight, c * weight]
         if starts.size < time.size:
-            columns = tuple(np.add.reduceat(column, starts) for column in columns)
+            columns = [np.add.reduceat(column, starts) for column in columns]
         ends = columns[0] + columns[1]
         after = np.concatenate([np.cumsum(ends[:0:-1])[::-1], [0.0]])
-        return TimeTable(time[starts], *columns, after, order, starts, code)
+        d, c, d2, c2 = columns
+        return TimeTable(time[starts], d, c, d2, c2, after, order, starts, code)
 
 
 def checked_follow_up(
@@ -187,9 +188,10 @@ def same_length(values: NDArray[Any], where: str, expected: int) -> None:
         )
 
 
-def refuse(bad: Bools, where: str, problem: str, expected: str) -> None:
+def refuse(bad: Bools | np.bool_, where: str, problem: str, expected: str) -> None:
     if bad.any():
-        raise ValueRangeError(problem, where=where, expected=expected, got=places(bad))
+        rows = places(np.atleast_1d(bad))
+        raise ValueRangeError(problem, where=where, expected=expected, got=rows)
 
 
 def places(bad: Bools, shown: int = 5) -> str:

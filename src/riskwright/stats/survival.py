@@ -194,8 +194,13 @@ def kaplan_meier(
     >>> print(curve.estimate(1))
     0.750 (95% CI 0.128 to 0.961)
     """
-    follow_up = checked_follow_up(time, event, sample_weight)
-    return _curve(follow_up.table, follow_up.n, follow_up.table.events, follow_up.table.at_risk)
+    return curve_of(checked_follow_up(time, event, sample_weight))
+
+
+def curve_of(follow_up: FollowUp) -> KaplanMeier:
+    """Kaplan-Meier curve of checked rows."""
+    table = follow_up.table
+    return _curve(table, follow_up.n, table.events, table.at_risk)
 
 
 def censoring_distribution(
@@ -433,7 +438,7 @@ def check_truncation(truncate: float) -> None:
 
 
 def check_horizon(horizon: Any, where: str = "horizon") -> None:
-    if not 0.0 < numbers([horizon], where)[0]:
+    if not numbers([horizon], where)[0] > 0.0:
         raise ParameterError(
             "not a time", where=where, expected="a time above 0", got=repr(horizon)
         )
