@@ -157,13 +157,12 @@ def estimate_of(
     method: str,
 ) -> Estimate:
     """An estimate from its infinitesimal-jackknife variance; NaN ends where that is 0."""
-    n = follow_up.n
+    n, size = follow_up.n, follow_up.effective_n
     low = high = math.nan
-    if variance > NO_SPREAD and value > 0 and n > 1:
-        low, high = interval_of(value, variance * n / (n - 1), level)
+    if variance > NO_SPREAD and value > 0 and size > 1 + 1e-9:
+        low, high = interval_of(value, variance * size / (size - 1), level)
     else:
         method = "none: no spread between the rows"
-    size = follow_up.effective_n
     if size < n * (1 - 1e-9):
         method += f"; weighted rows, effective n = {size:.1f}"
     return Estimate(name=name, value=value, low=low, high=high, level=level, n=n, method=method)

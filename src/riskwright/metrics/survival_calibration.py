@@ -13,7 +13,7 @@ from scipy.special import chdtrc
 from riskwright.core import Estimate, ParameterError, Record
 from riskwright.stats import proportion_interval
 from riskwright.stats.follow_up import FollowUp, refuse
-from riskwright.stats.survival import check_horizon, curve_of
+from riskwright.stats.survival import KaplanMeier, check_horizon, curve_of
 
 from ._survival_inputs import Floats, checked_rows_of, per_group
 
@@ -61,9 +61,10 @@ class CalibrationBin(Record, frozen=True, kw_only=True):
 class OneTimeCalibration(Record, frozen=True, kw_only=True):
     """Predicted against observed risk at a horizon, by bins of predicted risk.
 
-    `statistic` is the sum over bins of (observed - predicted)^2 / Greenwood variance, chi-square
-    with one degree of freedom per bin where predictions made on other data are right;
-    `nam_dagostino` has predicted (1 - predicted) / n for variance, which is right only without
+    `statistic` is the sum over bins of m (observed - predicted)^2 / mean of p (1 - p), with m the
+    number of rows that would give a share Greenwood's variance of the observed risk; it is
+    chi-square with one degree of freedom per bin where predictions made on other data are right.
+    `nam_dagostino` has the mean p for p and all rows of the bin for m, which is right only without
     censoring.
     """
 
@@ -137,7 +138,7 @@ def d_calibration(
     Notes
     -----
     Under the null hypothesis and independent censoring the rows' contributions have mean 1 / bins;
-    the test is Wald's with their sample covariance. It needs about 10 events per bin. A bin i is
+    the test is the score test with their second moments about it. It needs about 10 events per bin. A bin i is
     (i / bins, (i + 1) / bins], the first one with 0. Time O(n b), memory O(n b) for b bins. Haider
     et al. (2020), JMLR 21:85.
 
@@ -178,12 +179,13 @@ def _d_calibration(follow_up: FollowUp, s: Floats, bins: int, level: float) -> D
     mean = share @ parts
     n = follow_up.n
     influence = share[:, None] * (parts - mean)
-    covariance = influence.T @ influence * (n / max(n - 1, 1))
     excess = (mean - 1 / bins)[:-1]
+    null = share[:, None] * (parts[:, :-1] - 1 / bins)
+    covariance = null.T @ null
     statistic = p_value = math.nan
-    method = "Wald, sample covariance of the spread rows"
-    if n > bins and np.linalg.matrix_rank(covariance) >= bins - 1:
-        statistic = float(excess @ np.linalg.solve(covariance[:-1, :-1], excess))
+    method = "score test, covariance of the spread rows about equal shares"
+    if n > bins and np.linalg.matrix_rank(covariance) == bins - 1 and mean.min() > 0:
+        statistic = float(excess @ np.linalg.solve(covariance, excess))
         p_value = float(chdtrc(bins - 1, statistic))
     else:
         method = f"none: too few rows or empty bins among {n} rows"
@@ -197,7 +199,7 @@ def _d_calibration(follow_up: FollowUp, s: Floats, bins: int, level: float) -> D
         degrees_of_freedom=bins - 1,
         shares=tuple(
             _share(float(m), float(v), n, size, level)
-            for m, v in zip(mean, np.diag(covariance), strict=True)
+            for m, v in zip(mean, (influence**2).sum(axis=0), strict=True)
         ),
         n=n,
         method=method,
@@ -296,8 +298,10 @@ def one_time_calibration(
 
     Notes
     -----
-    Censoring must be independent of T within bins only. For predictions made on the very rows one
-    degree of freedom less is usual. Time O(n log n), memory O(n). Demler, Paynter & Cook (2015),
+    Censoring must be independent of T within bins only. The variance is the one under the null
+    hypothesis, scaled as Greenwood's is by the censoring: dividing by Greenwood's own rejects right
+    predictions too often in bins near 0 or 1. With one degree of freedom less, as is usual for
+    predictions made on the very rows, right predictions for new rows are rejected too often. Time O(n log n), memory O(n). Demler, Paynter & Cook (2015),
     Statistics in Medicine 34:1659; D'Agostino & Nam (2003), Handbook of Statistics 23.
 
     Examples
@@ -343,6 +347,19 @@ def _parted(follow_up: FollowUp, p: Floats, horizon: float, bins: int) -> list[N
     return parts
 
 
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.nan
+
+
+def _known_rows(part: FollowUp, curve: KaplanMeier, horizon: float) -> float:
+    """Number of uncensored rows at which a share would have the variance that the curve has."""
+    place = int(np.searchsorted(curve.times, horizon, side="right")) - 1
+    survival = float(curve.at(horizon))
+    if place < 0 or not 0 < survival < 1:
+        return part.effective_n if survival == 0 else math.nan
+    return survival * (1 - survival) / float(curve.variance[place])
+
+
 def _one_time(
     follow_up: FollowUp, p: Floats, horizon: float, bins: int, level: float
 ) -> OneTimeCalibration:
@@ -354,12 +371,10 @@ def _one_time(
         predicted = float(part.weight @ risk) / part.total
         curve = curve_of(part)
         survival = curve.estimate(horizon, level)
-        place = int(np.searchsorted(curve.times, horizon, side="right")) - 1
-        variance = float(curve.variance[place]) if place >= 0 else 0.0
         gap = (1 - survival.value - predicted) ** 2
-        terms.append(gap / variance if variance > 0 else math.nan)
-        plain = predicted * (1 - predicted) / part.effective_n
-        simple.append(gap / plain if plain > 0 else math.nan)
+        spread = float(part.weight @ (risk * (1 - risk))) / part.total
+        terms.append(_ratio(gap * _known_rows(part, curve, horizon), spread))
+        simple.append(_ratio(gap * part.effective_n, predicted * (1 - predicted)))
         found.append(
             CalibrationBin(
                 low=float(risk.min()),
@@ -379,7 +394,7 @@ def _one_time(
             )
         )
     statistic, other, df = float(np.sum(terms)), float(np.sum(simple)), len(found)
-    method = "Greenwood-Nam-D'Agostino, Kaplan-Meier by bin"
+    method = "Kaplan-Meier by bin, null variance at the effective number of rows"
     if math.isnan(statistic):
         reason = "a bin without variance, or not followed to the horizon"
         method = f"none: {reason if found else 'no rows'}"

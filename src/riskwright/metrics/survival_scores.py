@@ -102,7 +102,7 @@ def survival_score(
     the predictions themselves they are not, in general: a censored row then rewards a prediction
     for being sure of what the row cannot show. For "log" this is so only for rows censored within a
     bin; at boundaries it is the likelihood of censored bins, which is proper. So compare models
-    under one fixed `spread`. A row that outlives what is predicted for it counts as in the last bin.
+    under one fixed `spread`. A row that outlives its prediction counts as in the last bin.
     For "log" probabilities below 2^-52 are moved to it, and the method says so. Time and memory
     O(n b). Yanagisawa (2023), ICML, "Proper scoring rules for survival analysis".
 

@@ -54,7 +54,7 @@ class TimeTable:
     def survival(self) -> Floats:
         """Kaplan-Meier S just after each time."""
         still = self.after + self.censored
-        survival: Floats = np.cumprod(still / (still + self.events))
+        survival: Floats = np.multiply.accumulate(still / (still + self.events))
         return survival
 
     @cached_property
@@ -62,7 +62,7 @@ class TimeTable:
         """Kaplan-Meier G, of the censoring time, just after each time."""
         still, lost = self.after, self.censored
         factors = np.divide(still, still + lost, out=np.ones(still.size), where=lost > 0)
-        censoring: Floats = np.cumprod(factors)
+        censoring: Floats = np.multiply.accumulate(factors)
         return censoring
 
     def places(self, t: Floats, *, left: bool) -> Places:
