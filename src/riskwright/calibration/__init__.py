@@ -4,7 +4,8 @@ A calibrator learns one map from score to probability; methods differ in the sha
 what they assume of the score and in what they promise.
 """
 
+from .calibrated_model import CalibratedModel
 from .calibrator import Calibrator
 from .censoring import CensoringReport
 
-__all__ = ["Calibrator", "CensoringReport"]
+__all__ = ["CalibratedModel", "Calibrator", "CensoringReport"]

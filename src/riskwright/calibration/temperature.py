@@ -36,7 +36,7 @@ class TemperatureMap(CalibrationMap):
         odds, moved = log_odds(rows.score)
         event = rows.y > 0
         weight = np.ones(len(rows)) if rows.weight is None else rows.weight
-        wrong_side = np.where(event, odds < 0, odds > 0).any()
+        wrong_side = (odds[event] < 0).any() or (odds[~event] > 0).any()
         if not wrong_side and odds.any():
             raise DataError(
                 "every score lies on the right side of 0.5: no finite temperature is best",
