@@ -1,1 +1,11 @@
-"""From scores to probabilities that mean what they say."""
+"""From scores to probabilities that mean what they say.
+
+A calibrator learns one map from score to probability; methods differ in the shape of that map, in
+what they assume of the score and in what they promise.
+"""
+
+from .calibrated_model import CalibratedModel
+from .calibrator import Calibrator
+from .censoring import CensoringReport
+
+__all__ = ["CalibratedModel", "Calibrator", "CensoringReport"]
