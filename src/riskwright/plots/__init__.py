@@ -1,0 +1,1 @@
+"""Displays: hold numbers, draw on demand."""
