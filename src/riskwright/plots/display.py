@@ -13,7 +13,7 @@ from .layout import figure_picture
 from .on_axes import draw
 from .svg import to_svg
 
-__all__ = ["Display", "basis", "metric", "share", "titled"]
+__all__ = ["Display", "basis", "interval", "metric", "share", "titled"]
 
 
 class Display(ABC):
@@ -75,6 +75,11 @@ def share(value: float) -> str:
     return f"{100 * value:.1f}%" if value == value else "unknown"
 
 
+def interval(curve: Any) -> str:
+    """What a band or bar is, for the legend."""
+    return f"{100 * curve.level:g}% interval"
+
+
 def basis(
     curve: Any,
     low: Sequence[float],
@@ -87,6 +92,6 @@ def basis(
     method = curve.method.removeprefix("none: ")
     if not runs(low, high):
         return f"n = {curve.n:,}; no intervals: {method or 'none were given'}."
-    scope = {None: "", True: ", for all places at once", False: ", each place on its own"}
+    scope = {None: "", True: " for all bins at once", False: ", each bin on its own"}
     by = f" ({method})" if method else ""
     return f"n = {curve.n:,}. {what}: {100 * curve.level:g}% intervals{scope[simultaneous]}{by}."

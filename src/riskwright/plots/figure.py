@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 __all__ = ["Axis", "Band", "Columns", "Curve", "Figure", "Mark", "Points", "Style", "runs"]
@@ -95,6 +96,12 @@ class Columns:
     height: tuple[float, ...]
     label: str
 
+    def thickness(self, axis: Axis) -> float:
+        """Of a column, in parts of the axis: narrow enough to leave gaps where that can be seen."""
+        places = sorted(x for x in self.x if math.isfinite(x))
+        nearest = min((b - a for a, b in pairwise(places) if b > a), default=axis.high - axis.low)
+        return min(0.025, max(0.8 * nearest / (axis.high - axis.low), 0.005))
+
 
 Mark = Curve | Band | Points
 
@@ -116,6 +123,15 @@ class Figure:
     columns: Columns | None = None
     notes: tuple[str, ...] = ()
 
+    def keyed(self) -> list[Mark]:
+        """Marks of the legend, what matters most first."""
+        order = ("main", "other", "band", "rule")
+
+        def rank(mark: Mark) -> int:
+            return order.index("band" if isinstance(mark, Band) else mark.style)
+
+        return sorted((mark for mark in self.marks if mark.label), key=rank)
+
 
 def runs(*series: Sequence[float]) -> list[list[int]]:
     """Places where every series is finite, in stretches without a gap."""
@@ -132,6 +148,6 @@ def _ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
     """Multiples of 1, 2 or 5 times a power of ten within the axis, about as many as asked."""
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * k for k in (1, 2, 5, 10) if power * k >= raw * (1 - 1e-9))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k >= 0.8 * raw)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return tuple(round(k * step, 12) for k in range(first, last + 1))

@@ -90,21 +90,24 @@ class GroupGapDisplay(Display):
             sideways=True,
         )
         rule = (Curve((0.0, 0.0), (y.low, y.high), "no gap", "rule"),) if gaps else ()
+        at = tuple(-float(i) for i, row in enumerate(rows) if row.gap is None) if gaps else ()
+        nil, no_bar = (0.0,) * len(at), (math.nan,) * len(at)
+        base = (Points(nil, at, no_bar, no_bar, "reference", "other", sideways=True),) if at else ()
         return Figure(
             titled(f"Groups: {what}", self.name),
             self._described(rows),
             x,
             y,
-            (*rule, points),
+            (*rule, *base, points),
             self._caption(rows),
             notes=tuple(_note(row, gaps) for row in rows),
         )
 
     def _caption(self, rows: list[GroupRow]) -> str:
-        estimates = [row.gap or row.estimate for row in rows]
-        methods = dict.fromkeys(e.method for e in estimates if not math.isnan(e.low))
-        n = sum(row.estimate.n for row in rows)
-        text = f"n = {n:,} in {len(rows)} groups. Bars: {100 * self.table.level:g}% intervals"
+        gaps = any(row.gap is not None for row in rows)
+        drawn = (row.gap if gaps else row.estimate for row in rows)
+        methods = dict.fromkeys(e.method for e in drawn if e is not None and e.low == e.low)
+        text = f"{len(rows)} groups. Bars: {100 * self.table.level:g}% intervals"
         text += f" ({'; '.join(methods)})." if methods else "."
         small = tuple(map(str, self.table.small))
         return f"{text}\nToo small to judge: {', '.join(small)}." if small else text
@@ -121,7 +124,7 @@ class GroupGapDisplay(Display):
 def _note(row: GroupRow, gaps: bool) -> str:
     value = "none" if math.isnan(row.estimate.value) else f"{row.estimate.value:.3f}"
     own = f"{value}, " if gaps else ""
-    return f"{own}n {row.estimate.n:,}" + (", reference" if gaps and row.gap is None else "")
+    return f"{own}n {row.estimate.n:,}"
 
 
 def _short(text: str) -> str:

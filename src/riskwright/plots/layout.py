@@ -106,10 +106,8 @@ def figure_picture(figure: Figure, width: float, height: float) -> Picture:
 def _legend(figure: Figure, width: float) -> tuple[_Legend, int]:
     """Entries in rows that fit; how many rows they take."""
     places, x, row = [], 0.0, 0
-    for mark in figure.marks:
-        if not mark.label:
-            continue
-        needed = 30 + text_width(mark.label, _SMALL) + 14
+    for mark in figure.keyed():
+        needed = 30 + 0.92 * text_width(mark.label, _SMALL) + 12
         if x and x + needed > width:
             x, row = 0.0, row + 1
         places.append((mark, x, row))
@@ -176,7 +174,7 @@ def _scales(frame: _Frame, strip: float) -> Iterator[Shape]:
 
 def _fitted(text: str, width: float) -> str:
     """`text`, or its beginning and an ellipsis."""
-    if text_width(text, _LABEL) <= width:
+    if text_width(text, _LABEL) <= width + 0.01:
         return text
     while text and text_width(f"{text}…", _LABEL) > width:
         text = text[:-1]
@@ -235,12 +233,11 @@ def _whisker(
 def _columns(columns: Columns, frame: _Frame) -> Iterator[Shape]:
     foot, tall = frame.bottom + _STRIP, _STRIP - 14
     most = max((h for h in columns.height if math.isfinite(h)), default=0.0) or 1.0
-    room = (frame.right - frame.left) / max(len(columns.x), 1)
-    thick = min(9.0, max(1.5, 0.5 * room))
+    thick = columns.thickness(frame.figure.x) * (frame.right - frame.left)
     for x, height in zip(columns.x, columns.height, strict=True):
         if math.isfinite(x) and math.isfinite(height) and height > 0:
             reach = max(tall * height / most, 0.5)
-            yield Rect(frame.x(x) - thick / 2, foot - reach, thick, reach, QUIET)
+            yield Rect(round(frame.x(x) - thick / 2, 2), foot - reach, thick, reach, QUIET)
     yield Line(((frame.left, foot), (frame.right, foot)), 1, INK)
     yield Text(frame.left - 6, foot - tall + 5, f"{most:,.6g}", _SMALL, "end", color=QUIET)
     yield Text(frame.left - 6, foot + 2, columns.label, _SMALL, "end", color=QUIET)

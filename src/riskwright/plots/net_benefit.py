@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, metric, titled
+from .display import Display, basis, interval, metric, titled
 from .figure import Axis, Band, Curve, Figure
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ class NetBenefitDisplay(Display):
         )
         x = Axis.shares("risk from which one acts (threshold)", c.threshold)
         marks = (
-            Band(c.threshold, c.low, c.high, "interval"),
-            Curve((0.0, x.high), (0.0, 0.0), "act on nobody", "rule"),
+            Band(c.threshold, c.low, c.high, interval(c)),
+            Curve((0.0, x.high), (0.0, 0.0), "act on none", "rule"),
             Curve(c.threshold, c.treat_all, "act on all", "other"),
-            Curve(c.threshold, c.net_benefit, "act by the score"),
+            Curve(c.threshold, c.net_benefit, "score"),
         )
         return Figure(
             titled("Net benefit", self.name),

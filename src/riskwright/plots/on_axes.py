@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 from riskwright.core import MissingExtraError
@@ -12,6 +13,7 @@ from .shapes import BAND, PAPER, QUIET
 
 __all__ = ["draw"]
 
+_CAPTION = 62  # letters in a line
 _MARKERS = {"main": "o", "other": "D", "rule": "s"}
 
 
@@ -35,8 +37,10 @@ def draw(figure: Figure, ax: Any = None) -> Any:
         _mark(ax, mark)
     _scales(ax, figure)
     ax.set_title(figure.title, loc="left", parse_math=False)
-    if any(mark.label for mark in figure.marks):
-        ax.legend(fontsize="small", framealpha=0.9)
+    drawn = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    keyed = [mark.label for mark in figure.keyed()]
+    if keyed:
+        ax.legend([drawn[label] for label in keyed], keyed, fontsize="small", framealpha=0.9)
     return ax
 
 
@@ -49,7 +53,7 @@ def _mark(ax: Any, mark: Mark) -> None:
     label, color = mark.label or "_", COLORS[mark.style]
     if isinstance(mark, Curve):
         dashes = DASHES[mark.style]
-        style = (0, dashes) if dashes else "solid"
+        style = (0, [d / WIDTHS[mark.style] for d in dashes]) if dashes else "solid"
         width = 0.75 * WIDTHS[mark.style]
         ax.plot(
             mark.x, mark.y, color=color, linestyle=style, linewidth=width, label=label, zorder=2
@@ -103,19 +107,25 @@ def _scales(ax: Any, figure: Figure) -> None:
             parse_math=False,
         )
     if figure.columns is None:
-        ax.set_xlabel(figure.x.label)
+        ax.set_xlabel(_foot(figure), parse_math=False)
     else:
         _strip(ax, figure, figure.columns)
+
+
+def _foot(figure: Figure) -> str:
+    """The label of x and the caption beneath it."""
+    lines = [part for text in figure.caption.split("\n") for part in wrap(text, _CAPTION)]
+    return "\n".join([figure.x.label, *lines])
 
 
 def _strip(ax: Any, figure: Figure, columns: Columns) -> None:
     """The counts on axes of their own beneath, which take over the scale of x."""
     below = ax.inset_axes((0.0, -0.17, 1.0, 0.13))
-    width = (figure.x.high - figure.x.low) * min(0.025, 0.5 / max(len(columns.x), 1))
+    width = (figure.x.high - figure.x.low) * columns.thickness(figure.x)
     below.bar(columns.x, columns.height, width=width, color=QUIET)
     below.set_xlim(figure.x.low, figure.x.high)
     below.set_xticks(figure.x.ticks, figure.x.tick_labels())
-    below.set_xlabel(figure.x.label)
+    below.set_xlabel(_foot(figure), parse_math=False)
     below.set_ylabel(columns.label)
     below.spines[["top", "right"]].set_visible(False)
     ax.tick_params(axis="x", labelbottom=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, metric, titled
+from .display import Display, basis, interval, metric, titled
 from .figure import Axis, Band, Curve, Figure, runs
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class PrecisionRecallDisplay(Display):
     def figure(self) -> Figure:
         c = self.curve
         recall, precision, low, high = _steps(c.recall, c.precision, c.low, c.high)
-        marks = (Band(recall, low, high, "interval"), Curve(recall, precision, "score"))
+        marks = (Band(recall, low, high, interval(c)), Curve(recall, precision, "score"))
         ends = [(c.recall[i], c.precision[i]) for run in runs(c.recall, c.precision) for i in run]
         described = f"Precision against recall, {c.n:,} rows"
         if ends:

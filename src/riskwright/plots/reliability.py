@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, metric, share, titled
+from .display import Display, basis, interval, metric, share, titled
 from .figure import Axis, Band, Columns, Curve, Figure, Mark, Points
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ReliabilityDisplay(Display):
         as_bars = len(curve.predicted) <= _MOST_BARS and not curve.simultaneous
         marks: list[Mark] = [Curve((0.0, x.high), (0.0, y.high), "ideal", "rule")]
         if not as_bars:
-            marks.insert(0, Band(curve.predicted, curve.low, curve.high, "interval"))
+            marks.insert(0, Band(curve.predicted, curve.low, curve.high, interval(curve)))
         if len(curve.predicted) > _MOST_BARS:
             marks.append(Curve(curve.predicted, curve.observed, "observed"))
         else:

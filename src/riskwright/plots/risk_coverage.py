@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, metric, titled
+from .display import Display, basis, interval, metric, titled
 from .figure import Axis, Band, Curve, Figure
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = ["RiskCoverageDisplay"]
+
+_SETTLED = 0.05
 
 
 class RiskCoverageDisplay(Display):
@@ -22,6 +24,11 @@ class RiskCoverageDisplay(Display):
         Arrays of one length: `coverage` in [0, 1], `risk` with its band `low` to `high`, and
         `generalised_risk`, the loss of the decided as a mean over all; `aurc`, `augrc`.
     name : whose confidence this is, for the title.
+
+    Notes
+    -----
+    The scale of the loss holds all that happens from a coverage of 5% on; where fewer are decided,
+    a wide band leaves the axes.
     """
 
     reading: ClassVar[str] = (
@@ -42,11 +49,13 @@ class RiskCoverageDisplay(Display):
 
     def figure(self) -> Figure:
         c = self.curve
-        top = Axis.over("mean loss", (0.0, *c.risk, *c.generalised_risk, *c.high))
+        places = zip(c.coverage, c.risk, c.high, strict=True)
+        settled = [end for share, *ends in places if share >= _SETTLED for end in ends]
+        top = Axis.over("mean loss", (0.0, *settled, *c.risk[-1:], *c.generalised_risk))
         y = Axis(top.label, 0.0, top.high, tuple(t for t in top.ticks if t >= 0.0))
         area = (f"AUGRC {c.augrc}", f"AURC {c.aurc}")
         marks = (
-            Band(c.coverage, c.low, c.high, "interval"),
+            Band(c.coverage, c.low, c.high, interval(c)),
             Curve(c.coverage, c.risk, "among the decided"),
             Curve(c.coverage, c.generalised_risk, "over all", "other"),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, metric, titled
+from .display import Display, basis, interval, metric, titled
 from .figure import Axis, Band, Curve, Figure
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class RocDisplay(Display):
     def figure(self) -> Figure:
         c = self.curve
         marks = (
-            Band(c.false_positive_rate, c.low, c.high, "interval"),
+            Band(c.false_positive_rate, c.low, c.high, interval(c)),
             Curve((0.0, 1.0), (0.0, 1.0), "chance", "rule"),
             Curve(c.false_positive_rate, c.true_positive_rate, "score"),
         )
