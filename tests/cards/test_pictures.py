@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from riskwright.cards import render, wording
-from riskwright.cards.drawing import Dot, Line, Text, card_picture, risk_chart, wrapped
+from riskwright.cards.drawing import card_picture, risk_chart
 from riskwright.core import Estimate, MissingExtraError, ScoreCard
+from riskwright.plots.shapes import Dot, Line, Text, wrapped
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 from riskwright.core import ParameterError, ScoreCard, json_values
+from riskwright.plots.png import to_png
+from riskwright.plots.svg import to_svg
 
 from .drawing import card_picture
 from .html import to_html
 from .markdown import to_markdown
-from .png import to_png
-from .svg import to_svg
 from .text import to_text
 
 __all__ = ["FORMATS", "Format", "render"]

@@ -1,79 +1,35 @@
-"""Pictures as lists of shapes: one layout, painted as SVG or through matplotlib.
+"""The card as a picture of shapes, and the chart of risk by total.
 
-Lengths are in pixels of 1/96 inch, y grows downwards. Shades are black and greys only, so that a
-picture survives any printer and any eye.
+Shades are black and greys only, so that a picture survives any printer and any eye.
 """
 
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-from typing import Literal
 
 from riskwright.core import Estimate, RiskRow, ScoreCard
+from riskwright.plots.shapes import (
+    INK,
+    PAPER,
+    QUIET,
+    RULE,
+    SHADE,
+    Dot,
+    Line,
+    Picture,
+    Rect,
+    Shape,
+    Text,
+    text_width,
+    wrapped,
+)
 
 from . import wording
 
-__all__ = ["INK", "Dot", "Line", "Picture", "Rect", "Shape", "Text", "card_picture", "risk_chart"]
-
-INK, QUIET, RULE, SHADE, PAPER = "#111111", "#555555", "#999999", "#e6e6e6", "#ffffff"
-_NARROW, _BROAD = frozenset(" fijlrtI.,:;'|!()[]-"), frozenset("mwMW%@≥≤×−+=<>&")
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    x: float
-    y: float
-    text: str
-    size: float
-    anchor: Literal["start", "middle", "end"] = "start"
-    bold: bool = False
-    color: str = INK
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A polyline."""
-
-    points: tuple[tuple[float, float], ...]
-    width: float = 1.0
-    color: str = INK
-
-
-@dataclass(frozen=True, slots=True)
-class Rect:
-    x: float
-    y: float
-    width: float
-    height: float
-    fill: str
-    edge: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Dot:
-    x: float
-    y: float
-    radius: float
-    filled: bool = True
-
-
-Shape = Text | Line | Rect | Dot
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Shapes on paper, with a title and a description for those who cannot see them."""
-
-    width: float
-    height: float
-    shapes: tuple[Shape, ...]
-    title: str
-    description: str
+__all__ = ["card_picture", "risk_chart"]
 
 
 def risk_chart(card: ScoreCard, width: float = 560, height: float = 260) -> Picture:
@@ -157,7 +113,7 @@ def _strip(card: ScoreCard, shapes: list[Shape], y: float, width: float) -> floa
     states_risk = card.score_class != "scoring_system"
     head = 58.0
     cells = [(wording.span(row), _meaning(row, states_risk)) for row in card.rows]
-    widest = max(_length(text, 13, bold=True) for cell in cells for text in cell)
+    widest = max(text_width(text, 13, bold=True) for cell in cells for text in cell)
     across = max(1, int((room - head) // max(40, widest + 10)))
     across = math.ceil(len(cells) / math.ceil(len(cells) / across))
     cell = (room - head) / across
@@ -260,7 +216,7 @@ def _scales(axes: _Axes, rows: Sequence[RiskRow]) -> Iterator[Shape]:
     yield Text(axes.left - 8, axes.bottom + 35, "n", 12, "end", color=QUIET)
     totals = [wording.span(row) for row in rows]
     people = [wording.short_count(row.n) for row in rows]
-    widths = [max(_length(t, 12) for t in pair) for pair in zip(totals, people, strict=True)]
+    widths = [max(text_width(t, 12) for t in pair) for pair in zip(totals, people, strict=True)]
     for i, x in _labelled(axes, widths):
         yield Text(x, axes.bottom + 18, totals[i], 12, "middle")
         yield Text(x, axes.bottom + 35, people[i], 12, "middle", color=QUIET)
@@ -302,37 +258,3 @@ def _whisker(axes: _Axes, x: float, seen: Estimate) -> Iterator[Shape]:
         for end in (low, high):
             yield Line(((x - 3.5, end), (x + 3.5, end)), 1.25)
     yield Dot(x, axes.y(seen.value), 4, filled=False)
-
-
-def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
-    """`text` on lines that fit `width` in common sans-serif faces; long words are cut."""
-    lines, line = [], ""
-    for word in " ".join(text.split()).split(" "):
-        longer = f"{line} {word}" if line else word
-        if _length(longer, size, bold) <= width:
-            line = longer
-            continue
-        if line:
-            lines.append(line)
-        while _length(word, size, bold) > width:
-            kept = max(1, int(len(word) * width / _length(word, size, bold)) - 1)
-            lines.append(word[:kept])
-            word = word[kept:]
-        line = word
-    return [*lines, line]
-
-
-def _length(text: str, size: float, bold: bool = False) -> float:
-    return sum(map(_breadth, text)) * size * (1.12 if bold else 1.0)
-
-
-@cache
-def _breadth(letter: str) -> float:
-    """Width of a letter in parts of its size, in a broad face such as DejaVu Sans."""
-    if unicodedata.combining(letter):
-        return 0.0
-    if unicodedata.east_asian_width(letter) in "WF" or letter in _BROAD:
-        return 1.0
-    if letter in _NARROW:
-        return 0.4
-    return 0.75 if letter.isupper() else 0.64

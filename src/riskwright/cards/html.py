@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskwright.core import Feature, RiskRow, ScoreCard
+from riskwright.plots.svg import to_svg
 
 from . import wording
 from .drawing import risk_chart
 from .sheet import DENSE, print_size
-from .svg import to_svg
 
 if TYPE_CHECKING:
     from jinja2 import Template

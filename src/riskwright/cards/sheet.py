@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from riskwright.core import ScoreCard
+from riskwright.plots.shapes import wrapped
 
 from . import wording
-from .drawing import wrapped
 
 __all__ = ["DENSE", "print_size"]
 

@@ -11,7 +11,9 @@ __all__ = [
     "NO_STATEMENT",
     "Fact",
     "count",
+    "decimal",
     "facts",
+    "figure_name",
     "figures",
     "formula",
     "interval",
@@ -141,11 +143,11 @@ def figures(card: ScoreCard, *, at_a_glance: bool = False) -> list[tuple[str, st
     for key, estimate in card.performance.items():
         if at_a_glance and key not in _AT_A_GLANCE:
             continue
-        value = "none" if math.isnan(estimate.value) else _decimal(estimate.value)
-        bounds = f"{_decimal(estimate.low)} to {_decimal(estimate.high)}"
+        value = "none" if math.isnan(estimate.value) else decimal(estimate.value)
+        bounds = f"{decimal(estimate.low)} to {decimal(estimate.high)}"
         if math.isnan(estimate.low) or math.isnan(estimate.high):
             bounds = f"none: {estimate.method.removeprefix('none: ')}"
-        lines.append((_FIGURES.get(key, key.replace("_", " ")), value, bounds))
+        lines.append((figure_name(key), value, bounds))
     return lines
 
 
@@ -158,7 +160,13 @@ def performance_note(card: ScoreCard) -> str:
     return f"{method[:1].upper()}{method[1:]}; {' and '.join(sorted(levels))} intervals."
 
 
-def _decimal(value: float) -> str:
+def figure_name(key: str) -> str:
+    """What a figure of performance is called."""
+    return _FIGURES.get(key, key.replace("_", " "))
+
+
+def decimal(value: float) -> str:
+    """A figure with three decimals."""
     return f"{value:.3f}".replace("-", MINUS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .drawing import INK, PAPER, Dot, Line, Picture, Rect, Shape
+from .shapes import PAPER, Area, Dot, Line, Picture, Rect, Shape
 
 __all__ = ["to_svg"]
 
@@ -28,11 +28,14 @@ def to_svg(picture: Picture, *, name: str = "picture", standalone: bool = True) 
 
 def _element(shape: Shape) -> str:
     if isinstance(shape, Line):
-        points = " ".join(f"{_n(x)},{_n(y)}" for x, y in shape.points)
+        dashes = f' stroke-dasharray="{" ".join(map(_n, shape.dashes))}"' if shape.dashes else ""
         return (
-            f'<polyline points="{points}" fill="none" stroke="{shape.color}" '
-            f'stroke-width="{_n(shape.width)}"/>'
+            f'<polyline points="{_points(shape.points)}" fill="none" stroke="{shape.color}" '
+            f'stroke-width="{_n(shape.width)}"{dashes}/>'
         )
+    if isinstance(shape, Area):
+        edge = f' stroke="{shape.edge}" stroke-width="1.5"' if shape.edge else ""
+        return f'<polygon points="{_points(shape.points)}" fill="{shape.fill}"{edge}/>'
     if isinstance(shape, Rect):
         edge = f' stroke="{shape.edge}"' if shape.edge else ""
         return (
@@ -40,10 +43,10 @@ def _element(shape: Shape) -> str:
             f'height="{_n(shape.height)}" fill="{shape.fill}"{edge}/>'
         )
     if isinstance(shape, Dot):
-        fill = INK if shape.filled else PAPER
+        fill = shape.color if shape.filled else PAPER
         return (
             f'<circle cx="{_n(shape.x)}" cy="{_n(shape.y)}" r="{_n(shape.radius)}" '
-            f'fill="{fill}" stroke="{INK}" stroke-width="1.5"/>'
+            f'fill="{fill}" stroke="{shape.color}" stroke-width="1.5"/>'
         )
     anchor = "" if shape.anchor == "start" else f' text-anchor="{shape.anchor}"'
     weight = ' font-weight="bold"' if shape.bold else ""
@@ -51,6 +54,10 @@ def _element(shape: Shape) -> str:
         f'<text x="{_n(shape.x)}" y="{_n(shape.y)}" font-size="{_n(shape.size)}" '
         f'fill="{shape.color}"{anchor}{weight}>{_text(shape.text)}</text>'
     )
+
+
+def _points(points: tuple[tuple[float, float], ...]) -> str:
+    return " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
 
 
 def _n(value: float) -> str:

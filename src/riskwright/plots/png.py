@@ -8,7 +8,7 @@ from typing import Any
 
 from riskwright.core import MissingExtraError
 
-from .drawing import INK, PAPER, Dot, Line, Picture, Rect
+from .shapes import PAPER, Area, Dot, Line, Picture, Rect
 
 __all__ = ["to_png"]
 
@@ -47,12 +47,26 @@ def to_png(picture: Picture) -> bytes:
 
 
 def _paint(axes: Any, shape: Any, order: int) -> None:
-    from matplotlib.patches import Circle, Rectangle
+    from matplotlib.patches import Circle, Polygon, Rectangle
 
     if isinstance(shape, Line):
         x, y = zip(*shape.points, strict=True)
         width = shape.width * _POINTS_PER_PIXEL
-        axes.plot(x, y, color=shape.color, linewidth=width, zorder=order, clip_on=False)
+        dashes = (0, [d / shape.width for d in shape.dashes]) if shape.dashes else "solid"
+        axes.plot(
+            x,
+            y,
+            color=shape.color,
+            linewidth=width,
+            linestyle=dashes,
+            zorder=order,
+            clip_on=False,
+        )
+    elif isinstance(shape, Area):
+        edge, width = shape.edge or "none", 1.5 * _POINTS_PER_PIXEL
+        axes.add_patch(
+            Polygon(shape.points, facecolor=shape.fill, edgecolor=edge, lw=width, zorder=order)
+        )
     elif isinstance(shape, Rect):
         corner = (shape.x, shape.y)
         axes.add_patch(
@@ -67,13 +81,13 @@ def _paint(axes: Any, shape: Any, order: int) -> None:
             )
         )
     elif isinstance(shape, Dot):
-        fill = INK if shape.filled else PAPER
+        fill = shape.color if shape.filled else PAPER
         axes.add_patch(
             Circle(
                 (shape.x, shape.y),
                 shape.radius,
                 facecolor=fill,
-                edgecolor=INK,
+                edgecolor=shape.color,
                 linewidth=1.5 * _POINTS_PER_PIXEL,
                 zorder=order,
             )

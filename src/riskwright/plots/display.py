@@ -1,0 +1,97 @@
+"""What all displays share: a figure made on demand, drawn by matplotlib or as SVG."""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+from .figure import Figure, runs
+from .layout import figure_picture
+from .on_axes import draw
+from .svg import to_svg
+
+__all__ = ["Display", "basis", "interval", "metric", "share", "titled"]
+
+
+class Display(ABC):
+    """Numbers that are drawn when somebody asks.
+
+    A display only stores the record it is given; `figure` says what is shown, `plot` draws it with
+    matplotlib, `to_svg` as text that loads nothing. `reading` tells a reader in one sentence how to
+    read it.
+    """
+
+    reading: ClassVar[str]
+
+    @abstractmethod
+    def figure(self) -> Figure:
+        """Axes, marks and words, in the units of the data."""
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw on matplotlib's axes `ax`, or on new ones; sets `ax_` and `figure_`.
+
+        Raises
+        ------
+        MissingExtraError : where matplotlib is not installed.
+        """
+        self.ax_ = draw(self.figure(), ax)
+        self.figure_ = self.ax_.figure
+        return self
+
+    def to_svg(self, *, width: float = 440, height: float = 440, name: str | None = None) -> str:
+        """The figure as one `<svg>` element, with a title and a description for screen readers.
+
+        It can stand in a file or within a page; less than 30 kB, however many points there are.
+
+        Parameters
+        ----------
+        width, height : in pixels of 1/96 inch; at least 240 wide, as high as the words need.
+        name : prefix of the identifiers within the element, by default one made from its content.
+        """
+        picture = figure_picture(self.figure(), max(width, 240.0), height)
+        if name is None:
+            name = f"figure-{zlib.crc32(repr(picture).encode('utf-8', 'replace')):08x}"
+        return to_svg(picture, name=name)
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+
+def metric(name: str) -> Callable[..., Any]:
+    """A function of `riskwright.metrics`, loaded when it is used."""
+    function: Callable[..., Any] = getattr(importlib.import_module("riskwright.metrics"), name)
+    return function
+
+
+def titled(what: str, name: str) -> str:
+    return f"{what}: {name}" if name else what
+
+
+def share(value: float) -> str:
+    """A share in percent, for descriptions."""
+    return f"{100 * value:.1f}%" if value == value else "unknown"
+
+
+def interval(curve: Any) -> str:
+    """What a band or bar is, for the legend."""
+    return f"{100 * curve.level:g}% interval"
+
+
+def basis(
+    curve: Any,
+    low: Sequence[float],
+    high: Sequence[float],
+    *,
+    what: str = "Band",
+    simultaneous: bool | None = None,
+) -> str:
+    """Number of rows, and level and method of the intervals, as one line of a caption."""
+    method = curve.method.removeprefix("none: ")
+    if not runs(low, high):
+        return f"n = {curve.n:,}; no intervals: {method or 'none were given'}."
+    scope = {None: "", True: " for all bins at once", False: ", each bin on its own"}
+    by = f" ({method})" if method else ""
+    return f"n = {curve.n:,}. {what}: {100 * curve.level:g}% intervals{scope[simultaneous]}{by}."

@@ -1,0 +1,132 @@
+"""Groups side by side: a figure of each, and how far each is from the reference."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+from riskwright.core import Estimate
+
+from .display import Display, metric, titled
+from .figure import Axis, Curve, Figure, Points
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["GroupGapDisplay", "GroupRow", "group_rows"]
+
+_DESCRIBED = 20
+_LONGEST = 28
+
+
+class GroupRow(NamedTuple):
+    """A group, its figure, and its gap to the reference (None for the reference itself)."""
+
+    label: str
+    estimate: Estimate
+    gap: Estimate | None
+
+
+def group_rows(table: Any) -> list[GroupRow]:
+    """The rows of a group table."""
+    return [GroupRow(*row) for row in table.rows]
+
+
+class GroupGapDisplay(Display):
+    """One line per group: the gap to the reference with its interval, the figure itself and n.
+
+    Parameters
+    ----------
+    table : GroupTable
+        `name` of the figure, `rows` of (label, estimate, gap or None), `small` groups that were
+        left out, `level`.
+    name : whose predictions these are, for the title.
+
+    Notes
+    -----
+    Without any gap the figures themselves are drawn. A group without gap is named, not drawn.
+    """
+
+    reading: ClassVar[str] = (
+        "A bar that does not touch the dotted line is a group that differs from the reference "
+        "by more than chance explains; the figures at the right are the groups' own."
+    )
+
+    def __init__(self, table: Any, *, name: str = "") -> None:
+        self.table = table
+        self.name = name
+
+    @classmethod
+    def from_predictions(
+        cls,
+        metric_name: Any,
+        y: ArrayLike,
+        p: ArrayLike,
+        groups: ArrayLike,
+        /,
+        *,
+        name: str = "",
+        **options: Any,
+    ) -> Self:
+        """From a metric, outcomes, risks and groups; `options` go to `metrics.group_table`."""
+        return cls(metric("group_table")(metric_name, y, p, groups, **options), name=name)
+
+    def figure(self) -> Figure:
+        rows = group_rows(self.table)
+        gaps = any(row.gap is not None for row in rows)
+        shown = [row.gap if gaps else row.estimate for row in rows]
+        what = self.table.name.replace("_", " ")
+        ends = [end for e in shown if e is not None for end in (e.value, e.low, e.high)]
+        x = Axis.over(f"gap in {what}" if gaps else what, (*ends, *((0.0,) if gaps else ())))
+        places = tuple(float(-i) for i in range(len(rows)))
+        labels = tuple(_short(row.label) for row in rows)
+        y = Axis("", 0.6 - max(len(rows), 1), 0.6, places, names=labels)
+        points = Points(
+            tuple(math.nan if e is None else e.value for e in shown),
+            places,
+            tuple(math.nan if e is None else e.low for e in shown),
+            tuple(math.nan if e is None else e.high for e in shown),
+            "gap" if gaps else what,
+            sideways=True,
+        )
+        rule = (Curve((0.0, 0.0), (y.low, y.high), "no gap", "rule"),) if gaps else ()
+        at = tuple(-float(i) for i, row in enumerate(rows) if row.gap is None) if gaps else ()
+        nil, no_bar = (0.0,) * len(at), (math.nan,) * len(at)
+        base = (Points(nil, at, no_bar, no_bar, "reference", "other", sideways=True),) if at else ()
+        return Figure(
+            titled(f"Groups: {what}", self.name),
+            self._described(rows),
+            x,
+            y,
+            (*rule, *base, points),
+            self._caption(rows),
+            notes=tuple(_note(row, gaps) for row in rows),
+        )
+
+    def _caption(self, rows: list[GroupRow]) -> str:
+        gaps = any(row.gap is not None for row in rows)
+        drawn = (row.gap if gaps else row.estimate for row in rows)
+        methods = dict.fromkeys(e.method for e in drawn if e is not None and e.low == e.low)
+        text = f"{len(rows)} groups. Bars: {100 * self.table.level:g}% intervals"
+        text += f" ({'; '.join(methods)})." if methods else "."
+        small = tuple(map(str, self.table.small))
+        return f"{text}\nToo small to judge: {', '.join(small)}." if small else text
+
+    def _described(self, rows: list[GroupRow]) -> str:
+        words = [
+            f"{row.label}: {row.estimate}" + (f", gap {row.gap}" if row.gap is not None else "")
+            for row in rows
+        ]
+        more = [f"and {len(words) - _DESCRIBED} more"] if len(words) > _DESCRIBED else []
+        return "; ".join([*words[:_DESCRIBED], *more]) + "."
+
+
+def _note(row: GroupRow, gaps: bool) -> str:
+    value = "none" if math.isnan(row.estimate.value) else f"{row.estimate.value:.3f}"
+    own = f"{value}, " if gaps else ""
+    return f"{own}n {row.estimate.n:,}"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
