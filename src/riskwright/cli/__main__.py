@@ -1,4 +1,4 @@
-"""`riskwright fit | score | evaluate | card`: a verb's libraries load only when it is called."""
+"""`riskwright fit | score | evaluate | calibrate | decide | card`: a verb's libraries load only when it is called."""
 
 from __future__ import annotations
 
@@ -28,9 +28,21 @@ _VERBS = {
         """riskwright score card/score.json --row '{"age": 61, "sex": "female"}'""",
     ),
     "evaluate": (
-        "Measure a card on rows that it was not learned from.",
+        "Measure a score on rows that it was not learned from.",
+        "riskwright evaluate scores.csv --score p --target y --groups sex --html page.html",
         "riskwright evaluate card/score.json test.csv --target y --groups sex race",
         "riskwright evaluate card/score.json test.csv --target y --json",
+    ),
+    "calibrate": (
+        "Turn scores into probabilities that mean what they say.",
+        "riskwright calibrate scores.csv --score p --target y --out calibrated.json",
+        "riskwright calibrate card/score.json fresh.csv --target y --method isotonic --by sex",
+    ),
+    "decide": (
+        "Choose a threshold certified to keep risk budgets.",
+        """riskwright decide scores.csv --score p --target y --budget "miss rate <= 5%" --out rule.json""",
+        """riskwright decide card/score.json new.csv --target y --budget "precision >= 80% per sex" """,
+        "riskwright decide calibrated.json new.csv --target y --budgets budgets.yaml --html page.html",
     ),
     "card": (
         "Print a card as text, page, picture, SQL, spreadsheet formula or Python function.",
@@ -41,7 +53,7 @@ _VERBS = {
 }
 _CODES = """
 Results go to standard output, talk to standard error.
-Exit codes: 0 done, 2 wrong usage or data, 130 interrupted without a result."""
+Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, 130 interrupted without a result."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

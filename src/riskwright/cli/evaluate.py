@@ -1,91 +1,85 @@
-"""`riskwright evaluate`: how well a card does on rows that it was not learned from."""
+"""`riskwright evaluate`: how well a score does on rows that it was not learned from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 from cyclopts import Parameter
 
-from riskwright.core import ScoreCard, UsageError
-from riskwright.evidence.readers import open_table
-from riskwright.evidence.table import read_roles
 from riskwright.metrics import evaluate as measured
-from riskwright.scoring.deployment import score_frame
 
-from .running import read_card, say, show, show_json, verb
+from .pages import page_of
+from .running import say, show, show_json, verb, write
+from .scored import read_scored
 
 __all__ = ["evaluate"]
 
 
 @verb
 def evaluate(
-    score: Path,
-    data: Path,
+    first: Path,
+    data: Path | None = None,
     /,
     *,
     target: str,
+    score: str | None = None,
     positive: str | None = None,
     weight: str | None = None,
     groups: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     level: float = 0.95,
+    html: Path | None = None,
     delimiter: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Measure a card on rows that it was not learned from.
+    """Measure a score on rows that it was not learned from.
 
     Prints discrimination, scoring rules and calibration, each with an interval.
 
     Parameters
     ----------
-    score
-        The saved score, such as card/score.json.
+    first
+        A saved score or pipeline, such as card/score.json; or a table that holds scores.
     data
-        CSV, Parquet or Arrow file with the outcome.
+        For a saved score: CSV, Parquet or Arrow file with the outcome.
     target
         The outcome column.
+    score
+        In a table of scores: the column with the predicted probabilities of any model.
     positive
-        Its label that means yes; by default the one the card was learned with.
+        The outcome's label that means yes; by default the one the card was learned with.
     weight
         Column of row weights.
     groups
         Columns to report by.
     level
         Confidence level of the intervals.
+    html
+        Page with figures and displays to write, one file without any network.
     delimiter
         Of CSV columns; found by itself by default.
     json
         Print the figures as JSON.
     """
-    card = read_card(score)
-    if card.score_class == "scoring_system":
-        raise UsageError("this card says yes or no; only risks can be evaluated", where=str(score))
-    table = read_roles(
+    rows = read_scored(
+        first,
         data,
+        score,
         target=target,
-        positive=card.positive_label if positive is None else positive,
+        positive=positive,
         weight=weight,
-        groups=groups or (),
+        groups=groups,
         delimiter=delimiter,
     )
-    assert table.y is not None
-    risk = _risks(card, data, delimiter, len(table.y))
+    risk = rows.pipeline.risk(rows.score)
     figures = measured(
-        table.y, risk, sample_weight=table.sample_weight, groups=table.groups or None, level=level
+        rows.y, risk, sample_weight=rows.weight, groups=rows.groups or None, level=level
     )
+    if html is not None:
+        write(html, page_of(rows, risk, figures, source=str(data or first)))
+        say(f"Page: {html}")
     if json:
         show_json(figures)
         return
-    say(f"{card.title}: {table.outcome} = {table.positive_label} in {data}")
+    say(f"{rows.title}: {rows.outcome} in {data or first}")
     show(str(figures))
-
-
-def _risks(card: ScoreCard, data: Path, delimiter: str | None, rows: int) -> pl.Series:
-    """The risks of all rows, from the raw columns that the card reads."""
-    levels = {f.name for f in card.features if f.levels is not None}
-    raw = open_table(data, delimiter, levels)
-    read = list(dict.fromkeys(term.item.feature for term in card.terms))
-    present = [name for name in read if name in raw.names]
-    frame = pl.DataFrame(list(raw.columns(present)) or {"row": range(rows)})
-    return score_frame(card, frame, source=str(data))["risk"]

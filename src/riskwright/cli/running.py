@@ -35,6 +35,7 @@ __all__ = [
     "show_json",
     "verb",
     "write",
+    "write_frame",
 ]
 
 Parameters = ParamSpec("Parameters")
@@ -47,13 +48,13 @@ def _whole(_: Any, tokens: Sequence[Token]) -> int:
 Whole = Annotated[int, Parameter(converter=_whole)]  # 3.5 is refused rather than cut off
 
 
-def verb(command: Callable[Parameters, None]) -> Callable[Parameters, int]:
+def verb(command: Callable[Parameters, int | None]) -> Callable[Parameters, int]:
     """The command with its exit code: 2 for what the user must put right, which is printed."""
 
     @functools.wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> int:
         try:
-            command(*args, **kwargs)
+            code = command(*args, **kwargs)
             sys.stdout.flush()
         except RiskwrightError as error:
             say(f"riskwright: {error}")
@@ -66,7 +67,8 @@ def verb(command: Callable[Parameters, None]) -> Callable[Parameters, int]:
                 where = error.filename or "standard output"
                 say(f"riskwright: {where}: cannot read or write; got {error.strerror}.")
                 return 2
-        return 0
+            return 0
+        return code or 0
 
     return run
 
@@ -119,6 +121,17 @@ def read_card(path: Path) -> ScoreCard:
         return decode(body["card"])
     except ValueError as error:
         raise ArtifactError("the card cannot be read", where=str(path), got=str(error)) from None
+
+
+def write_frame(frame: Any, path: Path) -> None:
+    """A polars frame as .csv or .parquet, whole or not at all."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise UsageError("unknown kind of file", where=str(path), expected=".csv or .parquet")
+    with atomic_write(path) as file:
+        if path.suffix == ".parquet":
+            frame.write_parquet(file)
+        else:
+            frame.write_csv(file)
 
 
 def write(path: Path, content: str | bytes) -> None:

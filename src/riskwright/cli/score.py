@@ -1,4 +1,4 @@
-"""`riskwright score`: a card applied to a file, or to one person with the sum shown."""
+"""`riskwright score`: a card or pipeline applied to a file, or to one person, the sum shown."""
 
 from __future__ import annotations
 
@@ -12,10 +12,20 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from riskwright.cards import wording
-from riskwright.core import ScoreCard, UsageError
+from riskwright.core import ScoreCard, UsageError, load, read_artifact
+from riskwright.pipeline import Finish, RiskPipeline
 from riskwright.scoring.deployment import RowScorer, score_file
 
-from .running import parsed_json, read_card, say, show, show_json, verb
+from .running import (
+    parsed_json,
+    read_card,
+    say,
+    show,
+    show_exactly,
+    show_json,
+    verb,
+    write_frame,
+)
 
 __all__ = ["score"]
 
@@ -30,24 +40,31 @@ def score(
     *,
     out: Path | None = None,
     row: str | None = None,
+    column: Annotated[str | None, Parameter(name="--score")] = None,
+    regime: str | None = None,
     keep: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     delimiter: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Score a table, or one person.
 
-    The output has the columns of the table and two more, points and risk.
+    The output has the columns of the table and two more, points and risk; with a pipeline the risk
+    is calibrated, and decision and reason follow where it has a rule.
 
     Parameters
     ----------
     score
-        The saved score, such as card/score.json.
+        The saved score or pipeline, such as card/score.json.
     data
         CSV, Parquet or Arrow; rows stream through, so any size will do.
     out
         File to write, .csv or .parquet; CSV on standard output if there is none.
     row
         One person instead of a table, as JSON; null stands for a missing value.
+    column
+        For a pipeline without a card: the column of the scores.
+    regime
+        Of a rule that has several.
     keep
         Columns of the table to carry along; all of them by default.
     delimiter
@@ -55,28 +72,76 @@ def score(
     json
         Print the result, or a summary of a file written, as JSON.
     """
+    pipeline = _pipeline(score)
+    if pipeline is not None and pipeline.card is None:
+        _score_column(pipeline, data, column, out, regime, keep, delimiter, json)
+        return
+    if column is not None:
+        raise UsageError("this score reads its own columns", where="--score")
     card = read_card(score)
+    finish = None if pipeline is None else Finish(pipeline, regime)
     if row is not None and (out is not None or keep or delimiter is not None):
         raise UsageError("--out, --keep and --delimiter are for tables, not for --row")
     if row is not None and data is None:
-        _score_row(card, row, json)
+        _score_row(card, row, json, finish)
     elif data is None or row is not None:
         raise UsageError("give either a table or --row")
     elif out is not None:
-        _score_table(card, data, out, keep, delimiter, json)
+        _score_table(card, data, out, keep, delimiter, json, finish)
     elif json:
         raise UsageError("JSON holds a summary, so the rows need a file", hint="Name --out")
     else:
-        _score_to_stdout(card, data, keep, delimiter)
+        _score_to_stdout(card, data, keep, delimiter, finish)
 
 
-def _score_row(card: ScoreCard, text: str, json: bool) -> None:
+def _pipeline(path: Path) -> RiskPipeline | None:
+    """The pipeline of a saved one; libraries of calibrators and rules load only for it."""
+    kind = read_artifact(path)["kind"]
+    if kind == "calibrator":
+        return RiskPipeline(calibrator=load(path))
+    if kind != "pipeline":
+        return None
+    found: RiskPipeline = load(path)
+    return found
+
+
+def _score_column(
+    pipeline: RiskPipeline,
+    data: Path | None,
+    column: str | None,
+    out: Path | None,
+    regime: str | None,
+    keep: list[str] | None,
+    delimiter: str | None,
+    json: bool,
+) -> None:
+    """Scores of any model, from a column of a table."""
+    if data is None or column is None:
+        raise UsageError(
+            "this pipeline has no card", where="score", expected="a table, and --score COLUMN"
+        )
+    from .scored import completed
+
+    frame = completed(pipeline, data, column, regime, keep, delimiter)
+    if out is None:
+        if json:
+            raise UsageError("JSON holds a summary, so the rows need a file", hint="Name --out")
+        show_exactly(frame.write_csv())
+        return
+    write_frame(frame, out)
+    say(f"Scored {frame.height:,} rows: {out}")
+    if json:
+        show_json({"rows": frame.height, "out": str(out)})
+
+
+def _score_row(card: ScoreCard, text: str, json: bool, finish: Finish | None) -> None:
     values = parsed_json(text, "--row")
     scorer = RowScorer(card)
     result, added = scorer(values), scorer.explain(values)
+    after = {} if finish is None else finish.row(result.risk)
     if json:
         terms = [{"term": a.term.item.label, "points": a.points} for a in added]
-        show_json({**result._asdict(), "added": terms})
+        show_json({**result._asdict(), **after, "added": terms})
         return
     lines = [(a.term.item.label, f"{a.points:+g}") for a in added]
     width = max([5, *(len(label) for label, _ in lines)])
@@ -87,6 +152,10 @@ def _score_row(card: ScoreCard, text: str, json: bool) -> None:
     show(wording.formula(card))
     if result.risk is not None:
         show(f"Risk {wording.percent(result.risk)} ({result.risk!r})")
+        if "risk" in after and after["risk"] != result.risk:
+            show(f"Calibrated risk {wording.percent(after['risk'])} ({after['risk']!r})")
+        if "decision" in after:
+            show(f"Decision: {after['decision']} ({after['reason']})")
     else:
         show(f"Predicted: {'yes' if result.predicted else 'no'}")
 
@@ -98,10 +167,13 @@ def _score_table(
     keep: list[str] | None,
     delimiter: str | None,
     json: bool,
+    finish: Finish | None,
 ) -> None:
     begun = time.perf_counter()
     progress = _Progress() if sys.stderr.isatty() else None
-    rows = score_file(card, data, out, keep=keep, delimiter=delimiter, progress=progress)
+    rows = score_file(
+        card, data, out, keep=keep, delimiter=delimiter, progress=progress, finish=finish
+    )
     seconds = time.perf_counter() - begun
     if progress is not None:
         progress.clear()
@@ -111,12 +183,16 @@ def _score_table(
 
 
 def _score_to_stdout(
-    card: ScoreCard, data: Path, keep: list[str] | None, delimiter: str | None
+    card: ScoreCard,
+    data: Path,
+    keep: list[str] | None,
+    delimiter: str | None,
+    finish: Finish | None,
 ) -> None:
     """By way of a file, so that an error leaves nothing half printed."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "scored.csv"
-        score_file(card, data, out, keep=keep, delimiter=delimiter)
+        score_file(card, data, out, keep=keep, delimiter=delimiter, finish=finish)
         sys.stdout.flush()
         with out.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)

@@ -41,3 +41,13 @@ artifact_kinds.register(
     "scoring_system", "riskwright.scoring.scoring_systems:ScoringSystemClassifier"
 )
 artifact_kinds.register("calibrator", "riskwright.calibration.calibrator:Calibrator")
+artifact_kinds.register("threshold", "riskwright.decision.score_rules:Threshold")
+artifact_kinds.register("abstain", "riskwright.decision.score_rules:Abstain")
+artifact_kinds.register("conformal", "riskwright.decision.conformal:Conformal")
+artifact_kinds.register("risk_control", "riskwright.decision.risk_control:RiskControl")
+artifact_kinds.register("strictness", "riskwright.decision.strictness:Strictness")
+artifact_kinds.register("three_way", "riskwright.decision.strictness:ThreeWay")
+artifact_kinds.register("cascade", "riskwright.decision.cascade:Cascade")
+artifact_kinds.register("boundary", "riskwright.decision.boundary:Boundary")
+artifact_kinds.register("watch", "riskwright.decision.watch:Watch")
+artifact_kinds.register("pipeline", "riskwright.pipeline:RiskPipeline")

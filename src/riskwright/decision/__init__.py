@@ -2,9 +2,9 @@
 
 from .bayes import BayesDecision, answer_or_refuse
 from .boundary import Boundary
-from .budgets import Budget, read_budgets
+from .budgets import Budget, read_budgets, read_regimes
 from .cascade import Cascade, Stage
-from .certificates import BudgetBound, RiskCertificate
+from .certificates import BudgetBound, RiskCertificate, bounds_table
 from .conformal import Conformal
 from .label_plans import LabelPlan, label_plan
 from .outreach import OutreachPlan, plan_outreach
@@ -31,7 +31,9 @@ __all__ = [
     "Threshold",
     "Watch",
     "answer_or_refuse",
+    "bounds_table",
     "label_plan",
     "plan_outreach",
     "read_budgets",
+    "read_regimes",
 ]

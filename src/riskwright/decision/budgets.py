@@ -16,7 +16,7 @@ from riskwright.stats import Mean, TailMeasure, measure_named
 
 from .losses import COMPLEMENTS, LOSSES, named_loss
 
-__all__ = ["Budget", "checked_budgets", "read_budgets"]
+__all__ = ["Budget", "checked_budgets", "read_budgets", "read_regimes"]
 
 Loss = Callable[[Any, Any], Any]
 
@@ -260,6 +260,24 @@ def read_budgets(path: str | os.PathLike[str]) -> tuple[Budget, ...]:
             got=", ".join(map(repr, document)) if isinstance(document, dict) else "no mapping",
         )
     return tuple(_entry(entry, f"{path}, budget {k}") for k, entry in enumerate(entries, 1))
+
+
+def read_regimes(path: str | os.PathLike[str]) -> dict[str, Budget]:
+    """The regimes of a YAML or JSON file: `regimes:`, a mapping from name to budget, strictest first.
+
+    Empty where the file has `budgets` instead. Errors as for `read_budgets`.
+    """
+    document = read_document(Path(path), "budget file")
+    if not isinstance(document, dict) or "regimes" not in document:
+        return {}
+    regimes = document["regimes"]
+    if not isinstance(regimes, dict) or not regimes or set(document) != {"regimes"}:
+        raise ParameterError(
+            "not regimes",
+            where=str(path),
+            expected="the one key 'regimes' with a mapping from name to budget, strictest first",
+        )
+    return {str(name): _entry(entry, f"{path}, {name}") for name, entry in regimes.items()}
 
 
 def _entry(entry: Any, where: str) -> Budget:

@@ -9,7 +9,7 @@ import msgspec
 
 from riskwright.core import Estimate, Finding, Record
 
-__all__ = ["BudgetBound", "RiskCertificate", "Verdict"]
+__all__ = ["BudgetBound", "RiskCertificate", "Verdict", "bounds_table"]
 
 Verdict = Literal["certified", "not attainable", "void"]
 
@@ -113,7 +113,7 @@ class RiskCertificate(Record, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, verdict="void", statement=statement)
 
 
-def table(bounds: Sequence[BudgetBound]) -> list[str]:
+def bounds_table(bounds: Sequence[BudgetBound]) -> list[str]:
     """The bounds as aligned lines of text."""
     rows = [("budget", "group", "seen", "upper bound", "limit", "")]
     for bound in bounds:

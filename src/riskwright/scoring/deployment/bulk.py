@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -30,11 +31,19 @@ from riskwright.evidence.delimited import check_delimiter, sniff_delimiter
 
 from .rules import LARGEST_LOG_ODDS, Rule, feature_rules, risk_of, total_bounds
 
-__all__ = ["score_file", "score_frame"]
+__all__ = ["Finish", "score_file", "score_frame"]
 
 _LARGEST_TABLE = 100_000
 _SAMPLE = 1 << 16
 _LONGEST_HEADER = 1 << 23
+
+
+class Finish(Protocol):
+    """What follows on a card: columns made of its risks, which stand in the place of `risk`."""
+
+    dtypes: dict[str, pl.DataType]
+
+    def __call__(self, risk: pl.Series) -> pl.DataFrame: ...
 
 
 def score_frame(card: ScoreCard, frame: pl.DataFrame, *, source: str = "frame") -> pl.DataFrame:
@@ -66,6 +75,7 @@ def score_file(
     keep: Sequence[str] | None = None,
     delimiter: str | None = None,
     progress: Callable[[int], None] | None = None,
+    finish: Finish | None = None,
 ) -> int:
     """Score every row of `source` into `out`, and return the number of rows.
 
@@ -82,6 +92,8 @@ def score_file(
     keep : columns of `source` to carry along, in this order; None keeps all of them.
     delimiter : of the columns of CSV; None takes the likeliest one of the header line.
     progress : called with the number of rows done so far, from worker threads.
+    finish : makes the columns after `points` from the card's risks, such as calibrated risk,
+        decision and reason; by default the risk itself.
 
     Raises
     ------
@@ -92,7 +104,7 @@ def score_file(
     """
     source, out = Path(source), Path(out)
     _check_paths(source, out)
-    scorer = _FrameScorer(card)
+    scorer = _FrameScorer(card, finish)
     stream = _Stream(scorer, progress)
     try:
         lazy = _scan(source, delimiter)
@@ -122,21 +134,27 @@ def score_file(
 class _FrameScorer:
     """Points and meaning of the rows of a frame, by one expression for each."""
 
-    def __init__(self, card: ScoreCard) -> None:
+    def __init__(self, card: ScoreCard, finish: Finish | None = None) -> None:
         self.rules = feature_rules(card)
         self.names = [rule.feature.name for rule in self.rules]
-        self.added = ("points", "predicted" if card.score_class == "scoring_system" else "risk")
-        self._points = _points(card).alias(self.added[0])
-        self._meaning = _meaning(card).alias(self.added[1])
-        whole = total_bounds(card) is not None
+        meaning = "predicted" if card.score_class == "scoring_system" else "risk"
+        self._points = _points(card).alias("points")
+        self._meaning = _meaning(card).alias(meaning)
+        self._finish = finish
         kind = pl.Boolean() if card.score_class == "scoring_system" else pl.Float64()
-        self.dtypes = {self.added[0]: pl.Int32() if whole else pl.Float64(), self.added[1]: kind}
+        whole = total_bounds(card) is not None
+        points = pl.Int32() if whole else pl.Float64()
+        after = {meaning: kind} if finish is None else finish.dtypes
+        self.dtypes: dict[str, pl.DataType] = {"points": points, **after}
+        self.added = tuple(self.dtypes)
 
     def __call__(self, frame: pl.DataFrame, origin: Origin) -> pl.DataFrame:
         columns = [_conformed(frame[rule.feature.name], rule, origin) for rule in self.rules]
         if not columns:
             columns = [pl.repeat(0, frame.height, dtype=pl.Int8, eager=True).alias("")]
         scored = pl.DataFrame(columns).with_columns(self._points).with_columns(self._meaning)
+        if self._finish is not None:
+            return scored.select("points").hstack(self._finish(scored["risk"]))
         return scored.select(self.added)
 
     def check(self, schema: pl.Schema, source: str, carried: Sequence[str]) -> None:

@@ -1,0 +1,176 @@
+"""`riskwright calibrate`: scores turned into probabilities that mean what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from cyclopts import Parameter
+from numpy.typing import NDArray
+
+from riskwright.calibration import Calibrator
+from riskwright.core import Estimate, UsageError, generator, save
+from riskwright.metrics import brier, calibration_error, evaluate, log_loss
+from riskwright.pipeline import RiskPipeline
+from riskwright.plots import ReliabilityDisplay
+
+from .pages import page_of
+from .running import say, show, show_json, verb, write
+from .scored import Scored, digest_of, read_scored
+
+__all__ = ["calibrate"]
+
+Floats = NDArray[np.float64]
+Method = Literal["auto", "platt", "temperature", "beta", "isotonic", "histogram", "venn-abers"]
+_FOLDS = 5
+
+
+@verb
+def calibrate(
+    first: Path,
+    data: Path | None = None,
+    /,
+    *,
+    target: str,
+    score: str | None = None,
+    method: Method = "auto",
+    by: str | None = None,
+    positive: str | None = None,
+    weight: str | None = None,
+    out: Path | None = None,
+    html: Path | None = None,
+    seed: int = 0,
+    delimiter: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Learn the map from scores to probabilities, on rows that the score has not seen.
+
+    The file written is a pipeline: the card, if there is one, and the calibrator. The figures
+    after calibration are cross-fitted: no row is judged by a map that it helped to learn.
+
+    Parameters
+    ----------
+    first
+        A saved score, such as card/score.json; or a table that holds scores.
+    data
+        For a saved score: CSV, Parquet or Arrow file with the outcome.
+    target
+        The outcome column.
+    score
+        In a table of scores: the column with the scores of any model.
+    method
+        How; auto takes the one with the smallest cross-fitted log loss.
+    by
+        Column of groups, each with a calibrator of its own.
+    positive
+        The outcome's label that means yes.
+    weight
+        Column of row weights.
+    out
+        Pipeline to write, such as calibrated.json.
+    html
+        Page with reliability before and after to write.
+    seed
+        Of folds.
+    delimiter
+        Of CSV columns; found by itself by default.
+    json
+        Print the figures as JSON.
+    """
+    rows = read_scored(
+        first,
+        data,
+        score,
+        target=target,
+        positive=positive,
+        weight=weight,
+        groups=[by] if by else None,
+        delimiter=delimiter,
+    )
+    if rows.pipeline.calibrator is not None:
+        raise UsageError("is calibrated already", where=str(first), hint="Calibrate its score anew")
+    labels = rows.groups[by] if by else None
+    model = Calibrator(method, by="group" if by else None, random_state=seed)
+    model.fit(rows.score, rows.y, rows.weight, labels)
+    after = _cross_fitted(model, rows, labels, seed)
+    inside = bool(((rows.score >= 0) & (rows.score <= 1)).all())
+    figures = {
+        "before": _figures(rows, rows.score) if inside else None,
+        "after": _figures(rows, after),
+    }
+    if out is not None:
+        digests = {"calibrator": digest_of(rows.score, rows.y)}
+        save(RiskPipeline(rows.pipeline.card, model, digests=digests), out)
+        say(f"Pipeline: {out}")
+    if html is not None:
+        write(html, _page(rows, after, inside, str(data or first)))
+        say(f"Page: {html}")
+    if json:
+        show_json(
+            {
+                "method": model.chosen_,
+                "candidates": model.candidates_,
+                "left_out": model.left_out_,
+                "fallback_groups": model.fallback_groups_,
+                **figures,
+            }
+        )
+        return
+    say(f"{rows.title}: {rows.outcome} in {data or first}")
+    show("\n".join(_lines(model, figures)))
+
+
+def _cross_fitted(model: Calibrator, rows: Scored, labels: Any, seed: int) -> Floats:
+    """Probabilities of every row by a map of the chosen method that other rows taught."""
+    n = rows.score.size
+    fold = generator(seed, 7).permutation(n) % _FOLDS
+    found = np.empty(n)
+    for k in range(_FOLDS):
+        train, test = fold != k, fold == k
+        one = Calibrator(model.chosen_, by=model.by, random_state=seed)
+        one.fit(
+            rows.score[train],
+            rows.y[train],
+            None if rows.weight is None else rows.weight[train],
+            None if labels is None else labels[train],
+        )
+        found[test] = one.predict(rows.score[test], None if labels is None else labels[test])
+    return found
+
+
+def _figures(rows: Scored, p: Floats) -> dict[str, Estimate]:
+    options: Any = {"sample_weight": rows.weight}
+    return {
+        "log loss": log_loss(rows.y, p, **options),
+        "Brier score": brier(rows.y, p, **options),
+        "smooth calibration error": calibration_error(rows.y, p, kind="smooth", **options),
+    }
+
+
+def _lines(model: Calibrator, figures: dict[str, Any]) -> list[str]:
+    lines = [f"Method: {model.chosen_}"]
+    for name, estimate in model.candidates_.items():
+        lines.append(f"  cross-fitted log loss of {name:<12} {estimate}")
+    for name, reason in model.left_out_.items():
+        lines.append(f"  {name} left out: {reason}")
+    for group, reason in model.fallback_groups_.items():
+        lines.append(f"  group {group} has the calibrator of all rows: {reason}")
+    before, after = figures["before"], figures["after"]
+    for name, estimate in after.items():
+        was = "" if before is None else f"{before[name]}  ->  "
+        lines.append(f"{name:<26}{was}{estimate}")
+    return lines
+
+
+def _page(rows: Scored, after: Floats, inside: bool, source: str) -> str:
+    options: Any = {"sample_weight": rows.weight}
+    both = None
+    if inside:
+        both = (
+            ReliabilityDisplay.from_predictions(rows.y, rows.score, **options),
+            ReliabilityDisplay.from_predictions(rows.y, after, **options),
+        )
+    figures = evaluate(rows.y, after, sample_weight=rows.weight, groups=rows.groups or None)
+    notes = ("Figures and displays are of cross-fitted calibrated probabilities.",)
+    return page_of(rows, after, figures, source=source, calibration=both, notes=notes)
