@@ -306,7 +306,7 @@ def augrc(
     Examples
     --------
     >>> print(augrc([0, 0, 1, 0, 1, 1], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]))
-    0.153 (95% CI 0.043 to 0.347)
+    0.153 (95% CI 0.024 to 0.397)
     """
     return _estimates("AUGRC", _augrc, loss, confidence, classes, sample_weight, groups, level)
 
@@ -356,7 +356,7 @@ def aurc(
     Examples
     --------
     >>> print(aurc([0, 0, 1, 0, 1, 1], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]))
-    0.206 (95% CI 0.057 to 0.736)
+    0.206 (95% CI 0.029 to 0.688)
     """
     if interpolation not in ("linear", "achievable"):
         raise ParameterError(
@@ -410,7 +410,7 @@ def e_aurc(
     Examples
     --------
     >>> print(e_aurc([0, 0, 1, 0, 1, 1], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]))
-    0.055 (95% CI 0.006 to 0.491)
+    0.057 (95% CI 0.003 to 0.423)
     """
     return _estimates("e-AURC", None, loss, confidence, None, sample_weight, groups, level)
 
