@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+import math
+from functools import partial
 
-from riskwright.core import Estimate
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from riskwright.core import Estimate, ParameterError
 from riskwright.stats import logit_interval, normal_quantile, proportion_interval
 
+from ._columns import finite, grouped
 from ._inputs import Sample, estimate, metric, undefined
 
-__all__ = ["auroc", "auroc_kernel", "average_precision", "average_precision_kernel"]
+__all__ = [
+    "auroc",
+    "auroc_kernel",
+    "average_precision",
+    "average_precision_kernel",
+    "partial_auroc",
+    "partial_auroc_kernel",
+]
+
+Floats = NDArray[np.float64]
 
 _NO_SPREAD = 1e-20
 
@@ -176,3 +189,138 @@ def average_precision_kernel(sample: Sample, level: float) -> Estimate:
         return sample.estimate(name, value, interval, level, "influence function, logit scale")
     interval = proportion_interval(value * n1, n1, level, "clopper_pearson")
     return sample.estimate(name, value, interval, level, "Clopper-Pearson over the events")
+
+
+@grouped
+def partial_auroc(
+    y: ArrayLike,
+    score: ArrayLike,
+    /,
+    *,
+    max_fpr: float | None = None,
+    min_tpr: float | None = None,
+    standardised: bool = False,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Estimate | dict[str, Estimate]:
+    """Area under the part of the ROC curve that matters: few false alarms, or few missed events.
+
+    Parameters
+    ----------
+    y, score, sample_weight, groups, level : as for `auroc`.
+    max_fpr : the area under the curve where the false positive rate is at most this, in (0, 1]; or
+    min_tpr : the area right of the curve where the true positive rate is at least this, in [0, 1).
+    standardised : McClish's scale, on which chance is 0.5 and a perfect ranking 1.
+
+    Returns
+    -------
+    Estimate or dict of Estimate
+        Value in [0, f], with f = max_fpr or 1 - min_tpr; chance gives f^2 / 2. Standardised it is
+        (1 + (A - f^2 / 2) / (f - f^2 / 2)) / 2, and can be below 0.5. The interval is the normal
+        one on the logit of A / f with the variance of the influence function, which at f = 1 is
+        DeLong's; it is meant for 10 or more rows of the class that f cuts beyond the cut. Where A
+        = f, its lower end is exact for any continuous score: (f - u)(1 - v), u and v being the
+        shares of non-events above all of theirs and of events below all of theirs that the
+        numbers of rows leave open. NaN, and the method says so, where else there is no spread or
+        fewer than two effective events or non-events.
+
+    Raises
+    ------
+    DataError, TargetError : as for `auroc`.
+    ParameterError : not exactly one of `max_fpr` and `min_tpr`, or one out of range.
+
+    Notes
+    -----
+    Time O(n log n), memory O(n). McClish (1989), Medical Decision Making 9:190; Dodd & Pepe (2003),
+    Biometrics 59:614. Tied scores give straight pieces, cut by interpolation.
+
+    Examples
+    --------
+    >>> y, score = [0, 0, 1, 0, 1, 1, 0, 1], [1, 2, 3, 3, 4, 5, 6, 7]
+    >>> print(partial_auroc(y, score, max_fpr=0.5))
+    0.281 (95% CI 0.027 to 0.483)
+    """
+    kernel = partial(
+        partial_auroc_kernel,
+        max_fpr=_part(max_fpr, min_tpr),
+        mirrored=max_fpr is None,
+        standardised=standardised,
+    )
+    return estimate(
+        kernel, y, score, sample_weight, groups, level, both_classes=True, probabilities=False
+    )
+
+
+def _part(max_fpr: float | None, min_tpr: float | None) -> float:
+    """Width of the part of the axis."""
+    if (max_fpr is None) == (min_tpr is None):
+        raise ParameterError("not one part", where="max_fpr, min_tpr", expected="exactly one")
+    if max_fpr is not None:
+        width, where, allowed = finite(max_fpr, "max_fpr"), "max_fpr", "0 < max_fpr <= 1"
+    else:
+        assert min_tpr is not None
+        width, where, allowed = 1 - finite(min_tpr, "min_tpr"), "min_tpr", "0 <= min_tpr < 1"
+    if not 0 < width <= 1:
+        got = max_fpr if max_fpr is not None else min_tpr
+        raise ParameterError("not a part", where=where, expected=allowed, got=repr(got))
+    return width
+
+
+def partial_auroc_kernel(
+    sample: Sample,
+    level: float,
+    max_fpr: float = 1.0,
+    mirrored: bool = False,
+    standardised: bool = False,
+) -> Estimate:
+    name = "standardised partial_auroc" if standardised else "partial_auroc"
+    if sample.one_class:
+        return undefined(name, sample, level, f"one class only among {sample.n} rows")
+    up = (sample.w1[::-1], sample.w0[::-1], sample.q1[::-1], sample.q0[::-1])
+    w1, w0, q1, q0 = (sample.w0, sample.w1, sample.q0, sample.q1) if mirrored else up
+    n1, n0 = sample.effective_events, sample.effective_nonevents
+    n1, n0 = (n0, n1) if mirrored else (n1, n0)
+    area, of_event, of_nonevent = _partial_area(w1 / w1.sum(), w0 / w0.sum(), max_fpr)
+    variance = 0.0
+    if min(n1, n0) >= 2 - 1e-9:
+        variance = float(q1 @ of_event**2) / float(w1.sum()) ** 2 * n1 / (n1 - 1)
+        variance += float(q0 @ of_nonevent**2) / float(w0.sum()) ** 2 * n0 / (n0 - 1)
+    share = min(area / max_fpr, 1.0)
+    if share > 1 - 1e-12:
+        tail = ((1 - level) / 2) / 2
+        u, v = 1 - tail ** (1 / n0), 1 - tail ** (1 / n1)
+        ends, method = (max(max_fpr - u, 0.0) * (1 - v) / max_fpr, 1.0), "extreme ranks"
+    elif variance > _NO_SPREAD * max_fpr**2 and share > 0:
+        ends = logit_interval(share, variance**0.5 / max_fpr, level)
+        method = "influence function, logit scale"
+    else:
+        few = min(n1, n0) < 2 - 1e-9
+        reason = "fewer than two effective events or non-events" if few else "no spread"
+        ends, method = (math.nan, math.nan), f"none: {reason}"
+    value, low, high = (_scaled(x, max_fpr, standardised) for x in (share, *ends))
+    return sample.estimate(name, value, (low, high), level, method)
+
+
+def _scaled(share: float, width: float, standardised: bool) -> float:
+    """Area from its share of the largest possible one; McClish's scale if `standardised`."""
+    return (1 + (share - width / 2) / (1 - width / 2)) / 2 if standardised else share * width
+
+
+def _partial_area(a: Floats, b: Floats, width: float) -> tuple[float, Floats, Floats]:
+    """Area and the influence on it of an event and of a non-event at each score, descending.
+
+    `a` and `b` are the shares of events and of non-events at each score.
+    """
+    x1, t1 = np.cumsum(b), np.cumsum(a)
+    x0, t0 = x1 - b, t1 - a
+    reached = np.clip(width - x0, 0.0, b)
+    part = np.divide(reached, b, out=(x1 <= width).astype(float), where=b > 0)
+    rise = part * reached / 2 + np.maximum(width - x1, 0.0)
+    area = float(a @ rise)
+    cut = min(int(np.searchsorted(x1, width)), a.size - 1)
+    height = float(t0[cut] + a[cut] * part[cut]) if b[cut] > 0 else float(t1[cut])
+    gain = np.where(part >= 1, (t0 + t1) / 2 - height, 0.0)
+    crossing = (part > 0) & (part < 1)
+    gain[crossing] = -(part[crossing] ** 2) * a[crossing] / 2
+    return area, rise - area, gain + height * width - area
