@@ -7,8 +7,13 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from riskwright.core import DataError, MissingValueError, ParameterError, TargetError
-from riskwright.core import ValueRangeError
+from riskwright.core import (
+    DataError,
+    MissingValueError,
+    ParameterError,
+    TargetError,
+    ValueRangeError,
+)
 from riskwright.metrics import brier
 from riskwright.metrics.survival_prediction_error import integrated_brier, survival_brier
 from riskwright.stats.survival import censoring_distribution

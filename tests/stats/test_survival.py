@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import CensoredData, ecdf
 
-from riskwright.core import DataError, MissingValueError, ParameterError, TargetError
-from riskwright.core import EmptyDataError, ValueRangeError
+from riskwright.core import (
+    DataError,
+    EmptyDataError,
+    MissingValueError,
+    ParameterError,
+    TargetError,
+    ValueRangeError,
+)
 from riskwright.stats.survival import (
     censoring_distribution,
     horizon_outcomes,

@@ -2,7 +2,8 @@
 
 Coverages are over 1,000 draws: the Monte-Carlo standard error of 95 % is 0.7 percentage points, so
 that three of them are 2.1 points; one point more is granted to the asymptotics at 400 rows.
-Rejection rates of 5 % have a standard error of 0.5 points over 2,000 draws.
+Rejection rates of 5 % have a standard error of 0.5 points over 2,000 draws; bins of 160 rows, half
+of them censored, are granted 1.5 points more.
 """
 
 import math
@@ -98,5 +99,5 @@ def test_calibration_tests_keep_their_level_and_see_a_wrong_model(censoring):
     rate = {name: count / draws for name, count in rejected.items()}
     assert 0.03 < rate["d"] < 0.07, rate
     assert rate["d_pearson"] < rate["d"], rate
-    assert 0.03 < rate["one"] < 0.07, rate
+    assert 0.03 < rate["one"] < 0.08, rate
     assert min(rate["d_wrong"], rate["one_wrong"]) > 0.35, rate

@@ -138,9 +138,9 @@ def d_calibration(
     Notes
     -----
     Under the null hypothesis and independent censoring the rows' contributions have mean 1 / bins;
-    the test is the score test with their second moments about it. It needs about 10 events per bin. A bin i is
-    (i / bins, (i + 1) / bins], the first one with 0. Time O(n b), memory O(n b) for b bins. Haider
-    et al. (2020), JMLR 21:85.
+    the test is the score test with their second moments about it. It needs about 10 events per
+    bin. Bin i is (i / bins, (i + 1) / bins], the first one with 0. Time O(n b^2), memory O(n b) for
+    b bins. Haider et al. (2020), JMLR 21:85.
 
     Examples
     --------
@@ -301,8 +301,9 @@ def one_time_calibration(
     Censoring must be independent of T within bins only. The variance is the one under the null
     hypothesis, scaled as Greenwood's is by the censoring: dividing by Greenwood's own rejects right
     predictions too often in bins near 0 or 1. With one degree of freedom less, as is usual for
-    predictions made on the very rows, right predictions for new rows are rejected too often. Time O(n log n), memory O(n). Demler, Paynter & Cook (2015),
-    Statistics in Medicine 34:1659; D'Agostino & Nam (2003), Handbook of Statistics 23.
+    predictions made on the very rows, right predictions for new rows are rejected too often. Time
+    O(n log n), memory O(n). Demler, Paynter & Cook (2015), Statistics in Medicine 34:1659;
+    D'Agostino & Nam (2003), Handbook of Statistics 23.
 
     Examples
     --------

@@ -171,9 +171,9 @@ def _fates(follow_up: FollowUp, edges: Floats, f: Floats) -> Floats:
     bin_of = _bins_of(follow_up, edges)
     each, number = np.arange(n), np.arange(bins)
     fate: Floats = (number == bin_of[:, None]).astype(np.float64)
-    open_ended = np.append(edges[:-1], np.inf)
-    upper = open_ended[bin_of + 1]
-    part = np.where(np.isinf(upper), 1.0, (upper - follow_up.time) / (upper - edges[bin_of]))
+    upper, lower = edges[bin_of + 1], edges[bin_of]
+    inner = bin_of < bins - 1
+    part = np.divide(upper - follow_up.time, upper - lower, out=np.ones(n), where=inner)
     rest = np.where(number > bin_of[:, None], f, 0.0)
     rest[each, bin_of] = part * f[each, bin_of]
     left = rest.sum(axis=1)
@@ -298,18 +298,36 @@ def survival_pinball(
     """
     check_horizon(beyond, "beyond")
     follow_up, _ = checked_rows_of(time, event, sample_weight, level, groups)
+    at = _levels(levels)
+    q = _quantiles(quantiles, follow_up, at.size, beyond)
+    if spread is None:
+        past = _passed(follow_up.time, q, at, beyond)
+    else:
+        past = numbers(spread, "spread")
+        same_length(past, "spread", follow_up.kept.size)
+        refuse((past < 0) | (past > 1), "spread", "probabilities out of range", "values in [0, 1]")
+        past = past[follow_up.kept]
+    kernel = partial(_pinball, levels=at, beyond=beyond, level=level)
+    return per_group(kernel, follow_up, (q, past), groups)
+
+
+def _levels(levels: ArrayLike) -> Floats:
     at = numbers(levels, "levels")
     if not (at[0] > 0 and at[-1] < 1 and (np.diff(at) > 0).all()):
         raise ValueRangeError(
             "not ascending levels", where="levels", expected="ascending values within (0, 1)"
         )
+    return at
+
+
+def _quantiles(quantiles: ArrayLike, follow_up: FollowUp, number: int, beyond: float) -> Floats:
     q = numbers(quantiles, "quantiles", ndim=2)
     same_length(q, "quantiles", follow_up.kept.size)
-    if q.shape[1] != at.size:
+    if q.shape[1] != number:
         raise DataError(
             "wrong number of levels",
             where="quantiles",
-            expected=f"{at.size} columns",
+            expected=f"{number} columns",
             got=str(q.shape[1]),
         )
     refuse((np.diff(q) < 0).any(axis=1), "quantiles", "falling quantiles", "rows that rise")
@@ -320,16 +338,8 @@ def survival_pinball(
         f"values from 0 to beyond = {beyond:g}",
     )
     refuse(follow_up.time > beyond, "time", "times after beyond", f"times up to {beyond:g}")
-    q = q[follow_up.kept]
-    if spread is None:
-        past = _passed(follow_up.time, q, at, beyond)
-    else:
-        past = numbers(spread, "spread")
-        same_length(past, "spread", follow_up.kept.size)
-        refuse((past < 0) | (past > 1), "spread", "probabilities out of range", "values in [0, 1]")
-        past = past[follow_up.kept]
-    kernel = partial(_pinball, levels=at, beyond=beyond, level=level)
-    return per_group(kernel, follow_up, (q, past), groups)
+    kept: Floats = q[follow_up.kept]
+    return kept
 
 
 def _passed(time: Floats, q: Floats, levels: Floats, beyond: float) -> Floats:
