@@ -8,12 +8,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
+from riskwright.core import Estimate, ParameterError
+
 from .figure import Figure, runs
 from .layout import figure_picture
 from .on_axes import draw
 from .svg import to_svg
 
-__all__ = ["Display", "basis", "interval", "metric", "share", "titled"]
+__all__ = ["Display", "basis", "interval", "listed", "metric", "named", "share", "titled", "worded"]
+
+_ABBREVIATED = frozenset({"auroc", "aurc", "augrc", "ece"})
 
 
 class Display(ABC):
@@ -48,10 +52,19 @@ class Display(ABC):
 
         Parameters
         ----------
-        width, height : in pixels of 1/96 inch; at least 240 wide, as high as the words need.
+        width, height : in pixels of 1/96 inch, 240 to 4,000 wide; higher where the words need it.
         name : prefix of the identifiers within the element, by default one made from its content.
+
+        Raises
+        ------
+        ParameterError : for a size out of range.
         """
-        picture = figure_picture(self.figure(), max(width, 240.0), height)
+        for side, size, least in (("width", width, 240), ("height", height, 0)):
+            if not least <= size <= 4000:
+                raise ParameterError(
+                    "impossible size", where=side, expected=f"{least} to 4000", got=repr(size)
+                )
+        picture = figure_picture(self.figure(), width, height)
         if name is None:
             name = f"figure-{zlib.crc32(repr(picture).encode('utf-8', 'replace')):08x}"
         return to_svg(picture, name=name)
@@ -68,6 +81,25 @@ def metric(name: str) -> Callable[..., Any]:
 
 def titled(what: str, name: str) -> str:
     return f"{what}: {name}" if name else what
+
+
+def named(key: str) -> str:
+    """The name of a figure in words."""
+    words = key.replace("_", " ")
+    return words.upper() if key in _ABBREVIATED else words
+
+
+def worded(estimate: Estimate) -> str:
+    """A figure with its interval, or why there is none."""
+    if estimate.value != estimate.value:
+        return f"not defined ({estimate.method.removeprefix('none: ')})"
+    return str(estimate)
+
+
+def listed(words: Sequence[str], most: int, between: str = "; ") -> str:
+    """The first of many words, and how many more there are."""
+    more = [f"and {len(words) - most:,} more"] if len(words) > most else []
+    return between.join([*words[:most], *more])
 
 
 def share(value: float) -> str:

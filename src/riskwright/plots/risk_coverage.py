@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, interval, metric, titled
+from .display import Display, basis, interval, metric, titled, worded
 from .figure import Axis, Band, Curve, Figure
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class RiskCoverageDisplay(Display):
         settled = [end for share, *ends in places if share >= _SETTLED for end in ends]
         top = Axis.over("mean loss", (0.0, *settled, *c.risk[-1:], *c.generalised_risk))
         y = Axis(top.label, 0.0, top.high, tuple(t for t in top.ticks if t >= 0.0))
-        area = (f"AUGRC {c.augrc}", f"AURC {c.aurc}")
+        area = (f"AUGRC {worded(c.augrc)}", f"AURC {worded(c.aurc)}")
         marks = (
             Band(c.coverage, c.low, c.high, interval(c)),
             Curve(c.coverage, c.risk, "among the decided"),
