@@ -38,7 +38,7 @@ DISPLAYS = {
 }
 ARRAYS = {
     "reliability": ("observed", "low", "high"),
-    "risk_coverage": ("risk", "generalised_risk", "low", "high"),
+    "risk_coverage": ("selective_risk", "generalised_risk", "low", "high"),
     "roc": ("true_positive_rate", "low", "high"),
     "precision_recall": ("precision", "low", "high"),
     "net_benefit": ("net_benefit", "treat_all", "low", "high"),
@@ -104,7 +104,7 @@ def test_marks_hold_the_numbers_of_the_records(records: SimpleNamespace):
     for kind, x, y in (
         ("roc", "false_positive_rate", "true_positive_rate"),
         ("net_benefit", "threshold", "net_benefit"),
-        ("risk_coverage", "coverage", "risk"),
+        ("risk_coverage", "coverage", "selective_risk"),
     ):
         curve = getattr(records, kind)
         lines = {(mark.x, mark.y) for mark in marks(held[kind], Curve)}
@@ -158,10 +158,10 @@ def test_what_is_undefined_leaves_a_gap(records: SimpleNamespace, kind: str):
         for name in ARRAYS[kind]
     }
     checked(DISPLAYS[kind](msgspec.structs.replace(curve, **bad)).to_svg())
-    nowhere = dict.fromkeys(("low", "high"), (NAN,) * len(curve.low))
-    svg = DISPLAYS[kind](
-        msgspec.structs.replace(curve, **nowhere, method="none: one class only")
-    ).to_svg()
+    reason = "none: one class only"
+    nowhere = {"low": (NAN,) * len(curve.low), "high": (NAN,) * len(curve.low)}
+    nowhere |= {"methods": (reason,) * 9} if hasattr(curve, "methods") else {"method": reason}
+    svg = DISPLAYS[kind](msgspec.structs.replace(curve, **nowhere)).to_svg()
     checked(svg)
     assert "no intervals: one class only" in svg
 
@@ -234,6 +234,22 @@ def test_without_gaps_the_figures_themselves_are_drawn(records: SimpleNamespace)
     assert figure.notes[-1] == "n 3"
     assert "tiny: not defined (one class)" in figure.description
     checked(GroupGapDisplay(table).to_svg())
+
+
+def test_arrays_serve_as_tuples(records: SimpleNamespace):
+    curve = records.risk_coverage
+    arrays = {
+        name: np.asarray(value) if isinstance(value := getattr(curve, name), tuple) else value
+        for name in curve.__struct_fields__
+    }
+    shown = RiskCoverageDisplay(SimpleNamespace(**arrays))
+    assert shown.to_svg() == RiskCoverageDisplay(curve).to_svg()
+
+
+def test_net_benefit_says_its_unit(records: SimpleNamespace):
+    curve = msgspec.structs.replace(records.net_benefit, standardised=True)
+    assert "best possible" in NetBenefitDisplay(curve).figure().y.label
+    assert "per person" in display(records, "net_benefit").figure().y.label
 
 
 def test_empty_and_single_records_are_drawn(records: SimpleNamespace):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from riskwright.core import Estimate, ParameterError
@@ -15,7 +15,18 @@ from .layout import figure_picture
 from .on_axes import draw
 from .svg import to_svg
 
-__all__ = ["Display", "basis", "interval", "listed", "metric", "named", "share", "titled", "worded"]
+__all__ = [
+    "Display",
+    "basis",
+    "interval",
+    "listed",
+    "metric",
+    "named",
+    "numbers",
+    "share",
+    "titled",
+    "worded",
+]
 
 _ABBREVIATED = frozenset({"auroc", "aurc", "augrc", "ece"})
 
@@ -107,6 +118,17 @@ def share(value: float) -> str:
     return f"{100 * value:.1f}%" if value == value else "unknown"
 
 
+def numbers(values: Iterable[float]) -> tuple[float, ...]:
+    """Any row of numbers as a plain tuple."""
+    return tuple(map(float, values))
+
+
+def _method(curve: Any) -> str:
+    """The method of all intervals, or those of the places of the curve, each once."""
+    methods = (curve.method,) if hasattr(curve, "method") else getattr(curve, "methods", ())
+    return listed([m.removeprefix("none: ") for m in dict.fromkeys(methods)], 3)
+
+
 def interval(curve: Any) -> str:
     """What a band or bar is, for the legend."""
     return f"{100 * curve.level:g}% interval"
@@ -121,7 +143,7 @@ def basis(
     simultaneous: bool | None = None,
 ) -> str:
     """Number of rows, and level and method of the intervals, as one line of a caption."""
-    method = curve.method.removeprefix("none: ")
+    method = _method(curve)
     if not runs(low, high):
         return f"n = {curve.n:,}; no intervals: {method or 'none were given'}."
     scope = {None: "", True: " for all bins at once", False: ", each bin on its own"}
