@@ -27,7 +27,7 @@ class ReliabilityCurve(Record, frozen=True, kw_only=True):
 
 class RiskCoverage(Record, frozen=True, kw_only=True):
     coverage: tuple[float, ...]
-    risk: tuple[float, ...]
+    selective_risk: tuple[float, ...]
     generalised_risk: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -67,9 +67,10 @@ class NetBenefitCurve(Record, frozen=True, kw_only=True):
     low: tuple[float, ...]
     high: tuple[float, ...]
     treat_all: tuple[float, ...]
+    standardised: bool = False
     n: int
     level: float = 0.95
-    method: str = "normal, threshold by threshold"
+    methods: tuple[str, ...] = ("Wilson; pointwise",)
 
 
 class GroupTable(Record, frozen=True, kw_only=True):
@@ -156,7 +157,7 @@ def curves(y: np.ndarray, p: np.ndarray) -> SimpleNamespace:
     low, high = proportion_interval(lost, flagged)
     risk_coverage = RiskCoverage(
         coverage=_floats(flagged / n),
-        risk=_floats(lost / flagged),
+        selective_risk=_floats(lost / flagged),
         generalised_risk=_floats(lost / n),
         low=_floats(low),
         high=_floats(high),

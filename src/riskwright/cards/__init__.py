@@ -11,11 +11,12 @@ from riskwright.plots.png import to_png
 from riskwright.plots.svg import to_svg
 
 from .drawing import card_picture
+from .evaluation_page import DecisionSection, evaluation_page
 from .html import to_html
 from .markdown import to_markdown
 from .text import to_text
 
-__all__ = ["FORMATS", "Format", "render"]
+__all__ = ["FORMATS", "DecisionSection", "Format", "evaluation_page", "render"]
 
 Format = Literal["text", "markdown", "html", "svg", "png", "json"]
 FORMATS: tuple[str, ...] = get_args(Format)

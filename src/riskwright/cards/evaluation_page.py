@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from riskwright.core import Estimate, Finding
-from riskwright.plots.display import Display
+from riskwright.plots.display import Display, listed
 from riskwright.plots.group_gap import GroupGapDisplay, group_rows
 from riskwright.plots.reliability import ReliabilityDisplay
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["DecisionSection", "evaluation_page"]
 
 _GROUP_FIGURES = ("prevalence", "auroc", "brier", "calibration_in_the_large", "calibration_slope")
-_GROUPS_SHOWN = 60
+_GROUPS_SHOWN, _SMALL_SHOWN = 60, 60
 
 
 class DecisionSection(TypedDict, total=False):
@@ -44,7 +44,8 @@ class _GroupTable(NamedTuple):
     level: str
     methods: str
     rows: list[tuple[str, str, _Cell, _Cell | None]]
-    small: tuple[str, ...]
+    more: int
+    small: str
 
 
 class _Picture(NamedTuple):
@@ -79,8 +80,8 @@ def evaluation_page(
     Returns
     -------
     str
-        At most 300 kB with a dozen displays. All text is escaped; a content security policy
-        forbids every request.
+        At most 300 kB with eight displays; of more than 60 groups it says how many are not shown.
+        All text is escaped; a content security policy forbids every request.
 
     Examples
     --------
@@ -244,7 +245,8 @@ def _group_table(display: GroupGapDisplay) -> _GroupTable:
                 _cell(row.estimate),
                 None if row.gap is None else _cell(row.gap),
             )
-            for row in rows
+            for row in rows[:_GROUPS_SHOWN]
         ],
-        tuple(map(str, table.small)),
+        max(len(rows) - _GROUPS_SHOWN, 0),
+        listed([str(label) for label in table.small], _SMALL_SHOWN, ", "),
     )

@@ -5,15 +5,30 @@ from __future__ import annotations
 import importlib
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Self
+
+from riskwright.core import Estimate, ParameterError
 
 from .figure import Figure, runs
 from .layout import figure_picture
 from .on_axes import draw
 from .svg import to_svg
 
-__all__ = ["Display", "basis", "interval", "metric", "share", "titled"]
+__all__ = [
+    "Display",
+    "basis",
+    "interval",
+    "listed",
+    "metric",
+    "named",
+    "numbers",
+    "share",
+    "titled",
+    "worded",
+]
+
+_ABBREVIATED = frozenset({"auroc", "aurc", "augrc", "ece"})
 
 
 class Display(ABC):
@@ -48,10 +63,19 @@ class Display(ABC):
 
         Parameters
         ----------
-        width, height : in pixels of 1/96 inch; at least 240 wide, as high as the words need.
+        width, height : in pixels of 1/96 inch, 240 to 4,000 wide; higher where the words need it.
         name : prefix of the identifiers within the element, by default one made from its content.
+
+        Raises
+        ------
+        ParameterError : for a size out of range.
         """
-        picture = figure_picture(self.figure(), max(width, 240.0), height)
+        for side, size, least in (("width", width, 240), ("height", height, 0)):
+            if not least <= size <= 4000:
+                raise ParameterError(
+                    "impossible size", where=side, expected=f"{least} to 4000", got=repr(size)
+                )
+        picture = figure_picture(self.figure(), width, height)
         if name is None:
             name = f"figure-{zlib.crc32(repr(picture).encode('utf-8', 'replace')):08x}"
         return to_svg(picture, name=name)
@@ -70,9 +94,39 @@ def titled(what: str, name: str) -> str:
     return f"{what}: {name}" if name else what
 
 
+def named(key: str) -> str:
+    """The name of a figure in words."""
+    words = key.replace("_", " ")
+    return words.upper() if key in _ABBREVIATED else words
+
+
+def worded(estimate: Estimate) -> str:
+    """A figure with its interval, or why there is none."""
+    if estimate.value != estimate.value:
+        return f"not defined ({estimate.method.removeprefix('none: ')})"
+    return str(estimate)
+
+
+def listed(words: Sequence[str], most: int, between: str = "; ") -> str:
+    """The first of many words, and how many more there are."""
+    more = [f"and {len(words) - most:,} more"] if len(words) > most else []
+    return between.join([*words[:most], *more])
+
+
 def share(value: float) -> str:
     """A share in percent, for descriptions."""
     return f"{100 * value:.1f}%" if value == value else "unknown"
+
+
+def numbers(values: Iterable[float]) -> tuple[float, ...]:
+    """Any row of numbers as a plain tuple."""
+    return tuple(map(float, values))
+
+
+def _method(curve: Any) -> str:
+    """The method of all intervals, or those of the places of the curve, each once."""
+    methods = (curve.method,) if hasattr(curve, "method") else getattr(curve, "methods", ())
+    return listed([m.removeprefix("none: ") for m in dict.fromkeys(methods)], 3)
 
 
 def interval(curve: Any) -> str:
@@ -89,7 +143,7 @@ def basis(
     simultaneous: bool | None = None,
 ) -> str:
     """Number of rows, and level and method of the intervals, as one line of a caption."""
-    method = curve.method.removeprefix("none: ")
+    method = _method(curve)
     if not runs(low, high):
         return f"n = {curve.n:,}; no intervals: {method or 'none were given'}."
     scope = {None: "", True: " for all bins at once", False: ", each bin on its own"}

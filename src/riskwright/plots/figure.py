@@ -38,6 +38,11 @@ class Axis:
         scale, sign = (100.0, "%") if self.percent else (1.0, "")
         return tuple(f"{scale * tick:.6g}{sign}".replace("-", MINUS) for tick in self.ticks)
 
+    def sparse(self, every: int) -> list[int]:
+        """Places of one tick in `every`, among them that of 0."""
+        nil = next((i for i, tick in enumerate(self.ticks) if tick == 0.0), 0)
+        return [i for i in range(len(self.ticks)) if (i - nil) % every == 0]
+
     @classmethod
     def shares(cls, label: str, values: Iterable[float] = (1.0,)) -> Axis:
         """From 0 to the first readable share that no value exceeds."""
@@ -50,7 +55,8 @@ class Axis:
         """Around all finite values, with a little room at both ends."""
         finite = [value for value in values if math.isfinite(value)] or [0.0]
         low, high = min(finite), max(finite)
-        room = 0.06 * (high - low) or 0.1 * abs(high) or 0.1
+        size = max(abs(low), abs(high))
+        room = 0.06 * (high - low) if high - low > 1e-6 * size else 0.1 * size or 0.1
         low, high = low - room, high + room
         return cls(label, low, high, _ticks(low, high), percent=percent)
 
@@ -149,5 +155,5 @@ def _ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * k for k in (1, 2, 5, 10) if power * k >= 0.8 * raw)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return tuple(round(k * step, 12) for k in range(first, last + 1))
+    first, last = math.ceil(low / step), math.floor(high / step + 1e-9)
+    return tuple(float(f"{k * step:.12g}") for k in range(first, last + 1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from riskwright.core import Estimate
 
-from .display import Display, metric, titled
+from .display import Display, listed, metric, named, titled, worded
 from .figure import Axis, Curve, Figure, Points
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ __all__ = ["GroupGapDisplay", "GroupRow", "group_rows"]
 
 _DESCRIBED = 20
 _LONGEST = 28
+_MOST_ROWS = 30
+_NAMED = 12
 
 
 class GroupRow(NamedTuple):
@@ -44,7 +46,8 @@ class GroupGapDisplay(Display):
 
     Notes
     -----
-    Without any gap the figures themselves are drawn. A group without gap is named, not drawn.
+    Without any gap the figures themselves are drawn. Of more than 30 groups those without a gap and
+    those farthest from the reference are shown, and the caption says so.
     """
 
     reading: ClassVar[str] = (
@@ -72,10 +75,10 @@ class GroupGapDisplay(Display):
         return cls(metric("group_table")(metric_name, y, p, groups, **options), name=name)
 
     def figure(self) -> Figure:
-        rows = group_rows(self.table)
+        rows = _farthest(group_rows(self.table))
         gaps = any(row.gap is not None for row in rows)
         shown = [row.gap if gaps else row.estimate for row in rows]
-        what = self.table.name.replace("_", " ")
+        what = named(self.table.name)
         ends = [end for e in shown if e is not None for end in (e.value, e.low, e.high)]
         x = Axis.over(f"gap in {what}" if gaps else what, (*ends, *((0.0,) if gaps else ())))
         places = tuple(float(-i) for i in range(len(rows)))
@@ -109,16 +112,31 @@ class GroupGapDisplay(Display):
         methods = dict.fromkeys(e.method for e in drawn if e is not None and e.low == e.low)
         text = f"{len(rows)} groups. Bars: {100 * self.table.level:g}% intervals"
         text += f" ({'; '.join(methods)})." if methods else "."
-        small = tuple(map(str, self.table.small))
-        return f"{text}\nToo small to judge: {', '.join(small)}." if small else text
+        if len(rows) < len(self.table.rows):
+            text += f" The {len(rows)} farthest of {len(self.table.rows)}."
+        small = [_short(str(label)) for label in self.table.small]
+        return f"{text}\nToo small to judge: {listed(small, _NAMED, ', ')}." if small else text
 
     def _described(self, rows: list[GroupRow]) -> str:
         words = [
-            f"{row.label}: {row.estimate}" + (f", gap {row.gap}" if row.gap is not None else "")
+            f"{_short(row.label)}: {worded(row.estimate)}"
+            + (f", gap {worded(row.gap)}" if row.gap is not None else "")
             for row in rows
         ]
-        more = [f"and {len(words) - _DESCRIBED} more"] if len(words) > _DESCRIBED else []
-        return "; ".join([*words[:_DESCRIBED], *more]) + "."
+        return f"{listed(words, _DESCRIBED)}."
+
+
+def _farthest(rows: list[GroupRow]) -> list[GroupRow]:
+    """At most 30 rows in their order."""
+    if len(rows) <= _MOST_ROWS:
+        return rows
+
+    def away(place: int) -> float:
+        gap = rows[place].gap
+        return -math.inf if gap is None else -abs(gap.value) if gap.value == gap.value else 0.0
+
+    kept = sorted(sorted(range(len(rows)), key=away)[:_MOST_ROWS])
+    return [rows[place] for place in kept]
 
 
 def _note(row: GroupRow, gaps: bool) -> str:

@@ -83,7 +83,7 @@ def figure_picture(figure: Figure, width: float, height: float) -> Picture:
     below = strip + 20 + 20 + 15 * len(caption) + _MARGIN
     height = max(height, top + below + max(120.0, 26.0 * len(figure.y.names)))
     names = figure.y.tick_labels()
-    left = _MARGIN + max(30.0, *(text_width(t, _LABEL) for t in names)) + 6
+    left = _MARGIN + max([30.0, *(text_width(t, _LABEL) for t in names)]) + 6
     left = min(left, 0.45 * width)
     right = max([10.0, *(text_width(note, _SMALL) + 8 for note in figure.notes)])
     frame = _Frame(figure, left, width - _MARGIN - right, top, height - below)
@@ -155,12 +155,8 @@ def _scales(frame: _Frame, strip: float) -> Iterator[Shape]:
     for tick in figure.x.ticks:
         x = frame.x(tick)
         yield Line(((x, frame.top), (x, foot)), 1, SHADE)
-    last = -math.inf
-    for tick, name in zip(figure.x.ticks, figure.x.tick_labels(), strict=True):
-        half = text_width(name, _LABEL) / 2
-        if frame.x(tick) - half > last + 4:
-            yield Text(frame.x(tick), foot + 16, name, _LABEL, "middle")
-            last = frame.x(tick) + half
+    for x, name in _labels_of_x(frame):
+        yield Text(x, foot + 16, name, _LABEL, "middle")
     for i, (tick, name) in enumerate(zip(figure.y.ticks, figure.y.tick_labels(), strict=True)):
         y = frame.y(tick)
         yield Line(((frame.left, y), (frame.right, y)), 1, SHADE)
@@ -170,6 +166,20 @@ def _scales(frame: _Frame, strip: float) -> Iterator[Shape]:
     yield Line(((frame.left, frame.bottom), (frame.right, frame.bottom)), 1, INK)
     yield Line(((frame.left, frame.top), (frame.left, frame.bottom)), 1, INK)
     yield Text(frame.right, foot + 34, figure.x.label, _LABEL, "end", color=QUIET)
+
+
+def _labels_of_x(frame: _Frame) -> list[tuple[float, str]]:
+    """Labels that do not touch, as close as even steps allow."""
+    axis, labels = frame.figure.x, frame.figure.x.tick_labels()
+    places: list[tuple[float, str]] = []
+    for every in range(1, len(labels) + 1):
+        places = [(frame.x(axis.ticks[i]), labels[i]) for i in axis.sparse(every)]
+        widths = [text_width(label, _LABEL) for _, label in places]
+        gaps = (b[0] - a[0] for a, b in pairwise(places))
+        needed = ((a + b) / 2 + 6 for a, b in pairwise(widths))
+        if all(gap >= need for gap, need in zip(gaps, needed, strict=True)):
+            break
+    return places
 
 
 def _fitted(text: str, width: float) -> str:

@@ -22,7 +22,7 @@ class NetBenefitDisplay(Display):
     ----------
     curve : NetBenefitCurve
         Arrays of one length: `threshold` in (0, 1), `net_benefit` with its band `low` to `high`,
-        `treat_all`; all in true positives per person.
+        `treat_all`; in true positives per person, or `standardised`: divided by the prevalence.
     name : whose predictions these are, for the title.
 
     Notes
@@ -58,7 +58,9 @@ class NetBenefitDisplay(Display):
         c = self.curve
         around = Axis.over("", (0.0, *c.net_benefit, *c.high, *c.treat_all[:1]))
         y = Axis.over(
-            "net benefit (true positives per person)",
+            "net benefit (share of the best possible)"
+            if getattr(c, "standardised", False)
+            else "net benefit (true positives per person)",
             (-_BELOW * around.high, max(around.high, 1e-6)),
         )
         x = Axis.shares("risk from which one acts (threshold)", c.threshold)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, interval, metric, share, titled
+from .display import Display, basis, interval, listed, metric, share, titled
 from .figure import Axis, Band, Columns, Curve, Figure, Mark, Points
 
 if TYPE_CHECKING:
@@ -73,8 +73,19 @@ class ReliabilityDisplay(Display):
             y,
             tuple(marks),
             caption,
-            Columns(curve.predicted, tuple(map(float, curve.count)), "rows"),
+            self._columns(x),
         )
+
+    def _columns(self, axis: Axis) -> Columns:
+        """The count of every bin, or of cells of equal width where there are many bins."""
+        curve = self.curve
+        if len(curve.predicted) <= _MOST_BARS:
+            return Columns(curve.predicted, tuple(map(float, curve.count)), "rows")
+        heights = [0.0] * _MOST_BARS
+        for p, count in zip(curve.predicted, curve.count, strict=True):
+            heights[min(int(_MOST_BARS * p / axis.high), _MOST_BARS - 1)] += count
+        centres = tuple(axis.high * (i + 0.5) / _MOST_BARS for i in range(_MOST_BARS))
+        return Columns(centres, tuple(heights), "rows")
 
     def _described(self) -> str:
         curve = self.curve
@@ -83,5 +94,4 @@ class ReliabilityDisplay(Display):
             f"predicted {share(p)}, observed {share(o)} ({share(a)} to {share(b)}), {c:,} rows"
             for p, o, a, b, c in bins
         ]
-        more = [f"and {len(words) - _DESCRIBED} more bins"] if len(words) > _DESCRIBED else []
-        return "; ".join([*words[:_DESCRIBED], *more]) + "."
+        return f"{listed(words, _DESCRIBED)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, interval, metric, titled
+from .display import Display, basis, interval, metric, numbers, titled, worded
 from .figure import Axis, Band, Curve, Figure
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ class RiskCoverageDisplay(Display):
     Parameters
     ----------
     curve : RiskCoverage
-        Arrays of one length: `coverage` in [0, 1], `risk` with its band `low` to `high`, and
-        `generalised_risk`, the loss of the decided as a mean over all; `aurc`, `augrc`.
+        Arrays of one length: `coverage` in [0, 1], `selective_risk` with its band `low` to `high`,
+        and `generalised_risk`, the loss of the decided as a mean over all; `aurc`, `augrc`.
     name : whose confidence this is, for the title.
 
     Notes
@@ -49,15 +49,18 @@ class RiskCoverageDisplay(Display):
 
     def figure(self) -> Figure:
         c = self.curve
-        places = zip(c.coverage, c.risk, c.high, strict=True)
+        coverage, risk, overall, low, high = map(
+            numbers, (c.coverage, c.selective_risk, c.generalised_risk, c.low, c.high)
+        )
+        places = zip(coverage, risk, high, strict=True)
         settled = [end for share, *ends in places if share >= _SETTLED for end in ends]
-        top = Axis.over("mean loss", (0.0, *settled, *c.risk[-1:], *c.generalised_risk))
+        top = Axis.over("mean loss", (0.0, *settled, *risk[-1:], *overall))
         y = Axis(top.label, 0.0, top.high, tuple(t for t in top.ticks if t >= 0.0))
-        area = (f"AUGRC {c.augrc}", f"AURC {c.aurc}")
+        area = (f"AUGRC {worded(c.augrc)}", f"AURC {worded(c.aurc)}")
         marks = (
-            Band(c.coverage, c.low, c.high, interval(c)),
-            Curve(c.coverage, c.risk, "among the decided"),
-            Curve(c.coverage, c.generalised_risk, "over all", "other"),
+            Band(coverage, low, high, interval(c)),
+            Curve(coverage, risk, "among the decided"),
+            Curve(coverage, overall, "over all", "other"),
         )
         return Figure(
             titled("Risk and coverage", self.name),
@@ -65,5 +68,5 @@ class RiskCoverageDisplay(Display):
             Axis.shares("share decided (coverage)"),
             y,
             marks,
-            f"{basis(c, c.low, c.high)}\n{area[0]}.",
+            f"{basis(c, low, high)}\n{area[0]}.",
         )

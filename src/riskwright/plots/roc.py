@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .display import Display, basis, interval, metric, titled
+from .display import Display, basis, interval, metric, titled, worded
 from .figure import Axis, Band, Curve, Figure
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class RocDisplay(Display):
         )
         return Figure(
             titled("Ranking (ROC)", self.name),
-            f"Sensitivity against the false positive rate, {c.n:,} rows; AUROC {c.auroc}.",
+            f"Sensitivity against the false positive rate, {c.n:,} rows; AUROC {worded(c.auroc)}.",
             Axis.shares("others flagged (false positive rate)"),
             Axis.shares("events found (sensitivity)"),
             marks,
-            f"{basis(c, c.low, c.high)}\nAUROC {c.auroc}.",
+            f"{basis(c, c.low, c.high)}\nAUROC {worded(c.auroc)}.",
         )
