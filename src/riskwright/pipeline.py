@@ -101,9 +101,7 @@ class RiskPipeline:
         found = self.rule.decide(risk)
         return found
 
-    def _reasons(
-        self, risk: Floats, decision: NDArray[np.str_], regime: str | None
-    ) -> pl.Series:
+    def _reasons(self, risk: Floats, decision: NDArray[np.str_], regime: str | None) -> pl.Series:
         certificate = self.rule.certificate_
         if hasattr(self.rule, "thresholds_"):
             certificate = self.rule.certificates_[regime]

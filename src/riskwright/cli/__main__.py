@@ -1,4 +1,4 @@
-"""`riskwright fit | score | evaluate | calibrate | decide | card`: a verb's libraries load only when it is called."""
+"""The command `riskwright`: a verb's libraries load only when it is called."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _VERBS = {
     ),
     "decide": (
         "Choose a threshold certified to keep risk budgets.",
-        """riskwright decide scores.csv --score p --target y --budget "miss rate <= 5%" --out rule.json""",
-        """riskwright decide card/score.json new.csv --target y --budget "precision >= 80% per sex" """,
-        "riskwright decide calibrated.json new.csv --target y --budgets budgets.yaml --html page.html",
+        """riskwright decide scores.csv --score p --target y --budget "miss rate <= 5%" """,
+        """riskwright decide score.json new.csv --target y --budget "precision >= 80%" --out p.json""",
+        "riskwright decide score.json new.csv --target y --budgets budgets.yaml --html page.html",
     ),
     "card": (
         "Print a card as text, page, picture, SQL, spreadsheet formula or Python function.",

@@ -128,7 +128,8 @@ def _cross_fitted(model: Calibrator, rows: Scored, labels: Any, seed: int) -> Fl
     found = np.empty(n)
     for k in range(_FOLDS):
         train, test = fold != k, fold == k
-        one = Calibrator(model.chosen_, by=model.by, random_state=seed)
+        chosen: Any = model.chosen_
+        one = Calibrator(chosen, by=model.by, random_state=seed)
         one.fit(
             rows.score[train],
             rows.y[train],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from riskwright.cards import DecisionSection, evaluation_page
+from riskwright.cards.evaluation_page import DecisionSection, evaluation_page
 from riskwright.metrics import Evaluation
 from riskwright.plots import (
     Display,
@@ -65,7 +65,6 @@ def _displays(rows: Scored, risk: Floats, level: float) -> list[Display]:
         ]
     for name, labels in rows.groups.items():
         for figure in ("auroc", "calibration_in_the_large"):
-            found.append(
-                GroupGapDisplay.from_predictions(figure, y, risk, {name: labels}, **options)
-            )
+            grouped: Any = {name: labels}
+            found.append(GroupGapDisplay.from_predictions(figure, y, risk, grouped, **options))
     return found

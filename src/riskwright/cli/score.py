@@ -138,7 +138,7 @@ def _score_row(card: ScoreCard, text: str, json: bool, finish: Finish | None) ->
     values = parsed_json(text, "--row")
     scorer = RowScorer(card)
     result, added = scorer(values), scorer.explain(values)
-    after = {} if finish is None else finish.row(result.risk)
+    after = {} if finish is None or result.risk is None else finish.row(result.risk)
     if json:
         terms = [{"term": a.term.item.label, "points": a.points} for a in added]
         show_json({**result._asdict(), **after, "added": terms})

@@ -27,7 +27,15 @@ from riskwright.scoring.deployment import score_frame
 
 from .running import read_card
 
-__all__ = ["Scored", "completed", "digest_of", "numbers_of", "read_pipeline", "read_scored", "risks_of"]
+__all__ = [
+    "Scored",
+    "completed",
+    "digest_of",
+    "numbers_of",
+    "read_pipeline",
+    "read_scored",
+    "risks_of",
+]
 
 Floats = NDArray[np.float64]
 
@@ -159,7 +167,10 @@ def completed(
     absent = [name for name in [*names, column] if name not in raw.names]
     if absent:
         raise ColumnError(
-            "no such column", where=str(data), got=quoted(absent[0]), hint=nearest(absent[0], raw.names)
+            "no such column",
+            where=str(data),
+            got=quoted(absent[0]),
+            hint=nearest(absent[0], raw.names),
         )
     made = pipeline.apply(_column(data, column, delimiter), regime=regime)
     taken = [name for name in made.columns if name in names]

@@ -70,12 +70,12 @@ class BayesDecision(BaseEstimator):  # type: ignore[misc]
         of two. Raises `DataError` for anything else.
         """
         utility = self._checked()
-        moved = self._moved(_probabilities(p, utility.shape[0]))
-        return np.asarray(moved @ utility, dtype=np.float64)
+        expected: Floats = self._moved(_probabilities(p, utility.shape[0])) @ utility
+        return expected
 
     def decide(self, p: ArrayLike) -> NDArray[Any]:
         """The best action for every row, by name."""
-        best = self.expected_utility(p).argmax(axis=1)
+        best: NDArray[Any] = self.expected_utility(p).argmax(axis=1)
         return best if self.actions is None else np.asarray(self.actions)[best]
 
     def regret(self, p: ArrayLike, y: ArrayLike) -> Floats:

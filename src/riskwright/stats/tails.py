@@ -410,7 +410,7 @@ def measure_named(named: str | dict[str, Any] | TailMeasure) -> TailMeasure:
         parameters = dict(named)
         return _KINDS[parameters.pop("kind")](**parameters)
     except (KeyError, TypeError, AttributeError) as error:
-        found = error
+        found: Exception = error
     except ValueError as error:
         if isinstance(error, ParameterError):
             raise
