@@ -141,6 +141,8 @@ class Figure:
 
 def runs(*series: Sequence[float]) -> list[list[int]]:
     """Places where every series is finite, in stretches without a gap."""
+    if all(all(map(math.isfinite, values)) for values in series):
+        return [list(range(len(series[0])))] if len(series[0]) else []
     found: list[list[int]] = [[]]
     for place, values in enumerate(zip(*series, strict=True)):
         if all(map(math.isfinite, values)):

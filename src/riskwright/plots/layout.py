@@ -195,6 +195,7 @@ def _drawn(mark: Mark, frame: _Frame) -> Iterator[Shape]:
     if isinstance(mark, Curve):
         color, dashes = COLORS[mark.style], DASHES[mark.style]
         for run in runs(mark.x, mark.y):
+            run = _apart(run, mark.x, mark.y, frame)
             for part in _clipped([(mark.x[i], mark.y[i]) for i in run], frame):
                 points = thinned([(frame.x(x), frame.y(y)) for x, y in part])
                 yield Line(tuple(points), WIDTHS[mark.style], color, dashes)
@@ -203,11 +204,28 @@ def _drawn(mark: Mark, frame: _Frame) -> Iterator[Shape]:
         for run in runs(mark.x, mark.low, mark.high):
             edges = []
             for side in (mark.low, mark.high):
-                ends = ((mark.x[i], min(max(side[i], axis.low), axis.high)) for i in run)
+                kept = _apart(run, mark.x, side, frame)
+                ends = ((mark.x[i], min(max(side[i], axis.low), axis.high)) for i in kept)
                 edges.append(thinned([(frame.x(x), frame.y(y)) for x, y in ends]))
             yield Area((*edges[0], *reversed(edges[1])), BAND)
     else:
         yield from _points(mark, frame)
+
+
+def _apart(run: list[int], x: Sequence[float], y: Sequence[float], frame: _Frame) -> list[int]:
+    """The places of a long run that differ on paper: at least 0.3 pixels from the one before."""
+    if len(run) <= 10 * _MOST_POINTS:
+        return run
+    axis_x, axis_y = frame.figure.x, frame.figure.y
+    across = (frame.right - frame.left) / (axis_x.high - axis_x.low)
+    up = (frame.bottom - frame.top) / (axis_y.high - axis_y.low)
+    kept = run[:1]
+    last_x, last_y = x[run[0]], y[run[0]]
+    for i in run[1:-1]:
+        if abs(x[i] - last_x) * across + abs(y[i] - last_y) * up > _CLOSE:
+            kept.append(i)
+            last_x, last_y = x[i], y[i]
+    return [*kept, run[-1]]
 
 
 def _points(mark: Points, frame: _Frame) -> Iterator[Shape]:
