@@ -30,18 +30,45 @@ class Question:
     n: int | None = None
 
 
+def _thresholds(
+    case: str, function: str, peers: tuple[str, ...], faster: float
+) -> tuple[Question, Question]:
+    """With thresholds 0.01 apart, and 0.001 apart, where wlearn-uncertainty's table is too big.
+
+    The requirement is for the finer answer.
+    """
+    common = {"measure": "deciding", "function": function}
+    return (
+        Question(
+            **common,
+            case=f"{case}, 100 candidates",
+            peers=(*peers, "riskgate", "wlearn-uncertainty"),
+            options=(("candidates", 100),),
+        ),
+        Question(
+            **common,
+            case=f"{case}, 1,000 candidates",
+            peers=(*peers, "riskgate"),
+            faster=faster,
+            options=(("candidates", 1000),),
+        ),
+    )
+
+
 QUESTIONS = (
     Question(
         *("measuring", "Brier score", "brier"),
-        peers=("scikit-learn", "scoringrules", "properscoring"),
+        peers=("scikit-learn", "scoringrules", "properscoring", "wlearn-uncertainty"),
         faster=5,
     ),
     Question(
-        *("measuring", "log score", "log_score"), peers=("scikit-learn", "scoringrules"), faster=5
+        *("measuring", "log score", "log_score"),
+        peers=("scikit-learn", "scoringrules", "wlearn-uncertainty"),
+        faster=5,
     ),
     Question(
         *("measuring", "calibration error, 15 bins", "binned_error"),
-        peers=("relplot", "scikit-learn", "mapie", "netcal"),
+        peers=("relplot", "scikit-learn", "mapie", "wlearn-uncertainty", "netcal"),
         faster=1.5,
     ),
     Question(
@@ -93,22 +120,8 @@ QUESTIONS = (
         faster=10,
     ),
     Question(*("calibrating", "Venn-Abers", "venn_abers"), peers=("venn-abers",), faster=100),
-    Question(
-        *("deciding", "conformal threshold", "conformal"),
-        peers=("riskgate", "wlearn-uncertainty"),
-        faster=30,
-    ),
-    Question(
-        *("deciding", "learn-then-test threshold, 100 candidates", "learn_then_test"),
-        peers=("mapie", "riskgate", "wlearn-uncertainty"),
-        options=(("candidates", 100),),
-    ),
-    Question(
-        *("deciding", "learn-then-test threshold, 1,000 candidates", "learn_then_test"),
-        peers=("mapie", "riskgate"),
-        options=(("candidates", 1000),),
-        faster=100,
-    ),
+    *_thresholds("conformal threshold", "conformal", (), faster=30),
+    *_thresholds("learn-then-test threshold", "learn_then_test", ("mapie",), faster=100),
 )
 
 

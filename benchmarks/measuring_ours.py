@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .measuring_data import Rows, horizons, survival
-from .measuring_peers import DELTA, MISSES, QUERY, Call, logit
+from .measuring_peers import DELTA, MISSES, QUERY, Call, logit, losses
 
 UPDATES = 10  # blocks of rows that one call puts into the sketch
 
@@ -45,8 +45,7 @@ def smooth_error_riskwright(rows: Rows) -> Call:
 def augrc_riskwright(rows: Rows) -> Call:
     from riskwright.metrics import augrc
 
-    loss = ((rows.p > 0.5) != (rows.y == 1)).astype(float)
-    confidence = np.maximum(rows.p, 1 - rows.p)
+    loss, confidence = losses(rows)
     return lambda: _figures(augrc(loss, confidence))
 
 
@@ -107,8 +106,8 @@ def venn_abers_riskwright(rows: Rows) -> Call:
     return _calibrator(rows, "venn-abers")
 
 
-def conformal_riskwright(rows: Rows) -> Call:
-    """Every score is a candidate."""
+def conformal_riskwright(rows: Rows, candidates: int) -> Call:
+    """Every score is a candidate, however few the peers have."""
     from riskwright.decision import Budget, Conformal
 
     budget = Budget("miss rate", limit=MISSES)

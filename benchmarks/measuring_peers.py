@@ -25,6 +25,11 @@ def _value(score: Callable[..., Any], *arguments: Any, **options: Any) -> Call:
     return lambda: {"value": float(score(*arguments, **options))}
 
 
+def losses(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Errors of the class of more than a half, and its probability as confidence."""
+    return ((rows.p > 0.5) != (rows.y == 1)).astype(float), np.maximum(rows.p, 1 - rows.p)
+
+
 def _mean_risk(risk: Any) -> dict[str, Any]:
     return {"mean_risk": float(np.mean(risk))}
 
@@ -89,6 +94,27 @@ def binned_error_netcal(rows: Rows) -> Call:
     return lambda: {"value": float(ECE(15).measure(rows.p, rows.y))}
 
 
+def _reliability(rows: Rows, figure: str) -> Call:
+    """One pass gives Brier score, log score and calibration error together."""
+    from wlearn_uncertainty import PredictionMetrics
+
+    metrics, edges = PredictionMetrics.create(), np.linspace(0, 1, 16).tolist()
+    p, y = rows.p[:, None], rows.y[:, None].astype(float)
+    return lambda: {"value": metrics.reliability(p, y, edges=edges)["columns"][0][figure]}
+
+
+def brier_wlearn_uncertainty(rows: Rows) -> Call:
+    return _reliability(rows, "brier")
+
+
+def log_score_wlearn_uncertainty(rows: Rows) -> Call:
+    return _reliability(rows, "log_loss")
+
+
+def binned_error_wlearn_uncertainty(rows: Rows) -> Call:
+    return _reliability(rows, "ece")
+
+
 def smooth_error_relplot(rows: Rows) -> Call:
     from relplot import smECE
 
@@ -108,11 +134,11 @@ def augrc_torch_uncertainty(rows: Rows) -> Call:
     spec = importlib.util.spec_from_file_location("risk_coverage", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    p, y = torch.from_numpy(rows.p), torch.from_numpy(rows.y)
+    loss, confidence = map(torch.from_numpy, losses(rows))
 
     def call() -> dict[str, Any]:
-        metric = module.AUGRC()
-        metric.update(p, y)
+        metric = module.AUGRC()  # filled as its `update` would from probabilities of classes
+        metric.scores, metric.errors = [confidence], [loss]
         return {"value": float(metric.compute())}
 
     return call
@@ -249,11 +275,11 @@ def _missed(rows: Rows, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return 1 - falling, (rows.p[rows.y == 1][:, None] < falling).astype(float)
 
 
-def conformal_riskgate(rows: Rows) -> Call:
+def conformal_riskgate(rows: Rows, candidates: int) -> Call:
     from riskgate.conformal import crc_threshold
 
     def call() -> dict[str, Any]:
-        safety, misses = _missed(rows, grid(100))
+        safety, misses = _missed(rows, grid(candidates))
         return {"threshold": 1 - crc_threshold(misses, safety, MISSES)}
 
     return call
@@ -285,8 +311,8 @@ def _recall_controller(rows: Rows, candidates: int, **options: Any) -> Call:
     return call
 
 
-def conformal_wlearn_uncertainty(rows: Rows) -> Call:
-    return _recall_controller(rows, 100, method="crc")
+def conformal_wlearn_uncertainty(rows: Rows, candidates: int) -> Call:
+    return _recall_controller(rows, candidates, method="crc")
 
 
 def learn_then_test_wlearn_uncertainty(rows: Rows, candidates: int) -> Call:
