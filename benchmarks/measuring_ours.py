@@ -110,7 +110,7 @@ def conformal_riskwright(rows: Rows, candidates: int) -> Call:
     """Every score is a candidate, however few the peers have."""
     from riskwright.decision import Budget, Conformal
 
-    budget = Budget("miss rate", limit=MISSES)
+    budget = Budget("miss rate", limit=MISSES, delta=None)
     return lambda: {"threshold": float(Conformal(budget).fit(rows.p, rows.y).threshold_)}
 
 
@@ -133,7 +133,7 @@ def tail_riskwright(rows: Rows) -> Call:
     loss = np.abs(rows.y - rows.p)
 
     def call() -> dict[str, Any]:
-        bound = tail_upper(loss, DELTA, measure=CVaR(0.9), band="berk-jones")
+        bound = tail_upper(loss, DELTA, CVaR(0.9))
         return {"value": bound.empirical, "high": bound.value}
 
     return call
