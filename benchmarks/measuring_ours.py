@@ -145,7 +145,7 @@ def sketch_riskwright(rows: Rows) -> Call:
     def call() -> dict[str, Any]:
         sketch = ScoreSketch()
         for _ in range(UPDATES):
-            sketch.update(rows.y, rows.p)
+            sketch.update(rows.p, rows.y)
         return {"million_rows": UPDATES * len(rows.p) / 1e6}
 
     return call
