@@ -11,17 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import cold, data, learning, process, report, volume
+from . import cold, data, learning, measuring, process, report, volume
 from .environments import Unavailable, interpreter, versions
 from .tasks import Task
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
+FAMILIES = {learning: (1, 5), volume: (1, 3), cold: (3, 3), measuring: (2, 5)}  # repeats
 BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
 
 
 def _options() -> argparse.Namespace:
-    measures = sorted({t.measure for family in (learning, volume, cold) for t in family.tasks(1)})
+    measures = sorted({t.measure for family in FAMILIES for t in family.tasks(1)})
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--only",
@@ -78,8 +79,9 @@ def _row(task: Task) -> dict[str, Any]:
         return {**row, "status": "skipped", "reason": reason}
     try:
         python = interpreter(task.environment)
-        if "n" in task.arguments:
-            process.call(Path(sys.executable), "volume:rows_file", {"n": task.arguments["n"]}, 600)
+        if task.prepare:
+            function, n = task.prepare
+            process.call(Path(sys.executable), function, {"n": n}, 600)
         return row | _measure(task, python)
     except Unavailable as problem:
         return {**row, "status": "not available", "reason": f"not available: {problem}"}
@@ -95,12 +97,15 @@ def _publish(text: str) -> None:
 
 def _chosen(options: argparse.Namespace) -> list[Task]:
     short = options.quick
-    families = ((learning, 1 if short else 5), (volume, 1 if short else 3), (cold, 3))
-    every = [task for family, repeats in families for task in family.tasks(repeats)]
+    every = [
+        task
+        for family, (few, many) in FAMILIES.items()
+        for task in family.tasks(few if short else many)
+    ]
     return [
         task
         for task in every
-        if (task.quick or not short) and (not options.only or _named(options.only, task))
+        if (task.quick if short else task.full) and (not options.only or _named(options.only, task))
     ]
 
 

@@ -11,7 +11,10 @@ __all__ = ["OURS", "Unavailable", "interpreter", "versions"]
 
 HERE = Path(__file__).parent
 OURS = "riskwright"
-ABSENT = {"riskslim": "RiskSLIM is in no package registry and needs CPLEX"}
+ABSENT = {
+    "riskslim": "RiskSLIM is in no package registry and needs CPLEX",
+    "fd-shifts": "fd-shifts is in no package registry and fails on NumPy 2",
+}
 
 
 class Unavailable(Exception):

@@ -10,6 +10,7 @@ OURS = "riskwright"
 HIGHER_IS_BETTER = ("auc", "million_rows_per_s")
 DIFFERENCES = ("loss", "auc")
 RATIOS = ("wall_s", "cpu_s", "peak_mb", "million_rows_per_s", "us_per_row")
+DIGITS = {"auc": 5, "mean_risk": 5, "value": 7, "low": 5, "high": 5, "threshold": 5}
 NAMES = {
     "wall_s": "seconds",
     "cpu_s": "CPU",
@@ -55,19 +56,28 @@ def verdicts(
     row: dict[str, Any], limits: tuple[Limit, ...], rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Each limit as text and whether it is met; None where it cannot be told."""
-    found = []
-    for limit in limits:
-        bound: float | None = limit.value
-        if limit.beside:
-            peers = [r for r in _same_case(row, rows) if r["competitor"] == limit.beside]
-            base = _value(peers[0], limit.figure) if peers else None
-            bound = None if base is None else base + limit.value
-        value = _value(row, limit.figure) if row["status"] == "ok" else None
-        met = None
-        if value is not None and bound is not None:
-            met = value >= bound if limit.at_least else value <= bound
-        found.append({"limit": str(limit), "met": met})
-    return found
+    return [{"limit": str(limit)} | _verdict(row, limit, rows) for limit in limits]
+
+
+def _verdict(row: dict[str, Any], limit: Limit, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    value = _value(row, limit.figure) if row["status"] == "ok" else None
+    base = _base(row, limit, rows)
+    if value is None or base is None:
+        return {"met": None}
+    if limit.faster:
+        return {"met": value <= base / limit.value, "times_faster": base / value}
+    bound = base + limit.value
+    return {"met": value >= bound if limit.at_least else value <= bound}
+
+
+def _base(row: dict[str, Any], limit: Limit, rows: list[dict[str, Any]]) -> float | None:
+    """The peer's figure that a limit is relative to; 0 for a limit that stands by itself."""
+    if not (limit.beside or limit.faster):
+        return 0.0
+    peers = [r for r in _same_case(row, rows) if r["competitor"] != OURS]
+    asked = [r for r in peers if limit.beside in (None, r["competitor"])]
+    theirs = [_value(peer, limit.figure) for peer in asked]
+    return min((v for v in theirs if v is not None), default=None)
 
 
 def _number(value: Any, name: str = "") -> str:
@@ -77,8 +87,8 @@ def _number(value: Any, name: str = "") -> str:
         return str(value)
     if "loss" in name or name in ("objective", "lower_bound"):
         return f"{value:.9f}"
-    if name in ("auc", "mean_risk"):
-        return f"{value:.5f}"
+    if name in DIGITS:
+        return f"{value:.{DIGITS[name]}f}"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -91,10 +101,15 @@ def _cells(row: dict[str, Any]) -> list[str]:
         for name, value in row["ours_beside_best_peer"].items()
     )
     marks = {True: "✓", False: "✗", None: "?"}
-    required = ", ".join(f"{marks[v['met']]} {v['limit']}" for v in row["required"])
+    required = ", ".join(f"{marks[v['met']]} {_limit(v)}" for v in row["required"])
     figures = [_number(row.get(name)) for name in ("first_s", "wall_s", "cpu_s", "peak_mb")]
     names = [row["measure"], row["case"], row["competitor"]]
     return [*names, result, *figures, beside, required.replace("_", " ")]
+
+
+def _limit(verdict: dict[str, Any]) -> str:
+    found = verdict.get("times_faster")
+    return verdict["limit"] + (f" (/ {found:,.3g})" if found is not None else "")
 
 
 def table(results: dict[str, Any]) -> str:

@@ -11,15 +11,21 @@ __all__ = ["Limit", "Task", "timed"]
 
 @dataclass(frozen=True)
 class Limit:
-    """`figure` must be at most (`at_least`: at least) `value`, or a peer's figure plus `value`."""
+    """`figure` must be at most (`at_least`: at least) `value`, or a peer's figure plus `value`.
+
+    With `faster` it must be at most the best peer's figure divided by `value`.
+    """
 
     figure: str
     value: float
     at_least: bool = False
     beside: str | None = None
+    faster: bool = False
 
     def __str__(self) -> str:
         sign = "≥" if self.at_least else "≤"
+        if self.faster:
+            return f"{self.figure} {sign} best peer / {self.value:,g}"
         if self.beside:
             return f"{self.figure} {sign} {self.beside} + {self.value:g}"
         return f"{self.figure} {sign} {self.value:.10g}"
@@ -33,7 +39,8 @@ class Task:
     package, called with `arguments` in a process of its own; or `command` are the arguments of
     that Python, `{scratch}` standing for an empty folder. With `whole_process` the process is what
     is measured, `repeats` times, and `fresh_cache` names a variable that points to an empty folder.
-    `tables` are the data sets that must be there; `quick` tasks are part of the short run.
+    `tables` are the data sets that must be there, `prepare` a function of the number of rows that
+    makes the input file. `quick` tasks are part of the short run, `full` tasks of the long one.
     """
 
     measure: str
@@ -48,7 +55,9 @@ class Task:
     fresh_cache: str | None = None
     tables: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
+    prepare: tuple[str, int] | None = None
     quick: bool = True
+    full: bool = True
     limit_s: float = 600.0
 
 

@@ -199,6 +199,7 @@ def tasks(repeats: int) -> list[Task]:
                     function="volume:fit_parquet",
                     arguments={"n": n, "scale": scale},
                     tables=("adult",),
+                    prepare=("volume:rows_file", n),
                     limits=limits,
                     quick=not large,
                 )
@@ -238,6 +239,7 @@ def _peer(
         function=f"volume:{function}",
         arguments=arguments,
         tables=("adult",),
+        prepare=("volume:rows_file", arguments["n"]) if "n" in arguments else None,
         limits=limits,
         quick=arguments.get("n", 0) <= MILLION,
     )
