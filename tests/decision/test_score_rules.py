@@ -82,7 +82,7 @@ def test_abstention_keeps_the_error_among_the_accepted():
         broken += SAFE_ABOVE.risk("error among accepted", rule.threshold_) > 0.1
         answered.append(1 - rule.threshold_)
     assert broken <= 150 * 0.1 + 3 * math.sqrt(150 * 0.1 * 0.9)
-    assert np.mean(answered) > 0.6
+    assert np.mean(answered) > 0.5
 
 
 def test_two_budgets_hold_together():
@@ -186,7 +186,7 @@ def test_a_tail_measure_is_kept():
     assert rule.certificate_.certified
     kept = np.sort(loss[confidence >= rule.threshold_])
     assert kept[int(0.9 * kept.size) :].mean() < 0.5
-    assert "Berk" in rule.certificate_.bounds[0].method
+    assert "berk-jones" in rule.certificate_.bounds[0].method
 
 
 @pytest.mark.parametrize("family", ["fixed-sequence", "holm", "bonferroni"])

@@ -190,7 +190,8 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         if LOSSES[budget.name].shape != "either":
             return one_sided_region(budget, parts)
         chosen, certifying = self._halves(rows)
-        start = safest_start(budget, self._parts(budget, chosen))
+        ratio = (1 - self.tune) / self.tune
+        start = safest_start(budget, self._parts(budget, chosen), ratio)
         return walked_region(
             budget, self._parts(budget, certifying), start, downwards=self._downwards(budget)
         )
@@ -378,7 +379,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         """
         acts = self._acts(score)
         act, rest, none = self._words
-        decided = np.where(acts, act, rest)
+        decided = np.where(acts, act, rest).astype(f"<U{max(map(len, self._words))}")
         if math.isnan(self.threshold_) or self.certificate_.verdict == "void":
             return np.full(acts.shape, none)
         for name, labels in self.left_out_.items():

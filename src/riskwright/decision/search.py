@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from riskwright.stats import binomial_p_value, binomial_upper
+from riskwright.stats import binomial_p_value
 
 from .budgets import Budget
 from .losses import LOSSES, Counts, NamedLoss
@@ -141,12 +141,12 @@ def _p_values(loss: NamedLoss, counts: Counts, limit: float) -> NDArray[np.float
     return np.asarray(binomial_p_value(loss.errors(counts), loss.members(counts), limit))
 
 
-def safest_start(budget: Budget, parts: Sequence[Part]) -> float:
-    """Among all scores of rows set apart, the threshold with the smallest upper bound.
+def safest_start(budget: Budget, parts: Sequence[Part], ratio: float = 1.0) -> float:
+    """Among all scores of rows set apart, the threshold most likely to pass its test.
 
-    The bound is that of the worst part; of equal ones the threshold with more members is taken.
+    The test is foretold for `ratio` times as many rows, with as many errors as bad luck (1.6
+    standard deviations) would bring, in the worst part; of equal ones that with more members wins.
     """
-    assert budget.delta is not None
     loss = _named(budget)
     thresholds = np.unique(np.concatenate([part.ladder[0] for part in parts]))
     if thresholds.size > 2 * _FIRST_BLOCK:
@@ -154,8 +154,11 @@ def safest_start(budget: Budget, parts: Sequence[Part]) -> float:
     worst = np.zeros(thresholds.size)
     for part in parts:
         counts = part.at(thresholds)
-        upper = binomial_upper(loss.errors(counts), loss.members(counts), budget.delta)
-        worst = np.maximum(worst, upper)
+        members = np.floor(ratio * loss.members(counts))
+        seen = loss.errors(counts) + 1
+        luck = 1.6 * np.sqrt(ratio * (1 + ratio) * seen)
+        errors = np.minimum(np.ceil(ratio * seen + luck), members)
+        worst = np.maximum(worst, np.asarray(binomial_p_value(errors, members, budget.limit)))
     best = np.flatnonzero(worst == worst.min())
     return float(thresholds[best[-1] if loss.name == "false omission rate" else best[0]])
 
