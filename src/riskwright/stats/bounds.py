@@ -419,9 +419,7 @@ def _unit_upper(unit: Floats, delta: float, method: MeanMethod) -> float:
     if method == "clopper-pearson":
         return binomial_upper(int(np.count_nonzero(unit)), unit.size, delta)
     total = min(math.fsum(unit), float(unit.size))
-    return (hoeffding_bentkus_upper if method == "hb" else hoeffding_upper)(
-        total, unit.size, delta
-    )
+    return (hoeffding_bentkus_upper if method == "hb" else hoeffding_upper)(total, unit.size, delta)
 
 
 def _bound(
