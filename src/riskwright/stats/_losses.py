@@ -16,6 +16,7 @@ from riskwright.core import (
 __all__ = ["checked_counts", "checked_delta", "checked_limit", "checked_losses", "checked_weights"]
 
 Floats = NDArray[np.float64]
+LARGEST = float(np.finfo(np.float64).max)
 
 
 def checked_delta(delta: float) -> float:
@@ -54,12 +55,13 @@ def checked_losses(losses: ArrayLike, bound: float = 1.0, where: str = "losses")
     if np.isnan(low):
         raise MissingValueError("missing values", where=where, got=_places(np.isnan(values)))
     if low < 0 or high > bound:
+        unbounded = bound == LARGEST
         raise ValueRangeError(
             "losses out of range",
             where=where,
-            expected=f"values in [0, {bound:g}]",
+            expected="finite values of at least 0" if unbounded else f"values in [0, {bound:g}]",
             got=_places((values < 0) | (values > bound)),
-            hint="Pass the largest possible loss as `bound`; losses are never clipped",
+            hint=None if unbounded else "Losses are never clipped: state the largest possible one",
         )
     return values
 

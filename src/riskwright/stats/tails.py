@@ -7,6 +7,7 @@ a bound they are those of the largest (or smallest) distribution that the band a
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import ParameterError
 
-from ._losses import checked_delta, checked_losses, checked_weights
+from ._losses import LARGEST, checked_delta, checked_losses, checked_weights
 from .bands import BandKind, CdfBand, cdf_band
 from .bounds import INDEPENDENT, Bound
 
@@ -34,6 +35,7 @@ __all__ = [
     "measure_named",
     "tail_lower",
     "tail_upper",
+    "weighted_levels",
 ]
 
 Floats = NDArray[np.float64]
@@ -43,8 +45,8 @@ class TailMeasure:
     """A number that sums up a distribution of losses in [0, bound], higher is worse.
 
     A subclass gives `value_of` for a discrete distribution and, where there is one, `influence`;
-    `kind` names it in text and files. With `monotone` measures larger losses never give a smaller
-    value, so that one band suffices for a bound; others need both (`sides` = 2).
+    `kind` names it in text and files. Where larger losses never give a smaller value, one band
+    suffices for a bound (`sides` = 1); other measures need both bands (`sides` = 2).
     """
 
     kind: ClassVar[str]
@@ -97,10 +99,10 @@ class _QuantileMean(TailMeasure):
         raise NotImplementedError
 
     def value_of(self, values: Floats, levels: Floats) -> float:
-        return float(values @ np.diff(self.weight_below(levels), prepend=0.0))
+        return float(values @ _masses(self.weight_below(levels)))
 
     def influence(self, values: Floats, levels: Floats) -> Floats:
-        mass = np.diff(levels, prepend=0.0)
+        mass = _masses(levels)
         smooth = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
         weight = np.diff(self.weight_below(smooth)) / np.diff(smooth)
         step = (weight[1:] + weight[:-1]) / 2 * np.diff(values)
@@ -154,7 +156,7 @@ class CVaR(_QuantileMean):
         return np.asarray(np.maximum(levels - self.level, 0.0) / (1.0 - self.level))
 
     def influence(self, values: Floats, levels: Floats) -> Floats:
-        mass = np.diff(levels, prepend=0.0)
+        mass = _masses(levels)
         quantile = values[np.searchsorted(levels, self.level, side="left")]
         excess = np.maximum(values - quantile, 0.0) / (1.0 - self.level)
         return np.asarray(excess - mass @ excess)
@@ -238,12 +240,12 @@ class Entropic(TailMeasure):
         _check_positive("theta", self.theta)
 
     def value_of(self, values: Floats, levels: Floats) -> float:
-        mass, top = np.diff(levels, prepend=0.0), float(values[-1])
+        mass, top = _masses(levels), float(values[-1])
         moment = float(mass @ np.exp(self.theta * (values - top)))
         return top + math.log(moment) / self.theta if moment > 0 else top
 
     def influence(self, values: Floats, levels: Floats) -> Floats:
-        mass = np.diff(levels, prepend=0.0)
+        mass = _masses(levels)
         moments = np.exp(self.theta * (values - values[-1]))
         mean = mass @ moments
         return np.asarray((moments / mean - 1.0) / self.theta)
@@ -265,12 +267,12 @@ class MeanVariance(TailMeasure):
         _check_positive("theta", self.theta)
 
     def value_of(self, values: Floats, levels: Floats) -> float:
-        mass = np.diff(levels, prepend=0.0)
+        mass = _masses(levels)
         mean = float(mass @ values)
         return mean + self.theta * float(mass @ (values - mean) ** 2)
 
     def influence(self, values: Floats, levels: Floats) -> Floats:
-        mass = np.diff(levels, prepend=0.0)
+        mass = _masses(levels)
         mean = mass @ values
         squares = (values - mean) ** 2
         return np.asarray(values - mean + self.theta * (squares - mass @ squares))
@@ -306,13 +308,13 @@ class Gini(TailMeasure):
     sides: ClassVar[int] = 2
 
     def value_of(self, values: Floats, levels: Floats) -> float:
-        width = np.diff(values, prepend=0.0)
+        width = _masses(values)
         above = 1.0 - np.append(0.0, levels[:-1])
         mean = float(width @ above)
         return 1.0 - float(width @ above**2) / mean if mean > 0 else 0.0
 
     def influence(self, values: Floats, levels: Floats) -> Floats:
-        mass, width = np.diff(levels, prepend=0.0), np.diff(values, prepend=0.0)
+        mass, width = _masses(levels), _masses(values)
         above = 1.0 - np.append(0.0, levels[:-1])
         mean, squares = float(mass @ values), float(width @ above**2)
         if mean == 0:
@@ -331,6 +333,8 @@ class Gini(TailMeasure):
     ) -> float:
         """Dinkelbach's iteration on the ratio of integrals; each step is solved at every loss."""
         width, least, most = _survival_band(sorted_losses, band, bound)
+        if not largest and not width @ least:
+            return 0.0
         survival = least if largest else most
         ratio = _ratio(width, survival, largest)
         for _ in range(200):
@@ -409,12 +413,10 @@ def measure_named(named: str | dict[str, Any] | TailMeasure) -> TailMeasure:
             return _KINDS[kind.lower()](*map(_parameter, texts))
         parameters = dict(named)
         return _KINDS[parameters.pop("kind")](**parameters)
-    except (KeyError, TypeError, AttributeError) as error:
+    except ParameterError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         found: Exception = error
-    except ValueError as error:
-        if isinstance(error, ParameterError):
-            raise
-        found = error
     raise ParameterError(
         "not a tail measure",
         where="measure",
@@ -481,7 +483,7 @@ def tail_lower(
     Examples
     --------
     >>> f"{tail_lower(np.linspace(0.0, 0.5, 1000), 0.05, CVaR(0.9)).value:.3f}"
-    '0.464'
+    '0.465'
     """
     return _tail_bound(losses, delta, measure, band, bound, upper=False)
 
@@ -500,7 +502,6 @@ def _tail_bound(
     ordered = np.sort(checked_losses(losses, bound))
     limits = cdf_band(ordered.size, delta / chosen.sides, band)
     value = (chosen.upper if upper else chosen.lower)(ordered, limits, bound)
-    levels = np.arange(1, ordered.size + 1) / ordered.size
     sides = f", two at delta/{chosen.sides} each" if chosen.sides > 1 else ""
     return Bound(
         value=value,
@@ -508,22 +509,36 @@ def _tail_bound(
         method=f"{band} band{sides}: {chosen.name}",
         n=ordered.size,
         assumptions=(INDEPENDENT, f"no loss exceeds {bound:g}"),
-        empirical=chosen.value_of(ordered, levels),
+        empirical=chosen.value_of(ordered, _equal_levels(ordered.size)),
     )
 
 
 def weighted_levels(losses: ArrayLike, sample_weight: ArrayLike | None) -> tuple[Floats, Floats]:
-    """Sorted losses and the share of weight up to each: i/n for equal weights."""
-    values = checked_losses(losses, np.finfo(np.float64).max)
+    """Losses of positive weight, sorted, and the share of weight up to each: i/n for equal ones."""
+    values = checked_losses(losses, LARGEST)
     if sample_weight is None:
-        return np.sort(values), np.arange(1, values.size + 1) / values.size
+        return np.sort(values), _equal_levels(values.size)
     weights = checked_weights(sample_weight, values.size, math.inf)
     order = np.argsort(values, kind="stable")
     order = order[weights[order] > 0]
     if order.size == 0:
         raise _parameter_error("sample_weight", "a weight above 0", "none")
+    if np.ptp(weights[order]) == 0:
+        return values[order], _equal_levels(order.size)
     sums = np.cumsum(weights[order])
     return values[order], sums / sums[-1]
+
+
+def _equal_levels(n: int) -> Floats:
+    levels = np.arange(1.0, n + 1.0)
+    levels /= n
+    return levels
+
+
+def _masses(levels: Floats) -> Floats:
+    masses = levels.copy()
+    masses[1:] -= levels[:-1]
+    return masses
 
 
 def _text(value: Any) -> str:
@@ -539,7 +554,7 @@ def _parameter(text: str) -> float | tuple[float, ...]:
 
 
 def _check_levels(where: str, *levels: float) -> None:
-    if not all(a < b for a, b in zip(levels[:-1], levels[1:], strict=True)):
+    if not all(a < b for a, b in itertools.pairwise(levels)):
         raise _parameter_error(where, "levels that rise strictly within (0, 1)", levels[1:-1])
 
 
