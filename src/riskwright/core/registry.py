@@ -40,3 +40,4 @@ artifact_kinds.register("risk_score", "riskwright.scoring.risk_scores:RiskScoreC
 artifact_kinds.register(
     "scoring_system", "riskwright.scoring.scoring_systems:ScoringSystemClassifier"
 )
+artifact_kinds.register("score_sketch", "riskwright.metrics.sketch:ScoreSketch")
