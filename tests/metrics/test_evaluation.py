@@ -13,7 +13,15 @@ from riskwright.core import json_values
 from riskwright.metrics import Evaluation, evaluate
 from riskwright.stats import proportion_interval
 
-FIGURES = [name for name in metrics.__all__ if name not in ("Evaluation", "evaluate")]
+FIGURES = [
+    "auroc",
+    "average_precision",
+    "brier",
+    "log_loss",
+    "calibration_slope",
+    "calibration_in_the_large",
+    "calibration_error",
+]
 
 
 def sample(n=400):
@@ -28,7 +36,7 @@ def test_figures_are_those_of_the_single_functions(weighted):
     y, p, w, sex, site = sample()
     w = w if weighted else None
     result = evaluate(y, p, sample_weight=w, groups={"sex": sex, "site": site}, level=0.9)
-    assert set(result.overall) == set(FIGURES)
+    assert set(result.overall) == {*FIGURES, "smooth_calibration_error"}
     assert list(result.by_group) == ["sex = f", "sex = m", "site = 0", "site = 1", "site = 2"]
     for name in FIGURES:
         figure = getattr(metrics, name)
@@ -102,12 +110,18 @@ def test_table_is_as_agreed():
         "  calibration slope            0.988     -0.369 to 2.345  [6]",
         "  calibration in the large     0.256     -1.165 to 1.676  [6]",
         "  calibration error            0.400      0.000 to 0.748  [7]",
+        "  smooth calibration error     0.106      0.000 to 0.388  [8]",
+        "  p of perfect calibration     0.875                      [9]",
     ]
     assert first.splitlines()[0] == "a: 4 rows"
     assert second.splitlines()[0] == "b: 4 rows"
-    notes = text.splitlines()[-9:]
+    notes = text.splitlines()[-11:]
     assert notes[0] == "[1] Wilson"
-    assert notes[7:] == ["[8] Newcombe's method 5", "[9] Clopper-Pearson over the events"]
+    assert notes[8:] == [
+        "[9] Spiegelhalter's z, two-sided",
+        "[10] Newcombe's method 5",
+        "[11] Clopper-Pearson over the events",
+    ]
     assert text == "\n\n".join([head, first, second, "\n".join(notes)])
 
 

@@ -18,8 +18,16 @@ from riskwright.core import (
 
 Y = [0, 1, 1, 0, 1, 0]
 P = [0.2, 0.7, 0.6, 0.3, 0.4, 0.5]
-NAMES = [name for name in metrics.__all__ if name != "Evaluation"]
-FIGURES = [name for name in NAMES if name != "evaluate"]
+FIGURES = [
+    "auroc",
+    "average_precision",
+    "brier",
+    "calibration_error",
+    "calibration_in_the_large",
+    "calibration_slope",
+    "log_loss",
+]
+NAMES = [*FIGURES, "evaluate"]
 ON_SCORES = ("auroc", "average_precision")
 
 

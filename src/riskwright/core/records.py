@@ -22,12 +22,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """
 
 
-class Estimate(Record, frozen=True, kw_only=True):
+class Estimate(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A number with its interval.
 
     `value` lies on the scale of the quantity named by `name`; `low` and `high` bound it at
     confidence `level` by `method`; `n` is the number of rows (not the sum of weights) behind it.
-    An interval that could not be had is NaN and `method` says why.
+    An interval that could not be had is NaN and `method` says why. Where the rows are known only
+    to the bins of a sketch, `bracket` surely holds the value that the rows themselves give; else
+    it is None and left out of the JSON.
     """
 
     value: float
@@ -37,6 +39,7 @@ class Estimate(Record, frozen=True, kw_only=True):
     n: int
     method: str
     name: str = ""
+    bracket: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         if math.isnan(self.low) or math.isnan(self.high):

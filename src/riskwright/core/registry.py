@@ -40,6 +40,7 @@ artifact_kinds.register("risk_score", "riskwright.scoring.risk_scores:RiskScoreC
 artifact_kinds.register(
     "scoring_system", "riskwright.scoring.scoring_systems:ScoringSystemClassifier"
 )
+artifact_kinds.register("score_sketch", "riskwright.metrics.sketch:ScoreSketch")
 artifact_kinds.register("calibrator", "riskwright.calibration.calibrator:Calibrator")
 artifact_kinds.register("threshold", "riskwright.decision.score_rules:Threshold")
 artifact_kinds.register("abstain", "riskwright.decision.score_rules:Abstain")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, cast, overload
@@ -17,37 +17,54 @@ from riskwright.core import (
     EmptyDataError,
     Estimate,
     MissingValueError,
+    ParameterError,
     TargetError,
     ValueRangeError,
 )
 from riskwright.stats import normal_quantile
+from riskwright.stats._kernels import check, factorise, partition
+
+from ._samples import NONE, Bracket, Kernel, Sample, Sketched, folded, undefined
 
 __all__ = [
+    "Grouping",
     "Kernel",
     "Metric",
     "Rows",
     "Sample",
+    "Sketches",
     "checked_rows",
+    "checked_values",
+    "checked_weights",
     "clipped",
     "estimate",
     "metric",
+    "of_sketch",
+    "refuse_one_class",
     "undefined",
 ]
 
 Floats = NDArray[np.float64]
+Sketches = Sketched | Mapping[str, Sketched]
 MISSING_GROUP = "(missing)"
 MAX_GROUPS = 1000
 CLIP = 2.0**-52
+_SPAN = 2**16
 
 
 class Metric(Protocol):
-    """Type of the metrics: one `Estimate`, or one per group where groups are given."""
+    """Type of the metrics: one `Estimate`, or one per group where groups are given.
+
+    A sketch stands for `(y, p)`, a mapping from labels to sketches for groups.
+    """
+
+    __name__: str
 
     @overload
     def __call__(
         self,
-        y: ArrayLike,
-        p: ArrayLike,
+        y: ArrayLike | Sketched,
+        p: ArrayLike | None = None,
         /,
         *,
         sample_weight: ArrayLike | None = None,
@@ -65,139 +82,136 @@ class Metric(Protocol):
         groups: ArrayLike,
         level: float = 0.95,
     ) -> dict[str, Estimate]: ...
+    @overload
+    def __call__(
+        self, y: Mapping[str, Sketched], /, *, level: float = 0.95
+    ) -> dict[str, Estimate]: ...
 
 
 def metric(function: Callable[..., Estimate | dict[str, Estimate]]) -> Metric:
-    """Give `function` the type `Metric`; nothing happens at run time."""
-    return cast(Metric, function)
+    """Give `function` the type `Metric`: a sketch, or a mapping of them, stands for `(y, p)`."""
+
+    @functools.wraps(function)
+    def called(y: Any, p: Any = None, /, **options: Any) -> Any:
+        if isinstance(y, Mapping):
+            return {str(label): function(sketch, p, **options) for label, sketch in y.items()}
+        return function(y, p, **options)
+
+    return cast(Metric, called)
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Outcomes folded by predicted value: all that any metric here needs to know.
+class Grouping:
+    """Labels of groups, in order, and the number of its label for every row kept."""
 
-    `value` holds the m distinct predictions, ascending; `w1` and `w0` the summed weights of the
-    events and non-events at each, `q1` and `q0` the summed squares of those weights (for
-    variances), `n` the number of rows with positive weight.
-    """
-
-    value: Floats
-    w1: Floats
-    w0: Floats
-    q1: Floats
-    q0: Floats
-    n: int
-
-    @cached_property
-    def events(self) -> float:
-        return float(self.w1.sum())
-
-    @cached_property
-    def nonevents(self) -> float:
-        return float(self.w0.sum())
-
-    @property
-    def total(self) -> float:
-        return self.events + self.nonevents
-
-    @property
-    def effective_n(self) -> float:
-        """Kish's (sum w)^2 / sum w^2."""
-        return self.total**2 / float(self.q1.sum() + self.q0.sum()) if self.n else 0.0
-
-    @property
-    def effective_events(self) -> float:
-        return self.events**2 / float(self.q1.sum()) if self.events else 0.0
-
-    @property
-    def effective_nonevents(self) -> float:
-        return self.nonevents**2 / float(self.q0.sum()) if self.nonevents else 0.0
-
-    @property
-    def one_class(self) -> bool:
-        return self.events == 0.0 or self.nonevents == 0.0
-
-    def estimate(
-        self, name: str, value: float, interval: tuple[float, float], level: float, method: str
-    ) -> Estimate:
-        """An `Estimate` over these rows; unequal weights are stated in the method."""
-        if self.effective_n < self.n * (1 - 1e-9):
-            method += f"; weighted rows, effective n = {self.effective_n:.1f}"
-        low, high = interval
-        return Estimate(
-            name=name, value=value, low=low, high=high, level=level, n=self.n, method=method
-        )
-
-
-Kernel = Callable[[Sample, float], Estimate]
+    labels: list[str]
+    codes: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Checked rows of positive weight, still one by one; `kept` marks them among those given."""
+    """Checked rows of positive weight, still one by one.
 
-    y: Floats
+    `outcome` holds 0 and 1 as uint8, int64 or float64, as they came; `weights` is None where all
+    are 1; `kept` marks the rows of positive weight among those given, None where all are.
+    """
+
+    outcome: NDArray[Any]
     p: Floats
-    weight: Floats
-    kept: NDArray[np.bool_]
+    weights: Floats | None = None
+    kept: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def y(self) -> Floats:
+        return self.outcome.astype(np.float64)
+
+    @cached_property
+    def weight(self) -> Floats:
+        return np.ones(self.p.size) if self.weights is None else self.weights
+
+    @property
+    def weight_or_none(self) -> Floats:
+        """For the kernels: an empty array where all weights are 1."""
+        return NONE if self.weights is None else self.weights
 
     def folded(self) -> Sample:
-        return _fold(self.y, self.p, self.weight)
+        return folded(self.outcome, self.p, self.weights)
+
+    def grouping(self, groups: ArrayLike, where: str = "groups") -> Grouping:
+        labels, codes = _factorise(groups, where)
+        size = self.p.size if self.kept is None else self.kept.size
+        if codes.size != size:
+            raise _length_error(where, codes.size, size)
+        return Grouping(labels, codes if self.kept is None else codes[self.kept])
+
+    def parts(self, grouping: Grouping) -> Iterator[tuple[str, Rows]]:
+        """Label and rows of every group, in the order of the labels, missing ones last."""
+        order, ends = partition(grouping.codes, len(grouping.labels))
+        for k, label in enumerate(grouping.labels):
+            rows = order[ends[k] : ends[k + 1]]
+            weights = None if self.weights is None else self.weights[rows]
+            yield label, Rows(self.outcome[rows], self.p[rows], weights)
 
     def by_group(self, groups: ArrayLike, where: str = "groups") -> Iterator[tuple[str, Sample]]:
         """Label and sample of every group, in the order of the labels, missing ones last."""
-        labels, codes = _factorise(groups, where)
-        if codes.size != self.kept.size:
-            raise _length_error(where, codes.size, self.kept.size)
-        codes = codes[self.kept]
-        order = np.argsort(codes, kind="stable")
-        ends = np.searchsorted(codes[order], np.arange(len(labels) + 1))
-        for k, label in enumerate(labels):
-            rows = order[ends[k] : ends[k + 1]]
-            yield label, _fold(self.y[rows], self.p[rows], self.weight[rows])
-
-
-def _fold(y: Floats, p: Floats, weight: Floats) -> Sample:
-    order = np.argsort(p)
-    value, w = p[order], weight[order]
-    w1 = w * y[order]
-    w0 = w - w1
-    q1, q0 = w1 * w1, w0 * w0
-    starts = np.flatnonzero(np.concatenate([np.ones(min(p.size, 1), bool), np.diff(value) > 0]))
-    if starts.size == p.size:
-        return Sample(value, w1, w0, q1, q0, p.size)
-    w1, w0, q1, q0 = (np.add.reduceat(column, starts) for column in (w1, w0, q1, q0))
-    return Sample(value[starts], w1, w0, q1, q0, p.size)
+        for label, rows in self.parts(self.grouping(groups, where)):
+            yield label, rows.folded()
 
 
 def estimate(
     kernel: Kernel,
-    y: ArrayLike,
-    p: ArrayLike,
+    y: ArrayLike | Sketched,
+    p: ArrayLike | None,
     sample_weight: ArrayLike | None,
     groups: ArrayLike | None,
     level: float,
     *,
     both_classes: bool,
     probabilities: bool = True,
+    bracket: Bracket | None = None,
 ) -> Estimate | dict[str, Estimate]:
     """Check the input, then apply `kernel` to all rows or to each group.
 
-    One class only is an error for the whole and a stated NaN for a group.
+    One class only is an error for the whole and a stated NaN for a group. A sketch in the place
+    of `y` gets the `bracket` that fits the figure.
     """
     normal_quantile(level)
+    if isinstance(y, Sketched):
+        sketch = of_sketch(y, p, sample_weight, groups)
+        if both_classes:
+            refuse_one_class(sketch.middle())
+        return sketch.estimate(kernel, level, bracket)
     rows = checked_rows(y, p, sample_weight, probabilities=probabilities)
     if groups is not None:
         return {label: kernel(sample, level) for label, sample in rows.by_group(groups)}
     sample = rows.folded()
-    if both_classes and sample.one_class:
+    if both_classes:
+        refuse_one_class(sample)
+    return kernel(sample, level)
+
+
+def of_sketch(sketch: Sketched, *others: ArrayLike | None) -> Sketched:
+    """The sketch, if nothing stands beside it that it would have to hold itself."""
+    if any(other is not None for other in others):
+        raise ParameterError(
+            "a sketch already holds scores, outcomes and weights",
+            where="y",
+            expected="the sketch alone",
+            hint="For groups pass a mapping from labels to sketches",
+        )
+    if sketch.n == 0:
+        raise EmptyDataError("no rows", where="sketch")
+    return sketch
+
+
+def refuse_one_class(sample: Sample) -> None:
+    if sample.one_class:
         raise TargetError(
             "only one class",
             where="y",
             expected="rows with outcome 0 and rows with outcome 1",
             got=f"{sample.n} rows with outcome {int(sample.events > 0)}",
         )
-    return kernel(sample, level)
 
 
 def clipped(p: Floats) -> tuple[Floats, str]:
@@ -207,37 +221,73 @@ def clipped(p: Floats) -> tuple[Floats, str]:
     return inside, "; predictions of 0 or 1 moved by 2^-52" if moved else ""
 
 
-def undefined(name: str, sample: Sample, level: float, reason: str) -> Estimate:
-    """A NaN estimate whose method says why there is none."""
-    nan = math.nan
-    return Estimate(
-        name=name, value=nan, low=nan, high=nan, level=level, n=sample.n, method=f"none: {reason}"
-    )
-
-
 def checked_rows(
+    y: ArrayLike, p: ArrayLike | None, sample_weight: ArrayLike | None, *, probabilities: bool
+) -> Rows:
+    """Checked outcomes, predictions and weights; rows of weight 0 are left out.
+
+    Arrays of usual types are checked in one pass without a copy; what fails there is looked at
+    again more slowly, to say what is wrong and where.
+    """
+    if p is None:
+        name = "p" if probabilities else "score"
+        raise DataError("no predictions", where=name, expected="one value per row, or a sketch")
+    outcome, score = _plain(y), _plain(p)
+    weight = NONE if sample_weight is None else _plain(sample_weight)
+    if outcome is None or score is None or weight is None:
+        return _slowly_checked_rows(y, p, sample_weight, probabilities=probabilities)
+    score = score.astype(np.float64, copy=False)
+    weight = weight.astype(np.float64, copy=False)
+    fits = 0 < outcome.size == score.size and (sample_weight is None or weight.size == score.size)
+    if not fits or check(outcome, score, weight, probabilities):
+        return _slowly_checked_rows(y, p, sample_weight, probabilities=probabilities)
+    return Rows(outcome, score, None if sample_weight is None else weight)
+
+
+def _plain(values: ArrayLike) -> NDArray[Any] | None:
+    """A contiguous column as uint8, int64 or float64 if it is one of numbers, else None."""
+    column = np.asarray(values)
+    if column.ndim != 1 or column.dtype.kind not in "biuf":
+        return None
+    column = np.ascontiguousarray(column)
+    if column.dtype.kind == "b":
+        return column.view(np.uint8)
+    usual = column.dtype in (np.uint8, np.int64, np.float64)
+    return column if usual else column.astype(np.float64)
+
+
+def _slowly_checked_rows(
     y: ArrayLike, p: ArrayLike, sample_weight: ArrayLike | None, *, probabilities: bool
 ) -> Rows:
-    """Outcomes, predictions and weights as float arrays; rows of weight 0 are left out."""
     outcome = _outcomes(y)
     name = "p" if probabilities else "score"
-    score = _numbers(p, name)
+    score = checked_values(p, name)
     if score.size != outcome.size:
         raise _length_error(name, score.size, outcome.size)
     if probabilities:
         _refuse((score < 0) | (score > 1), name, "probabilities out of range", "values in [0, 1]")
+    weight, kept = checked_weights(sample_weight, outcome.size)
+    if kept is None:
+        return Rows(outcome, score, weight)
+    return Rows(outcome[kept], score[kept], weight, kept)
+
+
+def checked_weights(
+    sample_weight: ArrayLike | None, size: int
+) -> tuple[Floats | None, NDArray[np.bool_] | None]:
+    """The positive weights and the rows that have them, None where all rows do."""
     if sample_weight is None:
-        return Rows(outcome, score, np.ones(outcome.size), np.ones(outcome.size, bool))
-    weight = _numbers(sample_weight, "sample_weight")
-    if weight.size != outcome.size:
-        raise _length_error("sample_weight", weight.size, outcome.size)
+        return None, None
+    weight = checked_values(sample_weight, "sample_weight")
+    if weight.size != size:
+        raise _length_error("sample_weight", weight.size, size)
     _refuse(weight < 0, "sample_weight", "negative weights", "values of at least 0")
     kept = weight > 0
     extreme = kept & ((weight < 1e-100) | (weight > 1e100))
     _refuse(extreme, "sample_weight", "extreme weights", "0 or values from 1e-100 to 1e100")
     if not kept.any():
         raise EmptyDataError("all weights are 0", where="sample_weight")
-    return Rows(outcome[kept], score[kept], weight[kept], kept)
+    return (weight, None) if kept.all() else (weight[kept], kept)
 
 
 def _outcomes(y: ArrayLike) -> Floats:
@@ -258,7 +308,8 @@ def _outcomes(y: ArrayLike) -> Floats:
     return outcome
 
 
-def _numbers(values: ArrayLike, where: str) -> Floats:
+def checked_values(values: ArrayLike, where: str) -> Floats:
+    """A column of finite numbers."""
     try:
         numbers = np.asarray(values).astype(np.float64)
     except (TypeError, ValueError):
@@ -302,25 +353,45 @@ def _length_error(where: str, got: int, expected: int) -> DataError:
     )
 
 
-def _factorise(groups: ArrayLike, where: str) -> tuple[list[str], NDArray[np.intp]]:
+def _factorise(groups: ArrayLike, where: str) -> tuple[list[str], NDArray[np.int32]]:
     """Sorted labels as text and the label number of every row."""
     values = np.asarray(groups)
     if values.ndim != 1:
         raise ColumnError("wrong shape", where=where, expected="one group per row")
     if values.dtype.kind in "biuf":
-        distinct, codes = np.unique(values, return_inverse=True)
-        labels = [_label(value) for value in distinct.tolist()]
+        labels, codes = _number_codes(values)
     else:
-        seen: dict[str, int] = {}
-        items = [_label(item) for item in values.tolist()]
-        codes = np.fromiter((seen.setdefault(item, len(seen)) for item in items), np.intp)
-        labels = sorted(seen, key=lambda label: (label == MISSING_GROUP, label))
-        codes = np.argsort([seen[label] for label in labels])[codes]
+        labels, codes = _text_codes(values)
     if len(labels) > MAX_GROUPS:
         raise ColumnError(
             "too many groups", where=where, expected=f"at most {MAX_GROUPS}", got=str(len(labels))
         )
     return labels, codes
+
+
+def _number_codes(values: NDArray[Any]) -> tuple[list[str], NDArray[np.int32]]:
+    boolean = values.dtype.kind == "b"
+    if boolean or (values.dtype.kind in "iu" and values.dtype != np.uint64):
+        whole = values.view(np.uint8) if boolean else values.astype(np.int64, copy=False)
+        distinct, codes = factorise(np.ascontiguousarray(whole), _SPAN)
+        if codes.size == values.size:
+            kinds = distinct.astype(bool) if boolean else distinct
+            return [_label(value) for value in kinds.tolist()], codes
+    distinct, codes = np.unique(values, return_inverse=True)
+    return [_label(value) for value in distinct.tolist()], codes.astype(np.int32)
+
+
+def _text_codes(values: NDArray[Any]) -> tuple[list[str], NDArray[np.int32]]:
+    items = values.tolist()
+    try:
+        named = {item: _label(item) for item in dict.fromkeys(items)}
+    except TypeError:
+        items = [_label(item) for item in items]
+        named = {item: item for item in items}
+    labels = sorted(set(named.values()), key=lambda label: (label == MISSING_GROUP, label))
+    place = {label: k for k, label in enumerate(labels)}
+    code = {item: place[label] for item, label in named.items()}
+    return labels, np.fromiter(map(code.__getitem__, items), np.int32, len(items))
 
 
 def _label(value: Any) -> str:

@@ -1,36 +1,48 @@
-"""Whether predicted risks are met: recalibration slope, calibration in the large, binned error."""
+"""Whether predicted risks are met: recalibration slope, calibration in the large, errors."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from riskwright.core import Estimate, ParameterError, generator
+from riskwright.core import Estimate, ParameterError
 from riskwright.stats import normal_interval, normal_quantile
 
-from ._inputs import Sample, clipped, estimate, metric, undefined
+from ._inputs import Kernel, Sample, checked_rows, clipped, estimate, metric, undefined
+from ._samples import Bracket, Sketched
+from .binned_calibration import (
+    Binning,
+    ambiguous,
+    calibration_error_kernel,
+    check_bins,
+    debiased_error_kernel,
+    errors_of_rows,
+)
+from .sketch import ScoreSketch, with_bracket
+from .smooth_calibration import smooth_error_bracket, smooth_error_kernel, smooth_error_of_rows
 
 __all__ = [
     "calibration_error",
-    "calibration_error_kernel",
     "calibration_in_the_large",
     "calibration_in_the_large_kernel",
     "calibration_slope",
     "calibration_slope_kernel",
+    "default_bracket",
+    "shifted_bracket",
+    "smooth_bracket",
 ]
 
 Floats = NDArray[np.float64]
-Binning = Literal["equal_count", "equal_width"]
+Kind = Literal["binned", "debiased", "smooth"]
 
-_SEED = 20120704
-_DRAWS = 4000
 _MAX_STEPS = 100
-_NO_SPREAD = 1e-24
 
 
 @metric
@@ -141,7 +153,14 @@ def calibration_in_the_large(
     0.000 (95% CI -2.263 to 2.263)
     """
     return estimate(
-        calibration_in_the_large_kernel, y, p, sample_weight, groups, level, both_classes=True
+        calibration_in_the_large_kernel,
+        y,
+        p,
+        sample_weight,
+        groups,
+        level,
+        both_classes=True,
+        bracket=shifted_bracket,
     )
 
 
@@ -196,13 +215,14 @@ def _logistic_loss(eta: Floats, sample: Sample) -> float:
 
 @overload
 def calibration_error(
-    y: ArrayLike,
-    p: ArrayLike,
+    y: ArrayLike | ScoreSketch,
+    p: ArrayLike | None = ...,
     /,
     *,
     sample_weight: ArrayLike | None = ...,
     groups: None = ...,
     level: float = ...,
+    kind: Kind = ...,
     bins: int = ...,
     binning: Binning = ...,
 ) -> Estimate: ...
@@ -215,100 +235,159 @@ def calibration_error(
     sample_weight: ArrayLike | None = ...,
     groups: ArrayLike,
     level: float = ...,
+    kind: Kind = ...,
+    bins: int = ...,
+    binning: Binning = ...,
+) -> dict[str, Estimate]: ...
+@overload
+def calibration_error(
+    y: Mapping[str, ScoreSketch],
+    /,
+    *,
+    level: float = ...,
+    kind: Kind = ...,
     bins: int = ...,
     binning: Binning = ...,
 ) -> dict[str, Estimate]: ...
 def calibration_error(
-    y: ArrayLike,
-    p: ArrayLike,
+    y: Any,
+    p: ArrayLike | None = None,
     /,
     *,
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     level: float = 0.95,
+    kind: Kind = "binned",
     bins: int = 10,
     binning: Binning = "equal_count",
 ) -> Estimate | dict[str, Estimate]:
-    """Expected calibration error: mean over rows of |observed - predicted| of the row's bin.
+    """How far observed shares of events lie from the predicted risks.
 
     Parameters
     ----------
     y, p, sample_weight, groups, level : as for `calibration_slope`.
-    bins : number of bins, 1 to 1000.
-    binning : "equal_count" or "equal_width"
+    kind : "binned", "debiased" or "smooth"
+        "binned": mean over rows of |observed - predicted| of the row's bin (expected calibration
+        error). "debiased": root of the mean over rows of (observed - predicted)^2 of the row's
+        bin, less the share of that square which the noise of the bins alone gives. "smooth": mean
+        of the absolute residual curve smoothed by a Gaussian kernel, mirrored at 0 and 1, whose
+        width equals the error itself; no bins.
+    bins : number of bins, 1 to 1000, not for "smooth".
+    binning : "equal_count" or "equal_width", not for "smooth"
         Bins of about equal weight (equal predictions are never parted, so a card with few
         distinct risks has one bin per risk or fewer), or bins of equal width on [0, 1].
 
     Returns
     -------
     Estimate or dict of Estimate
-        Value in [0, 1]; 0 is ideal, but the value is biased upwards: with 10 bins of m rows a
-        perfectly calibrated model shows about 0.8 sqrt(p (1 - p) / m). The interval is for the
-        error with these bins held fixed. It takes this bias into account and covers at least
-        `level` in large samples, at the price of width: with D the vector of bin contributions
-        and e its error, drawn 4,000 times from its normal limit (a parametric bootstrap with a
-        fixed seed), the lower end is sum |D| - quantile of sum |e| and the upper end adds the
-        normal quantile times the largest standard error that a signed sum of D can have. It is NaN,
-        and the method says so, where one bin holds residuals that are all equal, or all are 0.
+        Value in [0, 1]; 0 is ideal. All intervals cover at least `level` in large samples, at the
+        price of width.
+
+        Binned values are biased upwards: with 10 bins of m rows a perfectly calibrated model shows
+        about 0.8 sqrt(p (1 - p) / m). The interval is for the error with these bins held fixed and
+        takes this bias into account: with D the vector of bin contributions and e its error,
+        drawn 4,000 times from its normal limit (a parametric bootstrap with a fixed seed), the
+        lower end is sum |D| - quantile of sum |e| and the upper end adds the normal quantile times
+        the largest standard error that a signed sum of D can have. It is NaN, and the method says
+        so, where one bin holds residuals that are all equal, or all are 0.
+
+        The squared debiased error is unbiased; below 0 it is shown as 0 and the method gives it.
+        Value and interval are NaN where a bin has fewer than two effective rows. Its lower end is
+        the root of the plain square less a drawn quantile of the noise, its upper end the largest
+        error whose unbiased square lies within the normal quantile of the one found.
+
+        The smooth error is the fixed point, to within 1e-6. It too is biased upwards, less so
+        than the binned one. The ends are those of the error at this width, formed as for "binned";
+        they hold for the fixed point since the error falls with the width.
 
     Raises
     ------
     DataError : as for `brier`; one class alone is allowed.
-    ParameterError : bins out of range, unknown binning.
+    ParameterError : bins out of range, unknown kind or binning.
 
     Notes
     -----
-    Time O(n log n), memory O(n). Naeini, Cooper & Hauskrecht (2015), AAAI. The ends follow from
-    |D| - |e| <= |D - e| and |D| >= |D - e| + sign(D - e) e, bin by bin.
+    Time O(n log n), memory O(n); equal-width bins and "smooth" need no sorting and take O(n).
+    Naeini, Cooper & Hauskrecht (2015), AAAI; Kumar, Liang & Ma (2019), NeurIPS, for the debiased
+    and Blasiok & Nakkiran (2024), ICLR, for the smooth error. The ends follow from
+    |D| - |e| <= |D - e| and |D| >= |D - e| + sign(D - e) e, bin by bin or point by point.
 
     Examples
     --------
     >>> f"{calibration_error([0, 0, 1, 1], [0.1, 0.1, 0.6, 0.6]).value:.2f}"
     '0.25'
+    >>> f"{calibration_error([1, 1, 1], [0.2, 0.6, 0.7], kind='smooth').value:.2f}"
+    '0.50'
     """
-    if not 1 <= bins <= 1000:
-        raise ParameterError(
-            "impossible number of bins", where="bins", expected="1 to 1000", got=repr(bins)
-        )
-    if binning not in ("equal_count", "equal_width"):
-        raise ParameterError(
-            "unknown binning",
-            where="binning",
-            expected="equal_count or equal_width",
-            got=repr(binning),
-        )
-    kernel = partial(calibration_error_kernel, bins=bins, binning=binning)
-    return estimate(kernel, y, p, sample_weight, groups, level, both_classes=False)
+    if isinstance(y, Mapping):
+        options: dict[str, Any] = {"level": level, "kind": kind, "bins": bins, "binning": binning}
+        options |= {"sample_weight": sample_weight, "groups": groups}
+        return {str(label): calibration_error(part, p, **options) for label, part in y.items()}
+    if kind not in ("binned", "debiased", "smooth"):
+        expected = "binned, debiased or smooth"
+        raise ParameterError("unknown kind", where="kind", expected=expected, got=repr(kind))
+    check_bins(bins, binning)
+    if groups is None and not isinstance(y, Sketched):
+        normal_quantile(level)
+        if kind == "smooth":
+            rows = checked_rows(y, p, sample_weight, probabilities=True)
+            return smooth_error_of_rows(rows, level)
+        if kind == "binned" and binning == "equal_width":
+            rows = checked_rows(y, p, sample_weight, probabilities=True)
+            return errors_of_rows(rows, level, bins)
+    arguments = y, p, sample_weight, groups, level
+    if kind == "smooth":
+        bracket: Bracket = smooth_bracket
+        return estimate(smooth_error_kernel, *arguments, both_classes=False, bracket=bracket)
+    of_kind = calibration_error_kernel if kind == "binned" else debiased_error_kernel
+    kernel = partial(of_kind, bins=bins, binning=binning)
+    bracket = _no_bracket if kind == "debiased" else partial(binned_bracket, bins, binning)
+    return estimate(kernel, *arguments, both_classes=False, bracket=bracket)
 
 
-def calibration_error_kernel(
-    sample: Sample, level: float, bins: int = 10, binning: Binning = "equal_count"
+def smooth_bracket(sketch: ScoreSketch, kernel: Kernel, level: float, found: Estimate) -> Estimate:
+    return _moved(found, *smooth_error_bracket(sketch, found))
+
+
+def binned_bracket(
+    bins: int,
+    binning: Binning,
+    sketch: ScoreSketch,
+    kernel: Kernel,
+    level: float,
+    found: Estimate,
 ) -> Estimate:
-    name = "calibration_error"
-    if sample.n < 2:
-        return undefined(name, sample, level, f"too few rows: {sample.n}")
-    p, total, n = sample.value, sample.total, sample.effective_n
-    weight = sample.w1 + sample.w0
-    place = (np.cumsum(weight) - weight / 2) / total if binning == "equal_count" else p
-    bin_of = np.minimum((place * bins).astype(np.intp), bins - 1)
-    residual = np.bincount(bin_of, sample.w1 - weight * p, bins) / total
-    value = float(np.abs(residual).sum())
-    squares = sample.q1 * (1 - p) ** 2 + sample.q0 * p**2
-    own = np.bincount(bin_of, squares, bins) / total**2
-    cross = np.bincount(bin_of, sample.q1 * (1 - p) - sample.q0 * p, bins) / total**2
-    shared = np.outer(cross, residual)
-    covariance = np.diag(own) - shared - shared.T + np.outer(residual, residual) / n
-    covariance *= n / max(n - 1, 1.0)
-    spread = float(np.abs(covariance).sum())
-    if spread <= _NO_SPREAD:
-        reason = "none: the residual is the same in every row"
-        return sample.estimate(name, value, (math.nan, math.nan), level, reason)
-    rng = generator(_SEED)
-    errors = rng.multivariate_normal(
-        np.zeros(bins), covariance, _DRAWS, check_valid="ignore", method="eigh"
+    """Only rows of cells that bins part can be in another bin than their cell's mean is."""
+    cells = sketch.cells()
+    parted = ambiguous(cells.at(cells.low), cells.at(cells.high), bins, binning)
+    gain, loss = cells.w1 * (1 - cells.low), cells.w0 * cells.high
+    reach = 2 * float(np.maximum(gain, loss)[parted].sum()) / float((cells.w1 + cells.w0).sum())
+    return _moved(found, max(found.value - reach, 0.0), min(found.value + reach, 1.0))
+
+
+default_bracket: Bracket = partial(binned_bracket, 10, "equal_count")
+
+
+def shifted_bracket(sketch: ScoreSketch, kernel: Kernel, level: float, found: Estimate) -> Estimate:
+    """For figures that fall as predictions rise."""
+    cells = sketch.cells()
+    ends = kernel(cells.at(cells.low), level), kernel(cells.at(cells.high), level)
+    return with_bracket(found, *ends, bins=sketch.bins)
+
+
+def _no_bracket(sketch: ScoreSketch, kernel: Kernel, level: float, found: Estimate) -> Estimate:
+    return msgspec.structs.replace(found, method=found.method + sketch.without_bracket)
+
+
+def _moved(found: Estimate, low: float, high: float) -> Estimate:
+    """`found` with this bracket, each end of the interval moved as far as the bracket reaches."""
+    if math.isnan(found.value):
+        return found
+    method = f"{found.method}; sketch, interval over the bracket"
+    return msgspec.structs.replace(
+        found,
+        low=max(found.low - (found.value - low), 0.0),
+        high=min(found.high + (high - found.value), 1.0),
+        bracket=(low, high),
+        method=method,
     )
-    reach = float(np.quantile(np.abs(errors).sum(axis=1), (1 + level) / 2))
-    upper = normal_quantile(level) * math.sqrt(spread)
-    interval = max(value - reach, 0.0), min(value + upper, 1.0)
-    method = f"{bins} {binning.replace('_', '-')} bins, parametric bootstrap"
-    return sample.estimate(name, value, interval, level, method)

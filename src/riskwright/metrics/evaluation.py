@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
 from riskwright.core import Estimate, Record
 from riskwright.stats import normal_quantile, proportion_interval
 
-from ._inputs import Kernel, Sample, checked_rows, undefined
+from ._inputs import Grouping, Rows, Sample, checked_rows, of_sketch, undefined
+from ._samples import Bracket, Kernel, Sketched
+from .binned_calibration import calibration_error_kernel
 from .calibration import (
-    calibration_error_kernel,
     calibration_in_the_large_kernel,
     calibration_slope_kernel,
+    default_bracket,
+    shifted_bracket,
+    smooth_bracket,
 )
+from .calibration_tests import CalibrationTest, calibration_test_kernel
 from .discrimination import auroc_kernel, average_precision_kernel
-from .scoring_rules import brier_kernel, log_loss_kernel
+from .scoring_rules import brier_kernel, brier_of_rows, log_loss_kernel, log_loss_of_rows
+from .smooth_calibration import smooth_error_kernel
 
 __all__ = ["Evaluation", "evaluate"]
-
-_KERNELS: tuple[Kernel, ...] = (
-    auroc_kernel,
-    average_precision_kernel,
-    brier_kernel,
-    log_loss_kernel,
-    calibration_slope_kernel,
-    calibration_in_the_large_kernel,
-    calibration_error_kernel,
-)
 
 
 class Evaluation(Record, frozen=True, kw_only=True):
@@ -36,8 +35,8 @@ class Evaluation(Record, frozen=True, kw_only=True):
 
     `n` rows of positive weight, `events` their summed weight where the outcome is 1, `prevalence`
     the weighted share of events; `overall` maps the name of a figure to its estimate, and
-    `by_group` the label of a group to the same figures and its own "prevalence". Printing gives
-    a table.
+    `by_group` the label of a group to the same figures and its own "prevalence".
+    `calibration_test` is Spiegelhalter's, over all rows. Printing gives a table.
     """
 
     n: int
@@ -46,14 +45,15 @@ class Evaluation(Record, frozen=True, kw_only=True):
     overall: dict[str, Estimate]
     by_group: dict[str, dict[str, Estimate]]
     level: float
+    calibration_test: CalibrationTest | None = None
 
     def __str__(self) -> str:
         return "\n".join(_table(self))
 
 
 def evaluate(
-    y: ArrayLike,
-    p: ArrayLike,
+    y: ArrayLike | Sketched | Mapping[str, Sketched],
+    p: ArrayLike | None = None,
     /,
     *,
     sample_weight: ArrayLike | None = None,
@@ -64,7 +64,8 @@ def evaluate(
 
     Parameters
     ----------
-    y : array of shape (n,), outcomes 0 and 1
+    y : array of shape (n,), outcomes 0 and 1; or a `ScoreSketch` in the place of y and p, or a
+        mapping from labels to the sketches of disjoint groups
     p : array of shape (n,), predicted probabilities in [0, 1]
     sample_weight : array of shape (n,), at least 0
     groups : array of shape (n,), or a mapping from column names to such arrays
@@ -85,7 +86,7 @@ def evaluate(
 
     Notes
     -----
-    Time O(n log n) and one pass more per grouping column; about 1 s for 10^6 rows.
+    Time O(n log n) and one pass more per grouping column.
 
     Examples
     --------
@@ -94,16 +95,45 @@ def evaluate(
     '0.889 0.097'
     """
     normal_quantile(level)
+    if isinstance(y, Sketched | Mapping):
+        return _of_sketches(y, p, sample_weight, groups, level)
     rows = checked_rows(y, p, sample_weight, probabilities=True)
-    sample = rows.folded()
     by_group: dict[str, dict[str, Estimate]] = {}
     if isinstance(groups, Mapping):
         for column, values in groups.items():
-            for label, part in rows.by_group(values, where=column):
-                by_group[f"{column} = {label}"] = _figures(part, level)
+            figures = _figures_by(rows, rows.grouping(values, column), level)
+            by_group |= {f"{column} = {label}": found for label, found in figures.items()}
     elif groups is not None:
-        by_group = {label: _figures(part, level) for label, part in rows.by_group(groups)}
-    overall = _figures(sample, level)
+        by_group = _figures_by(rows, rows.grouping(groups), level)
+    sample = rows.folded()
+    overall = _figures(sample, _mean_losses(rows, None, level)[""], level)
+    return _evaluation(sample, overall, by_group, level)
+
+
+def _of_sketches(
+    y: Sketched | Mapping[str, Sketched],
+    p: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    groups: Any,
+    level: float,
+) -> Evaluation:
+    by_group: dict[str, dict[str, Estimate]] = {}
+    if isinstance(y, Mapping):
+        for label, part in y.items():
+            by_group[str(label)] = _sketched_figures(of_sketch(part), level)
+        sketch: Sketched = functools.reduce(operator.add, cast(Any, y).values())
+    else:
+        sketch = y
+    of_sketch(sketch, p, sample_weight, groups)
+    return _evaluation(sketch.middle(), _sketched_figures(sketch, level), by_group, level)
+
+
+def _evaluation(
+    sample: Sample,
+    overall: dict[str, Estimate],
+    by_group: dict[str, dict[str, Estimate]],
+    level: float,
+) -> Evaluation:
     return Evaluation(
         n=sample.n,
         events=sample.events,
@@ -111,12 +141,54 @@ def evaluate(
         overall=overall,
         by_group=by_group,
         level=level,
+        calibration_test=calibration_test_kernel(sample),
     )
 
 
-def _figures(sample: Sample, level: float) -> dict[str, Estimate]:
-    estimates = [_prevalence(sample, level), *(kernel(sample, level) for kernel in _KERNELS)]
-    return {estimate.name: estimate for estimate in estimates}
+def _figures_by(rows: Rows, grouping: Grouping, level: float) -> dict[str, dict[str, Estimate]]:
+    losses = _mean_losses(rows, grouping, level)
+    parts = rows.parts(grouping)
+    return {label: _figures(part.folded(), losses[label], level) for label, part in parts}
+
+
+def _mean_losses(
+    rows: Rows, grouping: Grouping | None, level: float
+) -> dict[str, tuple[Estimate, Estimate]]:
+    brier = brier_of_rows(rows, grouping, level)
+    log_loss = log_loss_of_rows(rows, grouping, level)
+    return {label: (brier[label], log_loss[label]) for label in brier}
+
+
+def _figures(
+    sample: Sample, losses: tuple[Estimate, Estimate], level: float
+) -> dict[str, Estimate]:
+    found = [
+        _prevalence(sample, level),
+        auroc_kernel(sample, level),
+        average_precision_kernel(sample, level),
+        *losses,
+        calibration_slope_kernel(sample, level),
+        calibration_in_the_large_kernel(sample, level),
+        calibration_error_kernel(sample, level),
+        smooth_error_kernel(sample, level),
+    ]
+    return {estimate.name: estimate for estimate in found}
+
+
+def _sketched_figures(sketch: Sketched, level: float) -> dict[str, Estimate]:
+    kernels: list[tuple[Kernel, Bracket | None]] = [
+        (_prevalence, None),
+        (auroc_kernel, None),
+        (average_precision_kernel, None),
+        (brier_kernel, None),
+        (log_loss_kernel, None),
+        (calibration_slope_kernel, None),
+        (calibration_in_the_large_kernel, shifted_bracket),
+        (calibration_error_kernel, default_bracket),
+        (smooth_error_kernel, smooth_bracket),
+    ]
+    found = [sketch.estimate(kernel, level, bracket) for kernel, bracket in kernels]
+    return {estimate.name: estimate for estimate in found}
 
 
 def _prevalence(sample: Sample, level: float) -> Estimate:
@@ -139,6 +211,10 @@ def _table(result: Evaluation) -> Iterator[str]:
         events = f"{result.events:,.6g} of {total:,.6g} by weight with the event"
     yield f"{result.n:,} rows, {events}, {100 * result.level:g}% intervals"
     yield from _lines({"prevalence": result.prevalence, **result.overall}, notes)
+    if result.calibration_test is not None and result.calibration_test.p_value >= 0:
+        note = notes.setdefault(result.calibration_test.method, len(notes) + 1)
+        p_value = f"{result.calibration_test.p_value:.3f}"
+        yield f"  {'p of perfect calibration':<26}{p_value:>8}  {'':>18}  [{note}]"
     for label, figures in result.by_group.items():
         yield f"\n{label}: {figures['prevalence'].n:,} rows"
         yield from _lines(figures, notes)
