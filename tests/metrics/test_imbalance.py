@@ -127,3 +127,13 @@ def test_bad_rankings_are_refused():
     for options in ({"annotation_error": (1.2, 0)}, {"repeats": 0}, {"thresholds": {"b": 1}}):
         with pytest.raises(ParameterError):
             f1_g_mean_ranking({"a": [0, 1]}, [0, 1], **options)
+
+
+def test_many_models_are_folded_like_few():
+    y, scores = models(300, seed=5)
+    few = f1_g_mean_ranking(scores, y, thresholds=2.0, resample=False, repeats=2)
+    copies = {f"{name}{k}": score for k in range(30) for name, score in scores.items()}
+    many = f1_g_mean_ranking(copies, y, thresholds=2.0, resample=False, repeats=2)
+    assert [m.name[:4] for m in many.models[-30:]] == ["fair"] * 30
+    assert many.models[-1].f1 == few.models[-1].f1
+    assert {m.rank for m in many.models} == {1, 61}

@@ -1,8 +1,8 @@
 """Analytic intervals of the further measures cover the truth as often as they say, by simulation.
 
-2,000 draws of each world; the truth is the figure of 2,000,000 rows. The Monte-Carlo standard error
-of a coverage of 95 % over 2,000 draws is 0.5 points; three of them and one point for the asymptotics
-at these sizes are allowed, two points for AURC and its excess, whose first ranks weigh heavily.
+2,000 draws of each world; the truth is the figure of 2,000,000 rows. The Monte-Carlo standard
+error of a coverage of 95 % over 2,000 draws is 0.5 points; three of them and one point for the
+asymptotics at these sizes are allowed, two for AURC and its excess, whose first ranks weigh much.
 """
 
 import math
