@@ -269,7 +269,8 @@ def _joined(a: float, b: float, correlation: float) -> float:
 
 
 def _curve(sample: Sample, cuts: Floats, standardised: bool, level: float) -> NetBenefitCurve:
-    found = [net_benefit_kernel(sample, level, float(t), standardised) for t in cuts]
+    small = _between(sample, cuts)
+    found = [net_benefit_kernel(small, level, float(t), standardised) for t in cuts]
     total = sample.total
     prevalence = sample.events / total if total else math.nan
     best = prevalence if not standardised else (1.0 if prevalence > 0 else math.nan)
@@ -288,6 +289,18 @@ def _curve(sample: Sample, cuts: Floats, standardised: bool, level: float) -> Ne
         n=sample.n,
         methods=tuple(figure.method for figure in found),
     )
+
+
+def _between(sample: Sample, cuts: Floats) -> Sample:
+    """The sample folded further, to the stretches that the thresholds leave undivided."""
+    size = sample.value.size
+    if size == 0:
+        return sample
+    starts = np.unique(np.append(np.searchsorted(sample.value, cuts), 0))
+    starts = starts[starts < size]
+    sums = (sample.w1, sample.w0, sample.q1, sample.q0)
+    w1, w0, q1, q0 = (np.add.reduceat(values, starts) for values in sums)
+    return Sample(sample.value[starts], w1, w0, q1, q0, sample.n)
 
 
 def _checked(thresholds: ArrayLike) -> Floats:

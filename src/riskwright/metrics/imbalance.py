@@ -314,8 +314,12 @@ def _patterns(
     flags: NDArray[np.bool_], outcome: Floats
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Distinct patterns of flags (as 0 and 1), and counts of events and non-events of each."""
-    patterns, code = np.unique(flags, axis=0, return_inverse=True)
-    code = code.ravel()
+    keys = np.packbits(flags, axis=1)
+    if flags.shape[1] <= 62:
+        keys = (flags @ (1 << np.arange(flags.shape[1])))[:, None]
+    axis = 0 if keys.shape[1] > 1 else None
+    _, first, code = np.unique(keys, axis=axis, return_index=True, return_inverse=True)
+    code, patterns = code.ravel(), flags[first]
     events = np.bincount(code, outcome, len(patterns)).astype(np.int64)
     return patterns.astype(float), events, np.bincount(code, minlength=len(patterns)) - events
 

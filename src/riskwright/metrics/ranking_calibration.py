@@ -55,7 +55,7 @@ def ranking_calibration_error(
     scores : array of shape (n,) with `spread`, or of shape (n, draws)
         Mean scores; or draws from the distribution of each score, of which the share where one
         document beats the other is taken (ties half).
-    queries : array of shape (n,), the query of each document, at most 1,000 different ones
+    queries : array of shape (n,), the query of each document, numbers or text
     spread : array of shape (n,), at least 0
         Standard deviations of normal scores, independent between documents.
     bins : number of bins of equal width on [0.5, 1], 1 to 1000.
@@ -102,7 +102,7 @@ def ranking_calibration_error(
     mean, draws = _scores(scores, spread, target.size)
     tables, label_of = [], []
     labels = None if groups is None else _labels(groups, target.size)
-    for _, rows in groups_of(queries, target.size, "queries"):
+    for rows in _by_query(queries, target.size):
         if labels is not None and np.unique(labels[rows]).size > 1:
             raise DataError("a query in two groups", where="groups", expected="one per query")
         tables.append(_table(target[rows], mean[rows], draws[rows], spread is not None, bins))
@@ -117,12 +117,8 @@ def ranking_calibration_error(
     found = {}
     for number, (label, _) in enumerate(groups_of(label_of, len(label_of))):
         own = counts[np.array([name == label for name in label_of])]
-        found[label] = _error(own, bins, level, replicates, _stream(random_state, number))
+        found[label] = _error(own, bins, level, replicates, generator(random_state, number))
     return found
-
-
-def _stream(seed: Seed, number: int) -> np.random.Generator:
-    return generator(seed, number)
 
 
 def _checked_number(value: int, where: str, least: int, most: int) -> None:
@@ -130,6 +126,20 @@ def _checked_number(value: int, where: str, least: int, most: int) -> None:
         raise ParameterError(
             "out of range", where=where, expected=f"{least} to {most}", got=repr(value)
         )
+
+
+def _by_query(queries: ArrayLike, n: int) -> list[NDArray[np.intp]]:
+    """Row numbers of every query."""
+    values = np.asarray(queries)
+    if values.shape != (n,):
+        raise DataError(
+            "wrong shape", where="queries", expected=f"{n} values", got=f"shape {values.shape}"
+        )
+    try:
+        counts = np.unique(values, return_inverse=True, return_counts=True)
+    except TypeError:
+        raise MissingValueError("missing or mixed values", where="queries") from None
+    return np.split(np.argsort(counts[1], kind="stable"), np.cumsum(counts[2])[:-1])
 
 
 def _labels(groups: ArrayLike, n: int) -> NDArray[np.object_]:
@@ -179,8 +189,8 @@ def _pairs(
             continue
         if normal:
             gap, scale = mean[i] - mean[other], np.hypot(detail[i], detail[other])
-            z = np.divide(gap, scale, out=np.sign(gap) * np.inf, where=scale > 0)
-            chance = np.where(np.isnan(z), 0.5, ndtr(np.nan_to_num(z, nan=0.0)))
+            sure = np.where(gap == 0, 0.0, np.copysign(np.inf, gap))
+            chance = ndtr(np.divide(gap, scale, out=sure, where=scale > 0))
         else:
             chance = (1 + np.sign(detail[i] - detail[other]).mean(axis=1)) / 2
         won = (relevance[i] > relevance[other]).astype(float)

@@ -85,7 +85,7 @@ class _Folded:
 
     @cached_property
     def coverage(self) -> Floats:
-        covered = np.cumsum(self.share)
+        covered = np.cumsum(sum(part.w for part in self.parts)) / self.total
         covered[-1] = 1.0
         return covered
 
