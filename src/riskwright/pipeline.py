@@ -68,7 +68,7 @@ class RiskPipeline:
         self.digests = dict(digests or {})
 
     def risk(self, score: ArrayLike, groups: ArrayLike | None = None) -> Floats:
-        """Calibrated risks of scores (of the card's own risks); the scores where none calibrates."""
+        """Calibrated risks of scores (a card's own risks); the scores where none calibrates."""
         if self.calibrator is None:
             return np.asarray(score, dtype=np.float64)
         found: Floats = self.calibrator.predict(score, groups)
@@ -98,8 +98,8 @@ class RiskPipeline:
             return found
         if regime is not None:
             raise UsageError("this rule has no regimes", where="regime")
-        found = self.rule.decide(risk)
-        return found
+        decided: NDArray[np.str_] = self.rule.decide(risk)
+        return decided
 
     def _reasons(self, risk: Floats, decision: NDArray[np.str_], regime: str | None) -> pl.Series:
         certificate = self.rule.certificate_

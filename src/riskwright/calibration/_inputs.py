@@ -66,7 +66,8 @@ def scored_rows(score: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None)
     """Rows to learn from; refuses NaN, other outcomes, one class only, lengths that differ."""
     rows = checked_rows(y, column(score), sample_weight, probabilities=False)
     weight = None if sample_weight is None else rows.weight
-    checked = ScoredRows(rows.p, rows.y, weight, rows.kept)
+    kept = np.ones(rows.p.size, np.bool_) if rows.kept is None else rows.kept
+    checked = ScoredRows(rows.p, rows.y, weight, kept)
     zeros, ones = checked.class_counts
     if not zeros or not ones:
         raise TargetError(

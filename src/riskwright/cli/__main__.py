@@ -41,7 +41,7 @@ _VERBS = {
     "decide": (
         "Choose a threshold certified to keep risk budgets.",
         """riskwright decide scores.csv --score p --target y --budget "miss rate <= 5%" """,
-        """riskwright decide score.json new.csv --target y --budget "precision >= 80%" --out p.json""",
+        """riskwright decide score.json new.csv --target y --budget "precision >= 80%" """,
         "riskwright decide score.json new.csv --target y --budgets budgets.yaml --html page.html",
     ),
     "card": (
@@ -53,7 +53,8 @@ _VERBS = {
 }
 _CODES = """
 Results go to standard output, talk to standard error.
-Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, 130 interrupted without a result."""
+Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, 130 interrupted without
+a result."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -55,7 +55,7 @@ def decide(
     """Choose a threshold that keeps risk budgets on new data, with its certificate.
 
     The rows must be new to the score and to the calibrator. A budget that they cannot certify is
-    an answer: the best level and the labels needed are printed, and the rule abstains (exit code 1).
+    an answer: the best level and the labels needed are printed, the rule abstains, exit code 1.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def decide(
     target
         The outcome column; with --abstain, 1 where the answer was wrong.
     budget
-        Such as "miss rate <= 5% with 95% confidence" or "precision >= 90% per sex"; may be repeated.
+        Such as "miss rate <= 5% with 95% confidence" or "precision >= 90% per sex"; repeatable.
         "in expectation" instead of a confidence asks for conformal risk control.
     budgets
         YAML file with a list of budgets, or with regimes from the strictest to the loosest.

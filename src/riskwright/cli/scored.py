@@ -1,4 +1,4 @@
-"""Scores and outcomes from files: of a saved card or pipeline, or a column of any model's scores."""
+"""Scores and outcomes from files: of a saved card or pipeline, or a column of a table."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def read_budgets(path: str | os.PathLike[str]) -> tuple[Budget, ...]:
 
 
 def read_regimes(path: str | os.PathLike[str]) -> dict[str, Budget]:
-    """The regimes of a YAML or JSON file: `regimes:`, a mapping from name to budget, strictest first.
+    """The regimes of a YAML or JSON file: `regimes:`, from name to budget, the strictest first.
 
     Empty where the file has `budgets` instead. Errors as for `read_budgets`.
     """

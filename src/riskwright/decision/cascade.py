@@ -348,8 +348,9 @@ def _labels(
             raise ParameterError(
                 f"a budget holds per {name!r}, which was not given", where="groups"
             )
-        found[name] = factorised(values, name)
-        if found[name][1].size != n:
+        labels, codes = factorised(values, name)
+        found[name] = labels, codes.astype(np.intp)
+        if codes.size != n:
             raise ParameterError("length differs from y", where=name, expected=str(n))
     return found
 

@@ -37,7 +37,7 @@ class Need(Record, frozen=True, kw_only=True):
 
 
 class Stratum(Record, frozen=True, kw_only=True):
-    """Scores in [low, high): `pool` rows, `labels` of them to draw, each of which weighs `weight`."""
+    """Scores in [low, high): `pool` rows, `labels` of them to draw, each of weight `weight`."""
 
     low: float
     high: float

@@ -181,7 +181,9 @@ def plan_outreach(
         raise DataError("length differs from probability", where="cost", expected=str(p.size))
     if not (each > 0).all():
         raise ValueRangeError("visits without a cost", where="cost", expected="hours above 0")
-    codes = np.zeros(p.size, np.intp) if area is None else factorised(area, "area")[1]
+    codes = np.zeros(p.size, np.intp)
+    if area is not None:
+        codes = factorised(area, "area")[1].astype(np.intp)
     if codes.size != p.size:
         raise DataError("length differs from probability", where="area", expected=str(p.size))
     order = np.argsort(-p / each, kind="stable")

@@ -235,7 +235,7 @@ def _groupings(
             raise DataError(
                 "length differs from y", where=f"groups {name}".strip(), expected=f"{n} values"
             )
-        found[name] = (labels, codes)
+        found[name] = (labels, codes.astype(np.intp))
     return found
 
 
@@ -265,5 +265,10 @@ def _of_sketches(
 
 
 def _counted(label: str | None, sketch: ScoreSketch) -> Part:
-    value, events, others = sketch.integer_counts()
-    return Part(label, value, np.zeros(0, bool), (events, others))
+    if sketch.weighted:
+        raise ParameterError(
+            "a sketch of weighted rows has no counts", where="score", expected="weighted=False"
+        )
+    cells = sketch.cells()
+    counts = cells.w1.astype(np.int64), cells.w0.astype(np.int64)
+    return Part(label, cells.low, np.zeros(0, bool), counts)

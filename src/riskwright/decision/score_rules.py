@@ -404,7 +404,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def from_artifact(cls, body: dict[str, Any]) -> ScoreRule:
-        """What `to_artifact` described; with budgets on functions it decides but cannot be fitted."""
+        """What `to_artifact` described; budgets on functions decide but are not fitted again."""
         certificate = RiskCertificate.from_dict(body["certificate"])
         settings = dict(certificate.settings)
         budgets = [Budget.from_dict(b) for b in settings.pop("budgets")]

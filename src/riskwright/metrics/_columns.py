@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from riskwright.core import EmptyDataError, Estimate, ParameterError
 from riskwright.stats import effective_size, proportion_interval
 
-from ._inputs import Sample, _factorise, _length_error, _numbers, _refuse, estimate
+from ._inputs import Sample, _length_error, _refuse, checked_values, estimate, factorised
 
 __all__ = [
     "Grouped",
@@ -92,7 +92,7 @@ def _itself(sample: Sample, level: float) -> Estimate:
 
 def column(values: ArrayLike, where: str, n: int | None = None) -> Floats:
     """A column of finite numbers; `n` is the length it must have."""
-    numbers = _numbers(values, where)
+    numbers = checked_values(values, where)
     if n is not None and numbers.size != n:
         raise _length_error(where, numbers.size, n)
     return numbers
@@ -139,7 +139,7 @@ def groups_of(
     groups: ArrayLike, n: int, where: str = "groups"
 ) -> Iterator[tuple[str, NDArray[np.intp]]]:
     """Label and row numbers of every group, in the order of the labels, missing ones last."""
-    labels, codes = _factorise(groups, where)
+    labels, codes = factorised(groups, where)
     if codes.size != n:
         raise _length_error(where, codes.size, n)
     order = np.argsort(codes, kind="stable")

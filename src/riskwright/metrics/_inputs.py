@@ -38,6 +38,7 @@ __all__ = [
     "checked_weights",
     "clipped",
     "estimate",
+    "factorised",
     "metric",
     "of_sketch",
     "refuse_one_class",
@@ -138,7 +139,7 @@ class Rows:
         return folded(self.outcome, self.p, self.weights)
 
     def grouping(self, groups: ArrayLike, where: str = "groups") -> Grouping:
-        labels, codes = _factorise(groups, where)
+        labels, codes = factorised(groups, where)
         size = self.p.size if self.kept is None else self.kept.size
         if codes.size != size:
             raise _length_error(where, codes.size, size)
@@ -353,7 +354,7 @@ def _length_error(where: str, got: int, expected: int) -> DataError:
     )
 
 
-def _factorise(groups: ArrayLike, where: str) -> tuple[list[str], NDArray[np.int32]]:
+def factorised(groups: ArrayLike, where: str) -> tuple[list[str], NDArray[np.int32]]:
     """Sorted labels as text and the label number of every row."""
     values = np.asarray(groups)
     if values.ndim != 1:

@@ -19,7 +19,7 @@ from riskwright.core import (
 from riskwright.stats import log_interval, logit_interval, normal_quantile
 from riskwright.stats.follow_up import FollowUp, TimeTable, checked_follow_up, numbers, same_length
 
-from ._inputs import _factorise
+from ._inputs import factorised
 
 __all__ = [
     "Floats",
@@ -77,7 +77,7 @@ def per_group(
     """`kernel(follow_up, *columns)` for all rows or by group; G is estimated within the group."""
     if groups is None:
         return kernel(follow_up, *columns)
-    labels, codes = _factorise(groups, "groups")
+    labels, codes = factorised(groups, "groups")
     if codes.size != follow_up.kept.size:
         raise DataError(
             "length differs from time",

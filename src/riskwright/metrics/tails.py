@@ -15,7 +15,7 @@ from riskwright.stats._losses import checked_losses
 from riskwright.stats.bands import cdf_band
 from riskwright.stats.tails import Gini, TailMeasure, VaR, measure_named, weighted_levels
 
-from ._inputs import _factorise
+from ._inputs import factorised
 
 __all__ = ["tail"]
 
@@ -116,7 +116,7 @@ def tail(
     if groups is None:
         return _estimate(losses, weights, chosen, level, bound)
     weighted_levels(losses, weights)
-    labels, codes = _factorise(groups, "groups")
+    labels, codes = factorised(groups, "groups")
     if codes.size != losses.size:
         raise DataError(
             "length differs from loss",

@@ -1,5 +1,25 @@
-"""Statistics that metrics, learning and certificates share: intervals and resampling."""
+"""Statistics that metrics, learning, calibration and decisions share: bounds, tails, follow-up."""
 
+from .bands import (
+    BandKind,
+    CdfBand,
+    cdf_band,
+    noncrossing_probability,
+)
+from .bounds import (
+    Bound,
+    MeanMethod,
+    binomial_lower,
+    binomial_p_value,
+    binomial_upper,
+    hoeffding_bentkus_p_value,
+    hoeffding_bentkus_upper,
+    hoeffding_upper,
+    mean_lower,
+    mean_upper,
+    wsr_p_value,
+    wsr_upper,
+)
 from .intervals import (
     effective_size,
     log_interval,
@@ -8,15 +28,110 @@ from .intervals import (
     normal_quantile,
     proportion_interval,
 )
-from .resampling import bootstrap_interval, bootstrap_weights
+from .isotonic import (
+    IsotonicFit,
+    fold_by_score,
+    isotonic_regression,
+    pool_adjacent_violators,
+)
+from .martingales import (
+    Guarantee,
+    MeanSequence,
+    RiskMonitor,
+)
+from .multiple_testing import (
+    bonferroni,
+    fixed_sequence,
+    holm,
+)
+from .resampling import (
+    bootstrap_interval,
+    bootstrap_weights,
+)
+from .survival import (
+    CensoringReport,
+    CensoringWeights,
+    HorizonOutcomes,
+    KaplanMeier,
+    censoring_distribution,
+    horizon_outcomes,
+    ipcw_weights,
+    kaplan_meier,
+    kaplan_meier_weights,
+)
+from .tails import (
+    CVaR,
+    Entropic,
+    Gini,
+    Mean,
+    MeanVariance,
+    SmoothedMedian,
+    Spectral,
+    TailMeasure,
+    VaR,
+    VaRInterval,
+    measure_named,
+    tail_lower,
+    tail_upper,
+    weighted_levels,
+)
 
 __all__ = [
+    "BandKind",
+    "Bound",
+    "CVaR",
+    "CdfBand",
+    "CensoringReport",
+    "CensoringWeights",
+    "Entropic",
+    "Gini",
+    "Guarantee",
+    "HorizonOutcomes",
+    "IsotonicFit",
+    "KaplanMeier",
+    "Mean",
+    "MeanMethod",
+    "MeanSequence",
+    "MeanVariance",
+    "RiskMonitor",
+    "SmoothedMedian",
+    "Spectral",
+    "TailMeasure",
+    "VaR",
+    "VaRInterval",
+    "binomial_lower",
+    "binomial_p_value",
+    "binomial_upper",
+    "bonferroni",
     "bootstrap_interval",
     "bootstrap_weights",
+    "cdf_band",
+    "censoring_distribution",
     "effective_size",
+    "fixed_sequence",
+    "fold_by_score",
+    "hoeffding_bentkus_p_value",
+    "hoeffding_bentkus_upper",
+    "hoeffding_upper",
+    "holm",
+    "horizon_outcomes",
+    "ipcw_weights",
+    "isotonic_regression",
+    "kaplan_meier",
+    "kaplan_meier_weights",
     "log_interval",
     "logit_interval",
+    "mean_lower",
+    "mean_upper",
+    "measure_named",
+    "noncrossing_probability",
     "normal_interval",
     "normal_quantile",
+    "pool_adjacent_violators",
     "proportion_interval",
+    "tail_lower",
+    "tail_upper",
+    "weighted_levels",
+    "wsr_p_value",
+    "wsr_upper",
 ]
