@@ -1,8 +1,8 @@
 """Every bound misses the truth no more often than it says, by simulation.
 
 Each case draws 2,000 samples; the Monte-Carlo standard error of a miss rate of 10 % is 0.67
-percentage points, and a bound fails where its rate exceeds delta by more than two of them. Rates
-of the exact methods are also held from below, so that a bound that gives up is seen.
+percentage points, and a bound fails where its rate exceeds delta by more than two of them. Bands,
+which are exact, are held from below too.
 """
 
 import math
@@ -95,14 +95,17 @@ def test_known_weights_cover_the_target():
 
 
 @pytest.mark.parametrize("kind", ["berk-jones", "dkw"])
-@pytest.mark.parametrize("n", [20, 300, 3000])
-def test_bands_miss_at_their_rate(kind, n):
-    band, rng = cdf_band(n, DELTA, kind), np.random.default_rng(3)
-    missed = sum(
-        bool(np.any(np.sort(rng.random(n))[band.ranks - 1] < band.level_at_rank))
-        for _ in range(DRAWS)
-    )
-    assert DELTA - 3 * (ALLOWED - DELTA) / 2 <= missed / DRAWS <= ALLOWED
+@pytest.mark.parametrize(("n", "blocks"), [(20, 40), (300, 40), (3000, 10)])
+def test_bands_miss_at_their_rate(kind, n, blocks):
+    """Bands are exact: with 1,000 draws a block, the rate is delta within three standard errors
+    (0.45 percentage points for 40 blocks, 0.9 for 10) on either side."""
+    band, rng, missed = cdf_band(n, DELTA, kind), np.random.default_rng(3), 0
+    for _ in range(blocks):
+        ordered = np.sort(rng.random((1000, n)), axis=1)[:, band.ranks - 1]
+        missed += int(np.any(ordered < band.level_at_rank, axis=1).sum())
+    draws = 1000 * blocks
+    error = math.sqrt(DELTA * (1 - DELTA) / draws)
+    assert missed / draws == pytest.approx(DELTA, abs=3 * error)
 
 
 @pytest.mark.parametrize("world", ["rare", "beta", "uniform", "atoms"])
@@ -167,9 +170,13 @@ SLACK = 3 * math.sqrt(LEVEL * (1 - LEVEL) / DRAWS) + 0.015  # asymptotics at 1,5
 @pytest.mark.parametrize("world", ["beta", "uniform", "exponential"])
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.kind)
 def test_asymptotic_intervals_of_tails_cover(measure, world):
-    """Intervals that are not given (few rows carry the variance) are left out; few may be."""
+    """Intervals that are not given (few rows carry the variance) are left out; half may be.
+
+    The scale of the exponential losses leaves exp(2 loss) a finite variance, which asymptotics
+    need: at a scale of 0.3 it has none.
+    """
     worlds = {name: case[0] for name, case in WORLDS.items()}
-    worlds["exponential"] = lambda rng, n: rng.exponential(0.3, n)
+    worlds["exponential"] = lambda rng, n: rng.exponential(0.1, n)
     draw, rng = worlds[world], np.random.default_rng(12)
     truth = measure_named(measure).of(draw(rng, 4_000_000))
     found = [tail(draw(rng, 1500), measure) for _ in range(DRAWS)]

@@ -159,7 +159,7 @@ def _berk_jones_levels(n: int, critical: float, ranks: Integers) -> Floats:
 def _berk_jones_critical(n: int, delta: float, ranks: Integers) -> float:
     """Largest local level whose band is missed with at most `delta`, rounded down.
 
-    Exact to 1e-9, above 10,000 rows to 1e-6.
+    Found to a relative 1e-9, or 1e-6 above 10,000 rows.
 
     The chance of a miss is nearly a power of the level, so that secant steps on the logarithms of
     both meet it in a few evaluations; a bracket guards them.

@@ -138,7 +138,7 @@ class RiskMonitor:
     A bettor on losses above the limit; at a limit that is kept, the capital (`e_value`) is an
     e-process, and the alarm is given when it first reaches 1/`delta`. The bettor enters with a
     share 1/(t (t + 1)) of its money at every row t and spreads it over eight stakes, so that a
-    change after a long quiet time is found almost as fast as one at the start.
+    quiet time of t rows before a change costs it a factor t^2 of capital and no more.
 
     Parameters
     ----------
