@@ -25,6 +25,8 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 MODULES = (
     ("riskwright", "What `import riskwright as rw` gives."),
     ("riskwright.metrics", "Measures of predictions against outcomes."),
+    ("riskwright.stats", "Bounds, bands, tail measures, sequences and follow-up."),
+    ("riskwright.plots", "Displays: the numbers of a curve, drawn on demand."),
     ("riskwright.scoring.deployment", "A learned card put to work."),
     ("riskwright.cards", "Cards rendered."),
 )
@@ -69,7 +71,7 @@ def _contents() -> Iterator[str]:
     for module, summary in MODULES:
         names = ", ".join(f"[`{name}`](#{_anchor(module, name)})" for name in _public(module))
         yield f"- **{module}**: {summary} {names}\n"
-    yield "- **[Command line](#command-line)**: `riskwright fit | score | evaluate | card`\n\n"
+    yield "- **[Command line](#command-line)**: `riskwright fit | score | evaluate | calibrate | decide | card`\n\n"
 
 
 def _anchor(module: str, name: str) -> str:
@@ -191,7 +193,10 @@ def _commands() -> str:
     page = page[page.index("## riskwright fit") :]
     page = re.sub(r"^## riskwright (\w+)", r"### riskwright \1", page, flags=re.M)
     page = re.sub(r"^\*\*(.+)\*\*:$", r"\1:", page, flags=re.M).replace("```console", "```text")
-    codes = "Exit codes: 0 done, 2 wrong usage or data, 130 interrupted without a result."
+    codes = (
+        "Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, "
+        "130 interrupted without a result."
+    )
     talk = f"Results go to standard output, talk to standard error. {codes}"
     return f"## Command line\n\n{talk}\n\n{page}"
 
@@ -201,9 +206,10 @@ def _rooms() -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
     lines = []
-    for layer in layers:
+    for layer in (name for storey in layers for name in storey.split(" | ")):
         folder = ROOT / "src" / "riskwright" / layer
-        room = _first_sentence(folder / "__init__.py")
+        alone = folder.with_suffix(".py")
+        room = _first_sentence(alone if alone.is_file() else folder / "__init__.py")
         if room:
             lines.append(f"- **{layer}**: {room}")
         for path in sorted(folder.rglob("*.py")):
@@ -220,12 +226,12 @@ def _first_sentence(path: Path) -> str:
 
 def _kernels() -> str:
     lines = []
-    for path in sorted((ROOT / "native").glob("*.[hc]pp")):
+    for path in sorted((ROOT / "native").rglob("*.[hc]pp")):
         comment = re.match(r"(?://(?: .*)?\n)+", path.read_text(encoding="utf-8"))
         text = comment[0].replace("//\n", "\n") if comment else ""
         text = " ".join(re.sub(r"^// ?", "", text, flags=re.M).partition("\n\n")[0].split())
         if text:
-            lines.append(f"- `{path.name}` {text}")
+            lines.append(f"- `{path.relative_to(ROOT / 'native').as_posix()}` {text}")
     return "\n".join(lines) + "\n"
 
 

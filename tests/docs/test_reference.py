@@ -33,7 +33,8 @@ def test_tables_of_the_architecture_are_what_the_code_says_now(reference):
 
 def test_every_storey_is_listed_once_from_the_top(reference):
     rooms = re.findall(r"^- \*\*(\w+)\*\*:", page(reference.ARCHITECTURE), re.M)
-    order = [*("cli", "cards", "scoring", "evidence", "solvers", "metrics", "stats", "core")]
+    order = [*("cli", "cards", "plots", "pipeline", "scoring", "calibration", "decision")]
+    order += [*("evidence", "solvers", "metrics", "stats", "core")]
     assert rooms == order
 
 
@@ -45,7 +46,7 @@ def test_every_public_name_has_a_heading(reference):
 def test_every_command_and_option_has_its_line(reference):
     text = page(reference.REFERENCE)
     commands = re.findall(r"^### riskwright (\w+)$", text, re.M)
-    assert sorted(commands) == ["card", "evaluate", "fit", "score"]
+    assert sorted(commands) == ["calibrate", "card", "decide", "evaluate", "fit", "score"]
     assert {"--target", "--max-terms", "--dialect", "--groups"} <= options(text)
 
 

@@ -53,8 +53,7 @@ _VERBS = {
 }
 _CODES = """
 Results go to standard output, talk to standard error.
-Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, 130 interrupted without
-a result."""
+Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -154,7 +154,7 @@ def _keeps(losses: Floats, member: Bools, weight: Floats, limit: float, delta: f
     if limit >= 1:
         return True
     value = limit + weight * member * (losses - limit)
-    return bool(wsr_p_value(value, limit) <= delta)
+    return bool(wsr_p_value(value, limit, delta=delta) <= delta)
 
 
 def _more(budget: Budget, members: int, empirical: float, upper: float) -> int | None:
