@@ -71,7 +71,8 @@ def _contents() -> Iterator[str]:
     for module, summary in MODULES:
         names = ", ".join(f"[`{name}`](#{_anchor(module, name)})" for name in _public(module))
         yield f"- **{module}**: {summary} {names}\n"
-    yield "- **[Command line](#command-line)**: `riskwright fit | score | evaluate | calibrate | decide | card`\n\n"
+    verbs = "fit | score | evaluate | calibrate | decide | card"
+    yield f"- **[Command line](#command-line)**: `riskwright {verbs}`\n\n"
 
 
 def _anchor(module: str, name: str) -> str:
@@ -111,6 +112,9 @@ def _methods(target: type) -> Iterator[tuple[str, Any]]:
 
 
 def _signature(name: str, target: Any) -> str:
+    if inspect.isclass(target) and issubclass(target, dict):
+        fields = ", ".join(f"{key}: {_annotation(t)}" for key, t in target.__annotations__.items())
+        return f"{name}({fields})"
     signature = inspect.signature(target)
     parts, starred = [], False
     for parameter in signature.parameters.values():

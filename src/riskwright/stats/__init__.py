@@ -1,14 +1,12 @@
 """Statistics that metrics, learning, calibration and decisions share: bounds, tails, follow-up."""
 
 from .bands import (
-    BandKind,
     CdfBand,
     cdf_band,
     noncrossing_probability,
 )
 from .bounds import (
     Bound,
-    MeanMethod,
     binomial_lower,
     binomial_p_value,
     binomial_upper,
@@ -35,7 +33,6 @@ from .isotonic import (
     pool_adjacent_violators,
 )
 from .martingales import (
-    Guarantee,
     MeanSequence,
     RiskMonitor,
 )
@@ -77,7 +74,6 @@ from .tails import (
 )
 
 __all__ = [
-    "BandKind",
     "Bound",
     "CVaR",
     "CdfBand",
@@ -85,12 +81,10 @@ __all__ = [
     "CensoringWeights",
     "Entropic",
     "Gini",
-    "Guarantee",
     "HorizonOutcomes",
     "IsotonicFit",
     "KaplanMeier",
     "Mean",
-    "MeanMethod",
     "MeanSequence",
     "MeanVariance",
     "RiskMonitor",
