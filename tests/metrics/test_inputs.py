@@ -15,6 +15,7 @@ from riskwright.core import (
     TargetError,
     ValueRangeError,
 )
+from riskwright.metrics._inputs import checked_rows
 
 Y = [0, 1, 1, 0, 1, 0]
 P = [0.2, 0.7, 0.6, 0.3, 0.4, 0.5]
@@ -138,3 +139,52 @@ def test_every_estimate_carries_its_name_level_and_rows(name):
     found = getattr(metrics, name)(Y, P, level=0.8)
     assert (found.name, found.level, found.n) == (name, 0.8, 6)
     assert found.method
+
+
+@pytest.mark.parametrize("shift", [0.0, -0.5])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n", [1, 50, 5000])
+def test_folding_sorts_and_sums_like_a_loop(n, weighted, shift):
+    rng = np.random.default_rng(n)
+    p = np.concatenate([rng.random(n), rng.choice([0.0, -0.0, 1.0, 0.25, 5e-324], n)]) + shift
+    y = rng.random(2 * n) < 0.4
+    w = rng.gamma(2.0, size=2 * n) if weighted else None
+    sample = checked_rows(y, p, w, probabilities=False).folded()
+    value, place = np.unique(p, return_inverse=True)
+    weight = np.ones(2 * n) if w is None else w
+    assert np.array_equal(sample.value, value)
+    sums = [(sample.w1, weight * y), (sample.w0, weight * ~y)]
+    sums += [(sample.q1, weight**2 * y), (sample.q0, weight**2 * ~y)]
+    for found, column in sums:
+        assert found == pytest.approx(np.bincount(place, column), rel=1e-12)
+    assert sample.n == 2 * n
+
+
+def test_folding_keeps_scores_of_any_size():
+    score = np.array([-1e308, 1e308, 0.0, -5e-324, 3.0, -1e308])
+    sample = checked_rows([0, 1, 0, 1, 0, 1], score, None, probabilities=False).folded()
+    assert sample.value.tolist() == [-1e308, -5e-324, 0.0, 3.0, 1e308]
+    assert sample.w1.tolist() == [1, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        np.array([3, -1, 3, 3, -1, 3], dtype=np.int8),
+        np.array([2**40, -(2**40), 2**40, 2**40, -(2**40), 2**40]),
+        np.array([2**63, 5, 2**63, 2**63, 5, 2**63], dtype=np.uint64),
+        np.array([True, False, True, True, False, True]),
+        np.array(["z", "k", "z", "z", "k", "z"]),
+        pd.Series(["z", "k", "z", "z", "k", "z"], dtype="category"),
+        [b"z", b"k", b"z", b"z", b"k", b"z"],
+    ],
+)
+def test_groups_of_any_type_hold_their_rows(groups):
+    small, large = metrics.brier(Y, P, groups=groups).values()
+    assert (small.n, large.n) == (2, 4)
+    assert small.value == pytest.approx((0.3**2 + 0.6**2) / 2)
+
+
+def test_predictions_are_missed_by_name():
+    with pytest.raises(DataError, match="p: no predictions; expected one value per row"):
+        metrics.brier(Y)

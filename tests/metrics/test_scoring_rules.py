@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from sklearn import metrics as peer
 
-from riskwright.metrics import brier, log_loss
+from riskwright.core import DataError, MissingValueError, ParameterError
+from riskwright.metrics import brier, crps, log_loss
 
 rows = st.lists(
     st.tuples(st.integers(0, 1), st.floats(0, 1), st.integers(1, 4)), min_size=1, max_size=25
@@ -86,3 +87,94 @@ def test_a_group_of_zero_weight_is_nan_and_says_so():
     assert math.isnan(found["b"].value)
     assert found["b"].method == "none: no rows"
     assert found["a"].value == pytest.approx((0.01 + 0.64) / 2)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.int8, np.float32, np.float64])
+def test_every_type_of_outcome_gives_the_same(kind):
+    y, p, w = sample()
+    for metric in (brier, log_loss):
+        assert metric(y.astype(kind), p, sample_weight=w) == metric(y, p, sample_weight=w)
+        assert metric(y.astype(kind)[::-1], p[::-1]).value == pytest.approx(metric(y, p).value)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_groups_in_one_pass_equal_groups_alone(weighted):
+    y, p, w = sample(5000)
+    group = np.random.default_rng(1).integers(-2, 3, 5000)
+    p[:5] = [0.0, 1.0, 0.0, 1.0, 0.0]
+    w = w if weighted else None
+    for metric in (brier, log_loss):
+        found = metric(y, p, sample_weight=w, groups=group)
+        assert list(found) == ["-2", "-1", "0", "1", "2"]
+        for label, estimate in found.items():
+            inside = group == int(label)
+            alone = metric(y[inside], p[inside], sample_weight=None if w is None else w[inside])
+            assert estimate.method.partition(";")[0] == alone.method.partition(";")[0]
+            assert (estimate.value, estimate.low, estimate.high) == pytest.approx(
+                (alone.value, alone.low, alone.high), rel=1e-11
+            )
+
+
+def test_spread_survives_a_first_row_unlike_all_others():
+    p = np.full(10_001, 0.5) + 1e-9 * np.arange(10_001)
+    p[0] = 1.0
+    y = np.arange(10_001) % 2
+    y[0] = 0
+    loss = -np.log(np.where(y == 1, p, 1 - p).clip(2.0**-52))
+    se = loss.std(ddof=1) / math.sqrt(10_001)
+    found = log_loss(y, p)
+    expected = loss.mean() * np.exp(1.959964 * se / loss.mean())
+    assert found.high == pytest.approx(expected, rel=1e-9)
+    tiny = brier(y[1:], p[1:])
+    assert tiny.high - tiny.low == pytest.approx(
+        2 * 1.959964 * ((y - p)[1:] ** 2).std(ddof=1) / 100, rel=1e-6
+    )
+
+
+def direct_crps(y, x, fair=False):
+    m = x.shape[1]
+    pairs = np.abs(x[:, :, None] - x[:, None]).sum((1, 2)) / (m * (m - 1 if fair else m))
+    return np.abs(x - y[:, None]).mean(1) - pairs / 2
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 17, 64, 257])
+@pytest.mark.parametrize("fair", [False, True])
+def test_crps_is_its_definition(members, fair):
+    rng = np.random.default_rng(members)
+    y, x = rng.normal(size=21), rng.normal(size=(21, members)).round(1)
+    if fair and members == 1:
+        with pytest.raises(ParameterError, match="fair: no pairs"):
+            crps(y, x, fair=True)
+        return
+    w = rng.gamma(2.0, size=21)
+    losses = direct_crps(y, x, fair)
+    assert crps(y, x, fair=fair).value == pytest.approx(losses.mean())
+    found = crps(y, x, sample_weight=w, fair=fair)
+    assert found.value == pytest.approx(np.average(losses, weights=w))
+    n = w.sum() ** 2 / (w @ w)
+    se = math.sqrt(w**2 @ (losses - found.value) ** 2 * n / (n - 1)) / w.sum()
+    reach = found.high - found.value if fair else found.value * math.log(found.high / found.value)
+    assert reach == pytest.approx(1.959964 * se, rel=1e-6)
+
+
+def test_crps_of_the_normal_distribution_and_fairness():
+    """E CRPS of N(0, 1) for outcomes of N(0, 1) is 1 / sqrt(pi), whatever m if fair."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=40_000)
+    for members in (2, 10):
+        found = crps(y, rng.normal(size=(40_000, members)), fair=True, level=0.999)
+        assert found.low < 1 / math.sqrt(math.pi) < found.high
+    assert crps(y, rng.normal(size=(40_000, 2))).low > 1 / math.sqrt(math.pi)
+
+
+def test_crps_by_group_and_what_it_refuses():
+    y, x = np.array([0.0, 1.0, 2.0]), np.array([[0.0, 1.0], [1.0, 1.5], [0.0, 4.0]])
+    found = crps(y, x, groups=["a", "b", "a"], sample_weight=[1, 0, 1])
+    assert found["a"].value == pytest.approx(direct_crps(y, x)[[0, 2]].mean())
+    assert found["b"].method == "none: no rows"
+    with pytest.raises(DataError, match="ensemble: not an ensemble; .* shape .3,."):
+        crps(y, [1.0, 2.0, 3.0])
+    with pytest.raises(DataError, match="ensemble: length differs from y; expected 3 rows; got 2"):
+        crps(y, x[:2])
+    with pytest.raises(MissingValueError, match="ensemble: missing values"):
+        crps(y, np.where(x == 4, np.nan, x))

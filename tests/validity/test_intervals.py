@@ -16,7 +16,7 @@ from riskwright.metrics import evaluate
 DRAWS, ROWS, TRUTH_ROWS, LEVEL = 1000, 1500, 4_000_000, 0.95
 MONTE_CARLO = math.sqrt(LEVEL * (1 - LEVEL) / DRAWS)
 SLACK = 3 * MONTE_CARLO + 0.01
-CONSERVATIVE = {"calibration_error"}
+CONSERVATIVE = {"calibration_error", "smooth_calibration_error"}
 
 
 def calibrated(x, rng):

@@ -312,10 +312,13 @@ def _outcomes(y: ArrayLike) -> Floats:
 def checked_values(values: ArrayLike, where: str) -> Floats:
     """A column of finite numbers."""
     try:
-        numbers = np.asarray(values).astype(np.float64)
+        numbers = np.asarray(values).astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise DataError("not numbers", where=where, expected="an array of numbers") from None
     _refuse_shape(numbers, where)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(numbers.sum()):
+            return numbers
     missing = np.isnan(numbers)
     if missing.any():
         raise MissingValueError("missing values", where=where, got=_places(missing))

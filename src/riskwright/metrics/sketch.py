@@ -168,7 +168,7 @@ class ScoreSketch(Sketched):
         if missing:
             raise ColumnError("no such column", where=str(path), got=", ".join(missing))
         sketch = cls(bins, weighted=sample_weight is not None)
-        for batch in rows.select(dict.fromkeys(names)).collect_batches(chunk_size=batch_rows):
+        for batch in rows.select(list(dict.fromkeys(names))).collect_batches(chunk_size=batch_rows):
             if batch.height:
                 weight = None if sample_weight is None else batch[sample_weight]
                 sketch.update(batch[score], batch[target], weight)

@@ -27,12 +27,14 @@ _DRAWS = 1000
 _NUMBERS = 5 * 10**5
 _CELLS = 2**15
 _MAX_CELLS = 2**20
-_CELLS_PER_WIDTH = 32
+_MAX_NODES = 2**18
+_GRID_ERROR = 1e-8
 _NODES_PER_WIDTH = 16
 _REACH = 8.9  # a normal density is below 1e-17 of its peak from here on
 _MAX_STEPS = 100
 _TOLERANCE = 1e-10
-_NOTHING = 1e-9
+_NOTHING = 1e-12
+_SMALLEST = 5e-7
 _NARROWEST = 2.0**-12
 
 
@@ -120,15 +122,23 @@ def _smooth(residuals: Residuals, level: float) -> Estimate:
 
 
 def _fixed_point(residuals: Residuals) -> tuple[float, Floats]:
-    """The error, and the cosine sums of the residuals that it comes from."""
+    """The error, and the cosine sums of the residuals that it comes from.
+
+    A grid of step h moves the error at width s by at most 0.14 (h / s)^4 times the mean absolute
+    residual: the grid is refined until that is below the tolerance.
+    """
+    low = abs(float(residuals.residual.sum()))
+    high = float(np.abs(residuals.residual).sum())
     cells = _CELLS
     while True:
         waves = _waves(spread_cubic(residuals.position, residuals.residual, cells))
-        width = _solved(waves)
-        if width * cells >= _CELLS_PER_WIDTH or cells == _MAX_CELLS:
+        if float(np.abs(waves).max()) <= _NOTHING * high:
+            return 0.0, waves
+        width = _solved(waves, low, high)
+        needed = (0.14 * high / _GRID_ERROR) ** 0.25 / width
+        if needed <= cells or 2 * high <= _SMALLEST or cells == _MAX_CELLS:
             return width, waves
-        needed = _CELLS_PER_WIDTH / max(width, _CELLS_PER_WIDTH / _MAX_CELLS)
-        cells = min(2 ** math.ceil(math.log2(needed)) * 2, _MAX_CELLS)
+        cells = min(2 ** math.ceil(math.log2(1.5 * needed)), _MAX_CELLS)
 
 
 def _waves(grid: Floats) -> Floats:
@@ -141,30 +151,26 @@ def _waves(grid: Floats) -> Floats:
     return np.asarray(waves, dtype=np.float64)
 
 
-def _solved(waves: Floats) -> float:
-    """The width at which mean absolute smoothed residual and width agree, by secant steps.
+def _solved(waves: Floats, low: float, high: float) -> float:
+    """The width, within these bounds, that its mean absolute smoothed residual equals.
 
-    The former falls with the width, so that either end of a step bounds the solution.
+    The latter falls as the width grows, so that both ends of a step bound the solution; steps are
+    secants of the logarithms.
     """
-    low, high = 0.0, 1.0
     points: list[tuple[float, float]] = []
-    width = 0.1
-    if not waves.any():
-        return 0.0
+    width = math.sqrt(max(low, high / 100) * high)
     for _ in range(_MAX_STEPS):
+        if high - low <= _TOLERANCE:
+            break
         error = _error(waves, width)
         low, high = max(low, min(width, error)), min(high, max(width, error))
-        if high - low <= _TOLERANCE or abs(error - width) <= _TOLERANCE:
-            return (low + high) / 2 if high - low <= _TOLERANCE else error
         points.append((math.log(width), math.log(max(error, 1e-300)) - math.log(width)))
-        width = math.sqrt(max(low, _NOTHING) * high)
+        width = math.sqrt(max(low, high / 100) * high)
         if len(points) > 1:
             (x0, f0), (x1, f1) = points[-2:]
-            step = math.exp(x1 - f1 * (x1 - x0) / (f1 - f0)) if f1 != f0 else width
-            if low < step < high:
-                width = step
-        if high <= _NOTHING:
-            return 0.0
+            step = x1 - f1 * (x1 - x0) / (f1 - f0) if f1 != f0 else math.inf
+            if step < math.log(high):
+                width = max(math.exp(step), low, high / 100)
     return high
 
 
@@ -172,7 +178,7 @@ def _error(waves: Floats, width: float) -> float:
     """Integral over [0, 1] of the absolute smoothed residual, its zeros found to third order."""
     modes = min(waves.size, math.ceil(_REACH / (math.pi * width)) + 1)
     nodes = 2 ** math.ceil(math.log2(max(_NODES_PER_WIDTH / width, 2 * modes, 64)))
-    nodes = min(nodes, 2 * _MAX_CELLS)
+    nodes = min(nodes, _MAX_NODES)
     modes = min(modes, nodes)
     turns = math.pi * np.arange(modes)
     damped = np.zeros(nodes + 1)
