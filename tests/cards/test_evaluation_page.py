@@ -148,7 +148,7 @@ def test_groups_stand_with_their_gaps_and_the_small_ones_are_named(study: Simple
     assert ["sex = female", "1,604", "0.794 0.767 to 0.821", "reference"] in rows
     gap = "−0.092 −0.177 to −0.007"
     assert ["age = under 40", "511", "0.702 0.636 to 0.768", gap] in rows
-    assert "Too small to judge: sex = (missing), region = islands." in page.text
+    assert "Too small to judge: sex = (missing) (n = 4), region = islands (n = 7)." in page.text
     assert "Bonferroni over 4 gaps" in page.text
     own = study.evaluation.by_group["sex = male"]["auroc"]
     assert any(
@@ -163,8 +163,10 @@ def test_all_text_of_the_user_is_escaped(study: SimpleNamespace):
         study.evaluation, by_group={EVIL: study.evaluation.by_group["sex = male"]}
     )
     table = study.records.group_table
-    rows = ((EVIL, table.rows[0][1], None), *table.rows[1:])
-    hostile = msgspec.structs.replace(table, name=EVIL, rows=rows, small=(EVIL,))
+    evil = msgspec.structs.replace(table.rows[0], group=EVIL)
+    hostile = msgspec.structs.replace(
+        table, metric=EVIL, rows=(evil, *table.rows[1:]), small=(evil,)
+    )
     text = evaluation_page(
         evaluation,
         [RocDisplay(study.records.roc, name=EVIL), GroupGapDisplay(hostile, name=EVIL)],

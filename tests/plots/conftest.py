@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from riskwright.core import Estimate, Record
+from riskwright.metrics import GroupRow, GroupTable
 from riskwright.stats import proportion_interval
 
 
@@ -71,13 +72,6 @@ class NetBenefitCurve(Record, frozen=True, kw_only=True):
     n: int
     level: float = 0.95
     methods: tuple[str, ...] = ("Wilson; pointwise",)
-
-
-class GroupTable(Record, frozen=True, kw_only=True):
-    name: str
-    rows: tuple[tuple[str, Estimate, Estimate | None], ...]
-    small: tuple[str, ...] = ()
-    level: float = 0.95
 
 
 def estimate(value: float, half: float, n: int, method: str = "DeLong", name: str = "") -> Estimate:
@@ -177,14 +171,27 @@ def curves(y: np.ndarray, p: np.ndarray) -> SimpleNamespace:
 
 def group_table() -> GroupTable:
     method = "difference of DeLong estimates, Bonferroni over 4 gaps"
-    rows = [
+    figures = [
         ("sex = female", estimate(0.794, 0.027, 1604), None),
         ("sex = male", estimate(0.771, 0.030, 1396), estimate(-0.023, 0.049, 1396, method)),
         ("age = under 40", estimate(0.702, 0.066, 511), estimate(-0.092, 0.085, 511, method)),
         ("age = 40 to 64", estimate(0.788, 0.031, 1498), estimate(-0.006, 0.050, 1498, method)),
         ("age = 65 or more", estimate(0.801, 0.035, 991), estimate(0.007, 0.053, 991, method)),
     ]
-    return GroupTable(name="auroc", rows=tuple(rows), small=("sex = (missing)", "region = islands"))
+    return GroupTable(
+        metric="auroc",
+        rows=tuple(
+            GroupRow(group=group, n=e.n, events=None, estimate=e, gap=gap)
+            for group, e, gap in figures
+        ),
+        small=tuple(
+            GroupRow(group=group, n=n, events=None)
+            for group, n in (("sex = (missing)", 4), ("region = islands", 7))
+        ),
+        reference="sex = female",
+        level=0.95,
+        method=method,
+    )
 
 
 @pytest.fixture(scope="session")

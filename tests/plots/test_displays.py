@@ -111,7 +111,7 @@ def test_marks_hold_the_numbers_of_the_records(records: SimpleNamespace):
         assert (getattr(curve, x), getattr(curve, y)) in lines
         band = marks(held[kind], Band)[0]
         assert (band.x, band.low, band.high) == (getattr(curve, x), curve.low, curve.high)
-    gaps = [row[2] for row in records.group_table.rows]
+    gaps = [row.gap for row in records.group_table.rows]
     points = marks(held["group_table"], Points)[-1]
     assert points.x[1:] == tuple(gap.value for gap in gaps[1:])
     assert points.low[1:] == tuple(gap.low for gap in gaps[1:])
@@ -209,11 +209,13 @@ def test_many_points_stay_small_and_true_to_a_pixel():
 def test_many_groups_show_the_farthest(records: SimpleNamespace):
     rows = records.group_table.rows
     more = tuple(
-        (f"{EVIL} {i}", e, msgspec.structs.replace(rows[1][2], value=0.001 * i))
-        for i, e in enumerate([rows[1][1]] * 300)
+        msgspec.structs.replace(
+            rows[1], group=f"{EVIL} {i}", gap=msgspec.structs.replace(rows[1].gap, value=0.001 * i)
+        )
+        for i in range(300)
     )
     table = msgspec.structs.replace(
-        records.group_table, rows=(rows[0], *more), small=tuple(map(str, range(500)))
+        records.group_table, rows=(rows[0], *more), small=records.group_table.small * 250
     )
     figure = GroupGapDisplay(table).figure()
     assert figure.y.names[0] == "sex = female"
@@ -226,11 +228,12 @@ def test_many_groups_show_the_farthest(records: SimpleNamespace):
 
 
 def test_without_gaps_the_figures_themselves_are_drawn(records: SimpleNamespace):
-    rows = tuple((label, own, None) for label, own, _ in records.group_table.rows)
+    rows = tuple(msgspec.structs.replace(row, gap=None) for row in records.group_table.rows)
     nothing = Estimate(value=NAN, low=NAN, high=NAN, level=0.95, n=3, method="none: one class")
-    table = msgspec.structs.replace(records.group_table, rows=(*rows, ("tiny", nothing, None)))
+    tiny = msgspec.structs.replace(rows[0], group="tiny", estimate=nothing)
+    table = msgspec.structs.replace(records.group_table, rows=(*rows, tiny))
     figure = GroupGapDisplay(table).figure()
-    assert marks(figure, Points)[0].x[:5] == tuple(own.value for _, own, _ in rows)
+    assert marks(figure, Points)[0].x[:5] == tuple(row.estimate.value for row in rows)
     assert figure.notes[-1] == "n 3"
     assert "tiny: not defined (one class)" in figure.description
     checked(GroupGapDisplay(table).to_svg())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from riskwright.core import Estimate, Finding
 from riskwright.plots.display import Display, listed
-from riskwright.plots.group_gap import GroupGapDisplay, group_rows
+from riskwright.plots.group_gap import GroupGapDisplay, group_rows, small_groups
 from riskwright.plots.reliability import ReliabilityDisplay
 
 from . import wording
@@ -235,12 +235,12 @@ def _group_table(display: GroupGapDisplay) -> _GroupTable:
     table, rows = display.table, group_rows(display.table)
     gaps = (row.gap for row in rows if row.gap is not None)
     return _GroupTable(
-        _sentence_case(wording.figure_name(table.name).partition(" (")[0]),
+        _sentence_case(wording.figure_name(table.metric).partition(" (")[0]),
         _level(table.level),
         "; ".join(dict.fromkeys(gap.method for gap in gaps)),
         [
             (
-                row.label,
+                row.group,
                 wording.count(row.estimate.n),
                 _cell(row.estimate),
                 None if row.gap is None else _cell(row.gap),
@@ -248,5 +248,5 @@ def _group_table(display: GroupGapDisplay) -> _GroupTable:
             for row in rows[:_GROUPS_SHOWN]
         ],
         max(len(rows) - _GROUPS_SHOWN, 0),
-        listed([str(label) for label in table.small], _SMALL_SHOWN, ", "),
+        listed(small_groups(table), _SMALL_SHOWN, ", "),
     )

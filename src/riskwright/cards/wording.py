@@ -36,6 +36,7 @@ _FIGURES = {
     "calibration_slope": "Calibration slope (1 is best)",
     "calibration_in_the_large": "Calibration in the large (0 is best)",
     "calibration_error": "Calibration error (0 is best)",
+    "smooth_calibration_error": "Smooth calibration error (0 is best)",
     "accuracy": "Accuracy",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",

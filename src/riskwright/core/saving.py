@@ -39,7 +39,7 @@ def save(model: Saveable, path: str | os.PathLike[str]) -> None:
         )
     kind, body = model.to_artifact()
     params = body.get("params", {})
-    card = body.get("card", {})
+    card = body.get("card") or {}
     write_artifact(
         path,
         kind,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from riskwright.core import Estimate
-
 from .display import Display, listed, metric, named, titled, worded
 from .figure import Axis, Curve, Figure, Points
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["GroupGapDisplay", "GroupRow", "group_rows"]
+    from riskwright.core import Estimate
+    from riskwright.metrics import GroupTable
+
+__all__ = ["GroupGapDisplay", "group_rows", "small_groups"]
 
 _DESCRIBED = 20
 _LONGEST = 28
@@ -21,17 +22,26 @@ _MOST_ROWS = 30
 _NAMED = 12
 
 
-class GroupRow(NamedTuple):
-    """A group, its figure, and its gap to the reference (None for the reference itself)."""
+class ShownGroup(NamedTuple):
+    """A group that has a figure, and its gap to the reference (None for the reference itself)."""
 
-    label: str
+    group: str
     estimate: Estimate
     gap: Estimate | None
 
 
-def group_rows(table: Any) -> list[GroupRow]:
-    """The rows of a group table."""
-    return [GroupRow(*row) for row in table.rows]
+def group_rows(table: GroupTable) -> list[ShownGroup]:
+    """The groups that have a figure."""
+    return [
+        ShownGroup(row.group, row.estimate, row.gap)
+        for row in table.rows
+        if row.estimate is not None
+    ]
+
+
+def small_groups(table: GroupTable) -> list[str]:
+    """The groups too small to judge, with their rows."""
+    return [f"{row.group} (n = {row.n:,})" for row in table.small]
 
 
 class GroupGapDisplay(Display):
@@ -40,8 +50,7 @@ class GroupGapDisplay(Display):
     Parameters
     ----------
     table : GroupTable
-        `name` of the figure, `rows` of (label, estimate, gap or None), `small` groups that were
-        left out, `level`.
+        From `riskwright.metrics.group_table`.
     name : whose predictions these are, for the title.
 
     Notes
@@ -78,11 +87,11 @@ class GroupGapDisplay(Display):
         rows = _farthest(group_rows(self.table))
         gaps = any(row.gap is not None for row in rows)
         shown = [row.gap if gaps else row.estimate for row in rows]
-        what = named(self.table.name)
+        what = named(self.table.metric)
         ends = [end for e in shown if e is not None for end in (e.value, e.low, e.high)]
         x = Axis.over(f"gap in {what}" if gaps else what, (*ends, *((0.0,) if gaps else ())))
         places = tuple(float(-i) for i in range(len(rows)))
-        labels = tuple(_short(row.label) for row in rows)
+        labels = tuple(_short(row.group) for row in rows)
         y = Axis("", 0.6 - max(len(rows), 1), 0.6, places, names=labels)
         points = Points(
             tuple(math.nan if e is None else e.value for e in shown),
@@ -106,7 +115,7 @@ class GroupGapDisplay(Display):
             notes=tuple(_note(row, gaps) for row in rows),
         )
 
-    def _caption(self, rows: list[GroupRow]) -> str:
+    def _caption(self, rows: list[ShownGroup]) -> str:
         gaps = any(row.gap is not None for row in rows)
         drawn = (row.gap if gaps else row.estimate for row in rows)
         methods = dict.fromkeys(e.method for e in drawn if e is not None and e.low == e.low)
@@ -114,19 +123,19 @@ class GroupGapDisplay(Display):
         text += f" ({'; '.join(methods)})." if methods else "."
         if len(rows) < len(self.table.rows):
             text += f" The {len(rows)} farthest of {len(self.table.rows)}."
-        small = [_short(str(label)) for label in self.table.small]
+        small = [_short(label) for label in small_groups(self.table)]
         return f"{text}\nToo small to judge: {listed(small, _NAMED, ', ')}." if small else text
 
-    def _described(self, rows: list[GroupRow]) -> str:
+    def _described(self, rows: list[ShownGroup]) -> str:
         words = [
-            f"{_short(row.label)}: {worded(row.estimate)}"
+            f"{_short(row.group)}: {worded(row.estimate)}"
             + (f", gap {worded(row.gap)}" if row.gap is not None else "")
             for row in rows
         ]
         return f"{listed(words, _DESCRIBED)}."
 
 
-def _farthest(rows: list[GroupRow]) -> list[GroupRow]:
+def _farthest(rows: list[ShownGroup]) -> list[ShownGroup]:
     """At most 30 rows in their order."""
     if len(rows) <= _MOST_ROWS:
         return rows
@@ -139,7 +148,7 @@ def _farthest(rows: list[GroupRow]) -> list[GroupRow]:
     return [rows[place] for place in kept]
 
 
-def _note(row: GroupRow, gaps: bool) -> str:
+def _note(row: ShownGroup, gaps: bool) -> str:
     value = "none" if math.isnan(row.estimate.value) else f"{row.estimate.value:.3f}"
     own = f"{value}, " if gaps else ""
     return f"{own}n {row.estimate.n:,}"
