@@ -115,12 +115,13 @@ def conformal_riskwright(rows: Rows, candidates: int) -> Call:
 
 
 def learn_then_test_riskwright(rows: Rows, candidates: int) -> Call:
+    """Every score is a candidate, however few the peers have."""
     from riskwright.decision import Budget, Threshold
 
     budget = Budget("miss rate", limit=MISSES, delta=DELTA)
 
     def call() -> dict[str, Any]:
-        model = Threshold(budget, candidates=candidates).fit(rows.p, rows.y)
+        model = Threshold(budget).fit(rows.p, rows.y)
         return {"threshold": float(model.threshold_)}
 
     return call
