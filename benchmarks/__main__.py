@@ -18,7 +18,7 @@ from .tasks import Task
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 FAMILIES = {learning: (1, 5), volume: (1, 3), cold: (3, 3), measuring: (2, 5)}  # repeats
-BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
+SECTIONS = {"learning": (learning, volume, cold), "measuring": (measuring,)}
 
 
 def _options() -> argparse.Namespace:
@@ -34,7 +34,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="fewer repeats, no slow tasks")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the results")
-    parser.add_argument("--publish", action="store_true", help=f"also put the table into {PAGE}")
+    parser.add_argument("--publish", action="store_true", help=f"also put the tables into {PAGE}")
     return parser.parse_args()
 
 
@@ -89,10 +89,18 @@ def _row(task: Task) -> dict[str, Any]:
         return {**row, "status": "failed", "reason": f"failed: {problem}"}
 
 
-def _publish(text: str) -> None:
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(before + BEGIN + "\n" + text + "\n" + END + after, encoding="utf-8")
+def _publish(results: dict[str, Any]) -> None:
+    """Each section of the page that has rows in this run gets a table of them."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name, families in SECTIONS.items():
+        measures = {task.measure for family in families for task in family.tasks(1)}
+        rows = [row for row in results["rows"] if row["measure"] in measures]
+        if rows:
+            begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+            before, _, rest = page.partition(begin)
+            table = report.table({**results, "rows": rows})
+            page = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def _chosen(options: argparse.Namespace) -> list[Task]:
@@ -134,7 +142,7 @@ def main() -> int:
     (options.out / "results.md").write_text(text, encoding="utf-8")
     print(text)
     if options.publish:
-        _publish(text)
+        _publish(results)
     unmet = any(v["met"] is False for row in rows for v in row["required"])
     return int(unmet or any(row["status"] == "failed" for row in rows))
 
