@@ -25,6 +25,7 @@ from typing import Any
 __all__ = [
     "PICTURE",
     "ROOT",
+    "SCORES",
     "TUTORIAL",
     "Block",
     "Mismatch",
@@ -37,6 +38,7 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial-table.md"
+SCORES = ROOT / "docs" / "tutorial-scores.md"
 PICTURE = ROOT / "docs" / "images" / "breast-cancer.svg"
 OUTPUTS = ("text", "sql", "json")
 _FENCE = re.compile(r"```(\w*) ?([\w.]*)\n(.*?)^```$", re.S | re.M)
@@ -74,7 +76,8 @@ class Mismatch:
 
 def pages() -> list[Path]:
     """The pages with examples: the tutorial first, since the how-to pages go on in its folder."""
-    return [TUTORIAL, ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+    how_to = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+    return [TUTORIAL, SCORES, ROOT / "README.md", *how_to]
 
 
 def blocks(page: str) -> Iterator[Block]:

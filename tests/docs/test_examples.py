@@ -1,6 +1,7 @@
 """Every example of the documentation runs and prints what the page says."""
 
 import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -36,11 +37,24 @@ def test_tutorial_runs_and_prints_what_it_says(tutorial):
     }
 
 
+def test_tutorial_of_scores_runs_and_prints_what_it_says(examples, tmp_path):
+    wrong = ran(examples, examples.SCORES, tmp_path)
+    assert not wrong, wrong
+    assert {path.name for path in tmp_path.glob("*.json")} == {"calibrated.json", "triage.json"}
+
+
 def test_front_page_runs_and_shows_the_picture_that_it_makes(examples, tmp_path):
     wrong = ran(examples, ROOT / "README.md", tmp_path)
     assert not wrong, wrong
     made = tmp_path / "card" / "card.svg"
     assert examples.same_picture(made, examples.PICTURE), f"another picture.{ANEW}"
+
+
+def test_example_of_a_decision_is_certified_checked_and_alarmed(capsys):
+    runpy.run_path(str(ROOT / "examples" / "decide.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    for told in ("gives the same thresholds", "Not attainable", "alarm: no", "alarm: yes", "VOID"):
+        assert told in printed
 
 
 @pytest.mark.parametrize("name", HOW_TO)
@@ -51,7 +65,7 @@ def test_how_to_page_runs_in_the_folder_of_the_tutorial(examples, tutorial, tmp_
 
 
 def test_no_other_page_has_examples_that_are_never_run(examples):
-    run = {examples.TUTORIAL, ROOT / "README.md", ROOT / "CONTRIBUTING.md"}
+    run = {examples.TUTORIAL, examples.SCORES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"}
     left = [
         f"{page.relative_to(ROOT)}, line {block.line}"
         for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "CONTRIBUTING.md"]
