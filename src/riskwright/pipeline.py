@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from riskwright.core.score_card import decode
 __all__ = ["RULES", "Finish", "RiskPipeline"]
 
 Floats = NDArray[np.float64]
+Groups = Mapping[str, ArrayLike] | None
 RULES = ("threshold", "abstain", "conformal", "three_way", "strictness")
 _COLUMNS = ("risk", "decision", "reason")
 
@@ -27,6 +29,7 @@ class RiskPipeline:
     card : ScoreCard, or None where scores come from elsewhere.
     calibrator : fitted Calibrator, or None: the scores are taken as risks.
     rule : fitted Threshold, Abstain, Conformal, ThreeWay or Strictness, or None.
+    by : name of the grouping of a calibrator fitted by group.
     digests : data digests by step ("calibrator", "rule"), so that no rows serve two steps.
 
     Examples
@@ -48,6 +51,7 @@ class RiskPipeline:
         calibrator: Any = None,
         rule: Any = None,
         *,
+        by: str | None = None,
         digests: dict[str, str] | None = None,
     ) -> None:
         if card is not None and card.score_class == "scoring_system":
@@ -62,31 +66,53 @@ class RiskPipeline:
                 expected=", ".join(RULES),
                 got=kind,
             )
+        if (by is not None) != (getattr(calibrator, "by", None) is not None):
+            raise ParameterError(
+                "the grouping of a calibrator by group needs its name, and only that",
+                where="by",
+                expected="the name of its groups" if by is None else "none",
+            )
         self.card = card
+        self.by = by
         self.calibrator = calibrator
         self.rule = rule
         self.digests = dict(digests or {})
 
-    def risk(self, score: ArrayLike, groups: ArrayLike | None = None) -> Floats:
-        """Calibrated risks of scores (a card's own risks); the scores where none calibrates."""
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Groupings that calibrator and rule need beside the score."""
+        left_out = getattr(self.rule, "left_out_", {})
+        return tuple(dict.fromkeys([*([self.by] if self.by else []), *left_out]))
+
+    def risk(self, score: ArrayLike, groups: Groups = None) -> Floats:
+        """Calibrated risks of scores (a card's own risks); the scores where none calibrates.
+
+        `groups` maps the names in `reads` to labels, one per score.
+        """
         if self.calibrator is None:
             return np.asarray(score, dtype=np.float64)
-        found: Floats = self.calibrator.predict(score, groups)
+        labels = None if self.by is None else self._labels(groups, self.by)
+        found: Floats = self.calibrator.predict(score, labels)
         return found
 
+    def _labels(self, groups: Groups, name: str) -> ArrayLike:
+        if groups is None or name not in groups:
+            raise UsageError("the groups are needed", where=f"groups[{name!r}]")
+        return groups[name]
+
     def apply(
-        self, score: ArrayLike, groups: ArrayLike | None = None, *, regime: str | None = None
+        self, score: ArrayLike, groups: Groups = None, *, regime: str | None = None
     ) -> pl.DataFrame:
         """Columns `risk`, and with a rule `decision` and `reason`, for every score."""
         risk = self.risk(score, groups)
         if self.rule is None:
             return pl.DataFrame({"risk": risk})
-        decision = self._decided(risk, regime)
+        decision = self._decided(risk, groups, regime)
         return pl.DataFrame(
             {"risk": risk, "decision": decision, "reason": self._reasons(risk, decision, regime)}
         )
 
-    def _decided(self, risk: Floats, regime: str | None) -> NDArray[np.str_]:
+    def _decided(self, risk: Floats, groups: Groups, regime: str | None) -> NDArray[np.str_]:
         if hasattr(self.rule, "thresholds_"):
             if regime is None:
                 raise UsageError(
@@ -98,7 +124,11 @@ class RiskPipeline:
             return found
         if regime is not None:
             raise UsageError("this rule has no regimes", where="regime")
-        decided: NDArray[np.str_] = self.rule.decide(risk)
+        left_out = getattr(self.rule, "left_out_", {})
+        options = {name: self._labels(groups, name) for name in left_out}
+        decided: NDArray[np.str_] = (
+            self.rule.decide(risk, groups=options) if options else self.rule.decide(risk)
+        )
         return decided
 
     def _reasons(self, risk: Floats, decision: NDArray[np.str_], regime: str | None) -> pl.Series:
@@ -122,8 +152,11 @@ class RiskPipeline:
             )
             return frame.to_series()
         at = float(thresholds["threshold"])
+        uncertified = bool(getattr(self.rule, "left_out_", {})) & (pl.Series(decision) == "abstain")
         return pl.select(
-            pl.when(told >= at)
+            pl.when(uncertified)
+            .then(pl.lit("no certificate for this group"))
+            .when(told >= at)
             .then(pl.lit(f"risk at least {at:.6g}"))
             .otherwise(pl.lit(f"risk below {at:.6g}"))
         ).to_series()
@@ -134,6 +167,7 @@ class RiskPipeline:
             "card": None if self.card is None else msgspec.to_builtins(self.card),
             "calibrator": _saved(self.calibrator),
             "rule": _saved(self.rule),
+            "by": self.by,
             "digests": self.digests,
         }
 
@@ -141,9 +175,8 @@ class RiskPipeline:
     def from_artifact(cls, body: dict[str, Any]) -> RiskPipeline:
         """The pipeline that `to_artifact` described."""
         card = None if body["card"] is None else decode(body["card"])
-        return cls(
-            card, _loaded(body["calibrator"]), _loaded(body["rule"]), digests=body["digests"]
-        )
+        parts = _loaded(body["calibrator"]), _loaded(body["rule"])
+        return cls(card, *parts, by=body["by"], digests=body["digests"])
 
 
 class Finish:
@@ -157,12 +190,18 @@ class Finish:
             name: pl.Float64() if name == "risk" else pl.String() for name in names
         }
 
-    def __call__(self, risk: pl.Series) -> pl.DataFrame:
-        return self._pipeline.apply(risk.to_numpy(), regime=self._regime)
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return self._pipeline.reads
 
-    def row(self, risk: float) -> dict[str, Any]:
+    def __call__(self, risk: pl.Series, beside: pl.DataFrame) -> pl.DataFrame:
+        groups = {name: beside[name].to_numpy() for name in self.reads}
+        return self._pipeline.apply(risk.to_numpy(), groups, regime=self._regime)
+
+    def row(self, risk: float, values: Mapping[str, Any]) -> dict[str, Any]:
         """The same columns for one person."""
-        return self._pipeline.apply([risk], regime=self._regime).row(0, named=True)
+        groups = {name: np.array([values.get(name)], object) for name in self.reads}
+        return self._pipeline.apply([risk], groups, regime=self._regime).row(0, named=True)
 
 
 def _saved(part: Any) -> dict[str, Any] | None:
