@@ -163,7 +163,8 @@ Moments<D> moments(const LogisticRows& rows, const double* theta, size_t stride)
         const i8x64 up = s >= zero;
         const v8 magnitude = select(up, s, -s), e = exp_nonpositive(-magnitude);
         const v8 large = one / (one + e), small = e * large;
-        const v8 residual = negative * select(up, large, small) - positive * select(up, small, large);
+        const v8 p = select(up, large, small), q = select(up, small, large);
+        const v8 residual = negative * p - positive * q;
         const v8 bend = w * (large * small);
         if constexpr (Loss)
           loss += w * log1p_unit(e) + select(up, negative, positive) * magnitude;
@@ -264,9 +265,9 @@ bool descend(const LogisticRows& rows, double* theta, size_t stride, double tole
 }
 
 // Full steps from a start close to the minimum. Where a step changes no log-odds by more than
-// d <= 1/2, no curvature changes by more than a factor exp(d), and hence the decrement falls to less
-// than d times its size (Bach, 2010, Electronic Journal of Statistics 4:384): no loss is needed to
-// know that steps go down, nor a further pass to know that the last one was enough.
+// d <= 1/2, no curvature changes by more than a factor exp(d), and hence the decrement falls below
+// d times its size (Bach, 2010, Electronic Journal of Statistics 4:384): no loss is needed to know
+// that steps go down, nor a further pass to know that the last one was enough.
 template <int D, bool Weighted>
 bool finish(const LogisticRows& rows, double* theta) {
   for (int iteration = 0; iteration < 8; ++iteration) {
@@ -286,7 +287,7 @@ LogisticFit fit(const LogisticRows& rows) {
   if (rows.n > size_t{1} << 17) {
     if (descend<D, Weighted>(rows, out.theta, 64, 1e-6)) {
       const Step<D> step = newton_step(moments<D, Weighted, false>(rows, out.theta, 8));
-      if (step.found && step.change <= 0.5)
+      if (step.found)
         for (int a = 0; a < D; ++a) out.theta[a] -= step.by[a];
       out.reached = finish<D, Weighted>(rows, out.theta);
     }

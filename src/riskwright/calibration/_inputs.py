@@ -112,8 +112,9 @@ def scored_rows(score: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None)
 
 def _plain_rows(score: ArrayLike, y: ArrayLike) -> ScoredRows | None:
     """Rows of faultless arrays of common types, seen in one pass; None for all others."""
-    plain = isinstance(score, np.ndarray) and isinstance(y, np.ndarray)
-    if not plain or score.shape != y.shape or y.ndim != 1 or y.size == 0:
+    if not isinstance(score, np.ndarray) or not isinstance(y, np.ndarray):
+        return None
+    if score.shape != y.shape or y.ndim != 1 or y.size == 0:
         return None
     if score.dtype != np.float64 or y.dtype not in (np.bool_, np.uint8, np.int64, np.float64):
         return None

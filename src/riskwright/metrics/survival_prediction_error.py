@@ -272,7 +272,7 @@ def _errors(follow_up: FollowUp, survival: Floats, options: _Options) -> _Errors
         share[: known - 1] += gaps / 2
         share[1:known] += gaps / 2
     weight = follow_up.weight / follow_up.total
-    bad, loss, first, second, passed, rows = survival_errors(
+    good, loss, first, second, passed, rows = survival_errors(
         survival,
         times,
         table.order.astype(np.int64, copy=False),
@@ -290,7 +290,7 @@ def _errors(follow_up: FollowUp, survival: Floats, options: _Options) -> _Errors
         share,
         _SLACK,
     )
-    if bad >= 0:
+    if not good:
         raise _not_survival(survival, follow_up)
     centre = loss + passed
     variance = second - 2 * centre * first + centre**2 * float(weight @ weight)
