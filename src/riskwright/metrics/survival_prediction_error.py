@@ -261,7 +261,9 @@ def _followed(follow_up: FollowUp, options: _Options) -> int:
 
 def _errors(follow_up: FollowUp, survival: Floats, options: _Options) -> _Errors:
     table, times = follow_up.table, options.times
-    g_event = table.step(table.censoring, table.times, left=options.left)
+    g_event = table.censoring
+    if options.left:
+        g_event = np.concatenate([[1.0], g_event[:-1]])
     g_time = table.step(table.censoring, times, left=options.left)
     event_inverse, event_fixed = truncated(g_event, options.truncate)
     time_inverse, time_fixed = truncated(g_time, options.truncate)
@@ -295,7 +297,7 @@ def _errors(follow_up: FollowUp, survival: Floats, options: _Options) -> _Errors
     centre = loss + passed
     variance = second - 2 * centre * first + centre**2 * float(weight @ weight)
     spread = rows - weight * float(share @ centre)
-    met = float(follow_up.weight[follow_up.event] @ event_fixed[table.code[follow_up.event]])
+    met = float(table.events @ event_fixed)
     note = ""
     if met or time_fixed[:known].any():
         note = (
