@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -81,12 +80,10 @@ inline Folded fold_counts(const double* score, const double* outcome, size_t n) 
     const bool event = outcome[i] > 0.0;
     *end[event]++ = ordered_key(score[i]);
   }
-  for (auto& side : keys) side.pop_back();
-  std::thread other;
-  if (n > size_t{1} << 16) other = std::thread([&] { radix_sort(keys[1]); });
-  else radix_sort(keys[1]);
-  radix_sort(keys[0]);
-  if (other.joinable()) other.join();
+  for (auto& side : keys) {
+    side.pop_back();
+    radix_sort(side);
+  }
   Folded out;
   out.value.resize(n);
   out.events.resize(n);
