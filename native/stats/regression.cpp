@@ -1,14 +1,13 @@
 // Regression of outcomes on one score: isotonic, Venn-Abers, logistic on a few columns.
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../arrays.hpp"
-#define RW_ISA statistics
-#include "../simd.hpp"
+#include "newton.hpp"
 #include "sorting.hpp"
+#include "variants.hpp"
 
 namespace rw {
 namespace {
@@ -115,149 +114,75 @@ auto venn_abers(Numbers events, Numbers nonevents) {
   return nb::make_tuple(to_numpy(std::move(without)), to_numpy(std::move(with)));
 }
 
-using namespace RW_ISA;
-
-template <int D>
-struct Moments {
-  double loss = 0.0, gradient[D] = {}, curvature[D][D] = {};
-};
-
-struct Columns {
-  std::vector<const double*> x;
-  const double *positive, *negative;
-  size_t n;
-  bool intercept;
-};
-
-RW_INLINE v8 load(const double* from, size_t count) {
-  v8 out = splat(0.0);
-  std::memcpy(&out, from, count * sizeof(double));
-  return out;
+// Rows of a regression on one or two columns; no weights for weights of 1.
+LogisticRows logistic_rows(const std::vector<Numbers>& columns, Numbers y, Numbers weight,
+                           std::pair<double, double> targets, std::pair<double, double> spread,
+                           bool intercept, int threads) {
+  LogisticRows rows{{},           spread.first,   spread.second, y.data(),  nullptr,
+                    targets.first, targets.second, y.size(),      intercept, threads};
+  if (weight.size()) rows.weight = weight.data();
+  for (const Numbers& column : columns) rows.x.push_back(column.data());
+  return rows;
 }
 
-// Logistic loss with its two derivatives over every `stride`-th eight rows; sums of short runs.
-template <int D>
-Moments<D> moments(const Columns& data, const double* theta, size_t stride) {
-  constexpr size_t kRun = 128;
-  Moments<D> out;
-  const size_t first = data.intercept ? 1 : 0;
-  for (size_t i = 0; i < data.n;) {
-    v8 loss = splat(0.0), gradient[D], curvature[D][D];
-    for (int a = 0; a < D; ++a) {
-      gradient[a] = splat(0.0);
-      for (int b = 0; b <= a; ++b) curvature[a][b] = splat(0.0);
-    }
-    for (size_t k = 0; k < kRun && i < data.n; ++k, i += 8 * stride) {
-      const size_t count = std::min<size_t>(8, data.n - i);
-      v8 x[D], s = splat(0.0);
-      for (int a = 0; a < D; ++a) {
-        x[a] = static_cast<size_t>(a) < first ? splat(1.0) : load(data.x[a - first] + i, count);
-        s += x[a] * splat(theta[a]);
-      }
-      const Logistic at = logistic(s, load(data.positive + i, count), load(data.negative + i, count));
-      loss += at.loss;
-      for (int a = 0; a < D; ++a) {
-        gradient[a] += at.residual * x[a];
-        const v8 scaled = at.curvature * x[a];
-        for (int b = 0; b <= a; ++b) curvature[a][b] += scaled * x[b];
-      }
-    }
-    out.loss += sum(loss);
-    for (int a = 0; a < D; ++a) {
-      out.gradient[a] += sum(gradient[a]);
-      for (int b = 0; b <= a; ++b) out.curvature[a][b] += sum(curvature[a][b]);
-    }
-  }
-  return out;
-}
-
-// Solves curvature * step = gradient by Cholesky's factors; false where it is not positive.
-template <int D>
-bool newton_step(const Moments<D>& at, double* step) {
-  double factor[D][D];
-  for (int a = 0; a < D; ++a)
-    for (int b = 0; b <= a; ++b) {
-      double rest = at.curvature[a][b];
-      for (int c = 0; c < b; ++c) rest -= factor[a][c] * factor[b][c];
-      if (a != b) {
-        factor[a][b] = rest / factor[b][b];
-      } else {
-        if (!(rest > 1e-14 * at.curvature[a][a])) return false;
-        factor[a][a] = std::sqrt(rest);
-      }
-    }
-  for (int a = 0; a < D; ++a) {
-    step[a] = at.gradient[a];
-    for (int c = 0; c < a; ++c) step[a] -= factor[a][c] * step[c];
-    step[a] /= factor[a][a];
-  }
-  for (int a = D - 1; a >= 0; --a) {
-    for (int c = a + 1; c < D; ++c) step[a] -= factor[c][a] * step[c];
-    step[a] /= factor[a][a];
-  }
-  return true;
-}
-
-// Newton's method with halved steps from `theta`, until the decrement is below 1e-15 of the weight.
-template <int D>
-bool minimise(const Columns& data, double* theta, double& loss, size_t stride) {
-  double total = 0.0;
-  for (size_t i = 0; i < data.n; ++i) total += data.positive[i] + data.negative[i];
-  Moments<D> at = moments<D>(data, theta, stride);
-  for (int iteration = 0; iteration < 100; ++iteration) {
-    loss = at.loss;
-    double step[D], decrement = 0.0, next[D];
-    if (!newton_step(at, step)) return false;
-    for (int a = 0; a < D; ++a) decrement += step[a] * at.gradient[a];
-    const bool done = decrement <= 1e-15 * total;
-    if (done) {
-      for (int a = 0; a < D; ++a) theta[a] -= step[a];
-      return true;
-    }
-    double length = 1.0;
-    for (int halved = 0;; ++halved, length *= 0.5) {
-      for (int a = 0; a < D; ++a) next[a] = theta[a] - length * step[a];
-      const Moments<D> there = moments<D>(data, next, stride);
-      if (there.loss <= loss - 1e-4 * length * decrement) {
-        at = there;
-        break;
-      }
-      if (halved == 40) return decrement <= 1e-9 * total;
-    }
-    std::copy(next, next + D, theta);
-  }
-  return false;
-}
-
-// A part of the rows first, for a start close to the minimum over all of them.
-template <int D>
-bool fit(const Columns& data, double* theta, double& loss) {
-  constexpr size_t kEnough = 1 << 15;
-  if (data.n > 4 * kEnough) {
-    double start[D] = {};
-    if (minimise<D>(data, start, loss, data.n / kEnough)) std::copy(start, start + D, theta);
-    if (minimise<D>(data, theta, loss, 1)) return true;
-    std::fill(theta, theta + D, 0.0);
-  }
-  return minimise<D>(data, theta, loss, 1);
-}
-
-// Coefficients (the intercept first), loss and whether the minimum was reached.
-auto logistic_fit(std::vector<Numbers> columns, Numbers positive, Numbers negative,
-                  bool intercept) {
-  Columns data{{}, positive.data(), negative.data(), positive.size(), intercept};
-  for (const Numbers& column : columns) data.x.push_back(column.data());
-  const size_t d = columns.size() + (intercept ? 1 : 0);
-  std::vector<double> theta(d, 0.0);
-  double loss = 0.0;
-  bool reached = false;
+// Coefficients (the intercept first) and whether the minimum was reached.
+auto logistic_fit(const std::vector<Numbers>& columns, Numbers y, Numbers weight,
+                  std::pair<double, double> targets, std::pair<double, double> spread,
+                  bool intercept, const std::string& isa, int threads) {
+  const LogisticRows rows = logistic_rows(columns, y, weight, targets, spread, intercept, threads);
+  LogisticFit found;
   {
     nb::gil_scoped_release release;
-    if (d == 1) reached = fit<1>(data, theta.data(), loss);
-    if (d == 2) reached = fit<2>(data, theta.data(), loss);
-    if (d == 3) reached = fit<3>(data, theta.data(), loss);
+    found = RW_VARIANT(isa, logistic_fit)(rows);
   }
-  return nb::make_tuple(to_numpy(std::move(theta)), loss, reached);
+  const size_t d = columns.size() + (intercept ? 1 : 0);
+  return nb::make_tuple(to_numpy(std::vector<double>(found.theta, found.theta + d)), found.reached);
+}
+
+double logistic_loss(const std::vector<Numbers>& columns, Numbers y, Numbers weight,
+                     std::pair<double, double> targets, std::pair<double, double> spread,
+                     bool intercept, Numbers theta, const std::string& isa, int threads) {
+  const LogisticRows rows = logistic_rows(columns, y, weight, targets, spread, intercept, threads);
+  nb::gil_scoped_release release;
+  return RW_VARIANT(isa, logistic_loss)(rows, theta.data());
+}
+
+using Filled = nb::ndarray<double, nb::c_contig, nb::device::cpu>;
+
+void log_odds(Numbers p, Filled odds, const std::string& isa, int threads) {
+  nb::gil_scoped_release release;
+  RW_VARIANT(isa, log_odds)(p.data(), p.size(), odds.data(), threads);
+}
+
+void logs(Numbers p, Filled low, Filled high, const std::string& isa, int threads) {
+  nb::gil_scoped_release release;
+  RW_VARIANT(isa, logs)(p.data(), p.size(), low.data(), high.data(), threads);
+}
+
+// Whether all is as it must be, least and greatest score by outcome, number of events. The outcomes
+// are written to `out` unless it is empty.
+template <class T, class Scan>
+auto scan_with(Scan scan, Numbers score, Array<T> y, Filled out, int threads) {
+  RowScan found;
+  {
+    nb::gil_scoped_release release;
+    found = scan(score.data(), y.data(), y.size(), out.size() ? out.data() : nullptr, threads);
+  }
+  return nb::make_tuple(found.good, std::make_pair(found.least[0], found.most[0]),
+                        std::make_pair(found.least[1], found.most[1]), found.events);
+}
+
+auto scan_bytes(Numbers score, Array<uint8_t> y, Filled out, const std::string& isa, int threads) {
+  return scan_with(RW_VARIANT(isa, scan_bytes), score, y, out, threads);
+}
+
+auto scan_whole(Numbers score, Array<int64_t> y, Filled out, const std::string& isa, int threads) {
+  return scan_with(RW_VARIANT(isa, scan_whole), score, y, out, threads);
+}
+
+auto scan_doubles(Numbers score, Array<double> y, Filled out, const std::string& isa,
+                  int threads) {
+  return scan_with(RW_VARIANT(isa, scan_doubles), score, y, out, threads);
 }
 
 }  // namespace
@@ -267,6 +192,19 @@ void bind_regression(nb::module_& m) {
   m.def("fold_scores", &rw::fold_scores, "score"_a, "outcome"_a, "weight"_a);
   m.def("pool_adjacent", &rw::pool_adjacent, "sum"_a, "weight"_a);
   m.def("venn_abers", &rw::venn_abers, "events"_a, "nonevents"_a);
-  m.def("logistic_fit", &rw::logistic_fit, "columns"_a, "positive"_a, "negative"_a,
-        "intercept"_a);
+  const std::string fastest = rw::instruction_sets().front();
+  const int threads = rw::usual_threads();
+  m.def("instruction_sets", &rw::instruction_sets);
+  m.def("logistic_fit", &rw::logistic_fit, "columns"_a, "y"_a, "weight"_a, "targets"_a, "spread"_a,
+        "intercept"_a, "isa"_a = fastest, "threads"_a = threads);
+  m.def("logistic_loss", &rw::logistic_loss, "columns"_a, "y"_a, "weight"_a, "targets"_a,
+        "spread"_a, "intercept"_a, "theta"_a, "isa"_a = fastest, "threads"_a = threads);
+  m.def("log_odds", &rw::log_odds, "p"_a, "odds"_a, "isa"_a = fastest, "threads"_a = threads);
+  m.def("logs", &rw::logs, "p"_a, "low"_a, "high"_a, "isa"_a = fastest, "threads"_a = threads);
+  m.def("scan_rows", &rw::scan_bytes, "score"_a, "y"_a.noconvert(), "out"_a, "isa"_a = fastest,
+        "threads"_a = threads);
+  m.def("scan_rows", &rw::scan_whole, "score"_a, "y"_a.noconvert(), "out"_a, "isa"_a = fastest,
+        "threads"_a = threads);
+  m.def("scan_rows", &rw::scan_doubles, "score"_a, "y"_a.noconvert(), "out"_a, "isa"_a = fastest,
+        "threads"_a = threads);
 }

@@ -13,6 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from riskwright.calibration import Calibrator
 from riskwright.core import DataError, ParameterError, ValueRangeError
+from riskwright.stats import _kernels
 
 
 def sample(n=3000, seed=0, slope=0.7, intercept=-0.3):
@@ -253,3 +254,92 @@ def test_methods_on_log_odds_recover_a_known_distortion(method):
     s, y, _ = sample(100_000, slope=0.5, intercept=0.0)
     risk = Calibrator(method).fit(expit(s), y).predict(expit([-2.0, 0.0, 2.0]))
     assert logit(risk) == pytest.approx([-1, 0, 1], abs=0.05)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n", [1, 7, 3001, 300_003])
+def test_neither_instruction_set_nor_threads_change_a_bit_of_a_fit(n, weighted):
+    s, y, w = sample(max(n, 3))
+    s, y, w = s[:n], y[:n], w[:n] if weighted else np.empty(0)
+    p = expit(s)
+
+    def everything(**options):
+        odds, low, high = np.empty(n), np.empty(n), np.empty(n)
+        _kernels.log_odds(p, odds, **options)
+        _kernels.logs(p, low, high, **options)
+        fits = [
+            _kernels.logistic_fit(columns, y, w, (0.1, 0.9), (0.5, 2.0), intercept, **options)
+            for columns, intercept in (([s], False), ([s], True), ([low, high], True))
+        ]
+        theta = np.array([0.2, 0.4])
+        loss = _kernels.logistic_loss([s], y, w, (0, 1), (0, 1), True, theta, **options)
+        out = np.empty(n)
+        seen = _kernels.scan_rows(s, y.astype(np.uint8), out, **options)
+        return [odds, low, high, *(theta for theta, _ in fits), loss, np.ravel(seen[1:3]), out]
+
+    first = everything(isa="baseline", threads=1)
+    np.testing.assert_allclose(first[0], logit(p), rtol=1e-14, atol=4e-16)
+    np.testing.assert_allclose(first[1], np.log(p), rtol=1e-15)
+    np.testing.assert_allclose(first[2], -np.log(1 - p), rtol=1e-15)
+    for isa in _kernels.instruction_sets():
+        for threads in (1, 2, 5):
+            for ours, other in zip(first, everything(isa=isa, threads=threads), strict=True):
+                np.testing.assert_array_equal(ours, other)
+
+
+def test_logarithms_hold_to_the_ends_of_the_unit():
+    p = np.concatenate([2.0 ** -np.arange(1, 53), 1 - 2.0 ** -np.arange(1, 53), [0.5, 1 / 3]])
+    odds, low, high = np.empty(p.size), np.empty(p.size), np.empty(p.size)
+    _kernels.log_odds(p, odds)
+    _kernels.logs(p, low, high)
+    np.testing.assert_allclose(low, np.log(p), rtol=1e-15)
+    np.testing.assert_allclose(high, -np.log(1 - p), rtol=1e-15)
+    np.testing.assert_allclose(odds, np.log(p) - np.log(1 - p), rtol=1e-15)
+    assert (odds[p == 0.5] == 0).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("method", ["platt", "temperature", "beta"])
+def test_many_rows_reach_the_optimum_whatever_their_order(method, weighted):
+    s, y, w = sample(200_000, seed=5)
+    s[:3], y[:3] = [30.0, -30.0, 30.0], [0, 1, 0]
+    w = np.where(np.arange(w.size) % 5, w, 0.0) if weighted else np.ones(w.size)
+    order = np.argsort(s)
+    for rows in (np.arange(w.size), order):
+        x = s[rows] if method == "platt" else expit(s[rows])
+        fitted = Calibrator(method).fit(x, y[rows], w[rows] if weighted else None)
+        target = platt_targets(y, w)[rows] if method == "platt" else y[rows]
+        residual = w[rows] * (fitted.predict(x) - target)
+        p = np.clip(x, 2.0**-52, 1 - 2.0**-52)
+        columns = {
+            "platt": [x, np.ones(x.size)],
+            "temperature": [logit(p)],
+            "beta": [np.log(p), np.log1p(-p), np.ones(x.size)],
+        }[method]
+        for column in columns:
+            assert abs(residual @ column) < 1e-9 * np.abs(w[rows] * column).sum()
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32, np.int64, np.float32, np.float64])
+def test_the_type_of_the_outcomes_does_not_matter(dtype):
+    s, y, _ = sample(1001)
+    expected = Calibrator("platt").fit(s.tolist(), y.tolist()).map_
+    assert Calibrator("platt").fit(s, y.astype(dtype)).map_ == expected
+    assert Calibrator("platt").fit(s[::-1], y.astype(dtype)[::-1]).map_.slope == pytest.approx(
+        expected.slope, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("place", [0, 7, 100, 1000])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_faults_in_plain_arrays_are_found_wherever_they_are(place, value):
+    s, y, _ = sample(1001)
+    bad = s.copy()
+    bad[place] = value
+    with pytest.raises(DataError, match="score"):
+        Calibrator("platt").fit(bad, y)
+    for dtype, wrong in ((np.float64, 0.5), (np.float64, np.nan), (np.int64, 2), (np.uint8, 2)):
+        outcome = y.astype(dtype)
+        outcome[place] = wrong
+        with pytest.raises(DataError, match="y"):
+            Calibrator("platt").fit(s, outcome)

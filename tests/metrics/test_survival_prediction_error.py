@@ -16,6 +16,7 @@ from riskwright.core import (
 )
 from riskwright.metrics import brier
 from riskwright.metrics.survival_prediction_error import integrated_brier, survival_brier
+from riskwright.stats import _kernels
 from riskwright.stats.survival import censoring_distribution
 
 GRID = np.array([0.25, 0.5, 0.75, 1.0, 1.25])
@@ -204,3 +205,38 @@ def test_bad_input_is_refused():
         survival_brier(time, event, survival, GRID, g_side="both")
     with pytest.raises(ParameterError, match="truncate"):
         integrated_brier(time, event, survival, GRID, truncate=2)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("columns", [1, 3, 4, 31, 100, 133])
+def test_neither_instruction_set_nor_threads_change_a_bit(columns, weighted):
+    rng = np.random.default_rng(columns)
+    n = 20_000
+    time = np.sort(rng.exponential(size=n))
+    event = (rng.random(n) < 0.6).astype(np.uint8)
+    weight = rng.uniform(0.5, 2, n) / n if weighted else np.full(n, 1 / n)
+    grid = np.quantile(time, np.linspace(0.05, 0.9, columns))
+    survival = np.exp(-grid * rng.exponential(size=(n, 1)))
+    after = np.append(np.cumsum(weight[:0:-1])[::-1], 0.0)
+    ones, share = np.ones(columns), rng.random(columns)
+    lost = np.where(event, 0.0, weight)
+
+    def sums(**options):
+        order, ends = np.arange(n), np.arange(1, n + 1)
+        fixed = np.zeros(n, np.uint8)
+        return _kernels.survival_errors(
+            *(survival, grid, order, ends, time, event, weight, lost, after),
+            *(1 + time, fixed, 1 + grid, ones, True, share, 1e-9),
+            **options,
+        )
+
+    known = time[:, None] >= grid
+    loss = np.where(known, (1 - survival) ** 2 * (1 + grid), 0.0)
+    loss += np.where(~known & (event > 0)[:, None], survival**2 * (1 + time[:, None]), 0.0)
+    first = sums(isa="baseline", threads=1)
+    assert first[0]
+    np.testing.assert_allclose(first[1], weight @ loss, rtol=1e-12)
+    for isa in _kernels.instruction_sets():
+        for threads in (1, 2, 5):
+            for ours, other in zip(first, sums(isa=isa, threads=threads), strict=True):
+                np.testing.assert_array_equal(ours, other)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,12 +18,22 @@ from riskwright.core import (
     ValueRangeError,
 )
 from riskwright.metrics._inputs import checked_rows
+from riskwright.stats import _kernels
 
 __all__ = ["CLIP", "Floats", "ScoredRows", "checked_scores", "group_codes", "inside", "scored_rows"]
 
 Floats = NDArray[np.float64]
+Extent = tuple[float, float]
 MISSING_GROUP = "(missing)"
 CLIP = 2.0**-52
+
+
+class _Scan(NamedTuple):
+    """Whether scores are finite and outcomes 0 and 1; rows and extents of either outcome."""
+
+    good: bool
+    counts: tuple[int, int]
+    extents: tuple[Extent, Extent]
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,22 @@ class ScoredRows:
     @property
     def class_counts(self) -> tuple[int, int]:
         """Number of rows with outcome 0 and with outcome 1."""
-        events = int(self.y.sum())
-        return self.y.size - events, events
+        return self._scan.counts
+
+    @property
+    def class_extents(self) -> tuple[Extent, Extent]:
+        """Least and greatest score of outcome 0 and of outcome 1; infinite where it has no rows."""
+        return self._scan.extents
+
+    @property
+    def extent(self) -> Extent:
+        """Least and greatest score."""
+        (least0, most0), (least1, most1) = self.class_extents
+        return min(least0, least1), max(most0, most1)
+
+    @cached_property
+    def _scan(self) -> _Scan:
+        return _scanned(_doubles(self.score), _doubles(self.y))[0]
 
     @property
     def class_weights(self) -> tuple[float, float]:
@@ -59,15 +84,22 @@ class ScoredRows:
 
     @property
     def in_unit(self) -> bool:
-        return bool(self.score.min() >= 0.0 and self.score.max() <= 1.0)
+        least, most = self.extent
+        return least >= 0.0 and most <= 1.0
+
+    def refuse_outside_unit(self) -> None:
+        """`ValueRangeError` unless all scores lie in [0, 1]."""
+        _refuse_outside_unit(*self.extent)
 
 
 def scored_rows(score: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> ScoredRows:
     """Rows to learn from; refuses NaN, other outcomes, one class only, lengths that differ."""
-    rows = checked_rows(y, column(score), sample_weight, probabilities=False)
-    weight = None if sample_weight is None else rows.weight
-    kept = np.ones(rows.p.size, np.bool_) if rows.kept is None else rows.kept
-    checked = ScoredRows(rows.p, rows.y, weight, kept)
+    checked = _plain_rows(score, y) if sample_weight is None else None
+    if checked is None:
+        rows = checked_rows(y, column(score), sample_weight, probabilities=False)
+        weight = None if sample_weight is None else rows.weight
+        kept = np.ones(rows.p.size, np.bool_) if rows.kept is None else rows.kept
+        checked = ScoredRows(rows.p, rows.y, weight, kept)
     zeros, ones = checked.class_counts
     if not zeros or not ones:
         raise TargetError(
@@ -77,6 +109,36 @@ def scored_rows(score: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None)
             got=f"{len(checked)} rows with outcome {int(ones > 0)}",
         )
     return checked
+
+
+def _plain_rows(score: ArrayLike, y: ArrayLike) -> ScoredRows | None:
+    """Rows of faultless arrays of common types, seen in one pass; None for all others."""
+    if not isinstance(score, np.ndarray) or not isinstance(y, np.ndarray):
+        return None
+    if score.shape != y.shape or y.ndim != 1 or y.size == 0:
+        return None
+    if score.dtype != np.float64 or y.dtype not in (np.bool_, np.uint8, np.int64, np.float64):
+        return None
+    score, y = np.ascontiguousarray(score), np.ascontiguousarray(y)
+    scan, outcome = _scanned(score, y.view(np.uint8) if y.dtype == np.bool_ else y)
+    if not scan.good:
+        return None
+    rows = ScoredRows(score, outcome, None, np.ones(y.size, bool))
+    rows.__dict__["_scan"] = scan
+    return rows
+
+
+def _doubles(values: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _scanned(score: Floats, y: NDArray[Any]) -> tuple[_Scan, Floats]:
+    """What a look at all rows finds, and the outcomes as doubles."""
+    outcome = y if y.dtype == np.float64 else np.empty(y.size)
+    good, without, with_, events = _kernels.scan_rows(
+        score, y, np.empty(0) if outcome is y else outcome
+    )
+    return _Scan(good, (y.size - events, events), (without, with_)), outcome
 
 
 def column(values: ArrayLike) -> NDArray[Any]:
@@ -110,26 +172,29 @@ def checked_scores(score: ArrayLike, *, probabilities: bool) -> Floats:
             got=f"{int((~finite).sum())} rows",
         )
     if probabilities:
-        refuse_outside_unit(scores)
+        _refuse_outside_unit(float(scores.min()), float(scores.max()))
     return scores
 
 
-def refuse_outside_unit(scores: Floats) -> None:
-    """`ValueRangeError` unless all scores lie in [0, 1]."""
-    if scores.min() < 0.0 or scores.max() > 1.0:
+def _refuse_outside_unit(least: float, most: float) -> None:
+    if least < 0.0 or most > 1.0:
         raise ValueRangeError(
             "probabilities out of range",
             where="score",
             expected="values in [0, 1]",
-            got=f"values from {scores.min():g} to {scores.max():g}",
+            got=f"values from {least:g} to {most:g}",
             hint="For other scores use platt, isotonic, histogram or venn-abers",
         )
 
 
-def inside(p: Floats) -> tuple[Floats, int]:
-    """Probabilities moved into [2^-52, 1 - 2^-52], and how many were moved."""
-    if p.min() >= CLIP and p.max() <= 1.0 - CLIP:
-        return p, 0
+def inside(p: Floats, extent: Extent | None = None) -> tuple[Floats, int]:
+    """Probabilities moved into [2^-52, 1 - 2^-52], and how many were moved.
+
+    `extent` is that of `p`, where it is known.
+    """
+    least, most = extent or (p.min(), p.max())
+    if least >= CLIP and most <= 1.0 - CLIP:
+        return np.ascontiguousarray(p), 0
     moved = int(((p < CLIP) | (p > 1.0 - CLIP)).sum())
     return np.clip(p, CLIP, 1.0 - CLIP), moved
 

@@ -9,9 +9,10 @@ import numpy as np
 from scipy.special import expit, logit
 
 from riskwright.core import DataError
+from riskwright.stats import _kernels
 
-from ._inputs import Floats, ScoredRows, inside, refuse_outside_unit
-from .maps import CalibrationMap, fit_logistic
+from ._inputs import Floats, ScoredRows, inside
+from .maps import CalibrationMap, LogisticCurve
 
 __all__ = ["BetaMap"]
 
@@ -35,44 +36,45 @@ class BetaMap(CalibrationMap):
 
     @classmethod
     def fit(cls, rows: ScoredRows, *, bins: int) -> Self:
-        refuse_outside_unit(rows.score)
-        event = rows.y > 0
-        if rows.score[event].min() >= rows.score[~event].max() and np.ptp(rows.score) > 0:
+        rows.refuse_outside_unit()
+        (_, most_without), (least_with, _) = rows.class_extents
+        if least_with >= most_without and rows.extent[0] < rows.extent[1]:
             raise DataError(
                 "the scores separate the outcomes perfectly: no finite fit is best",
                 where="score",
                 hint="Use platt, whose targets are smoothed, or more rows",
             )
-        columns, moved = _columns(rows.score)
-        weight = np.ones(len(rows)) if rows.weight is None else rows.weight
-        positive = weight * rows.y
-        return cls(*_coefficients(columns, positive, weight - positive), moved)
+        columns, moved = _columns(rows.score, rows.extent)
+        return cls(*_coefficients(columns, rows), moved)
 
     def predict(self, score: Floats) -> Floats:
         (low, high), _ = _columns(score)
         return np.asarray(expit(self.a * low + self.b * high + self.c))
 
 
-def _columns(p: Floats) -> tuple[tuple[Floats, Floats], int]:
-    p, moved = inside(p)
-    return (np.log(p), -np.log(1.0 - p)), moved
+def _columns(
+    p: Floats, extent: tuple[float, float] | None = None
+) -> tuple[tuple[Floats, Floats], int]:
+    p, moved = inside(p, extent)
+    low, high = np.empty(p.size), np.empty(p.size)
+    _kernels.logs(p, low, high)
+    return (low, high), moved
 
 
-def _coefficients(
-    columns: tuple[Floats, Floats], positive: Floats, negative: Floats
-) -> tuple[float, float, float]:
+def _coefficients(columns: tuple[Floats, Floats], rows: ScoredRows) -> tuple[float, float, float]:
     """a, b and c of the constrained maximum."""
-    low, high = columns
-    (c, a, b), _, reached = fit_logistic([low, high], positive, negative, intercept=True)
+    (c, a, b), reached = LogisticCurve(columns, rows).fit()
     if reached and a >= 0 and b >= 0:
         return float(a), float(b), float(c)
     faces = []
     for which, column in enumerate(columns):
-        (c, slope), loss, reached = fit_logistic([column], positive, negative, intercept=True)
+        curve = LogisticCurve((column,), rows)
+        fitted, reached = curve.fit()
+        c, slope = fitted
         if reached and slope > 0:
             pair = (float(slope), 0.0) if which == 0 else (0.0, float(slope))
-            faces.append((loss, (*pair, float(c))))
+            faces.append((curve.loss(fitted), (*pair, float(c))))
     if faces:
         return min(faces)[1]
-    events = float(positive.sum())
-    return 0.0, 0.0, float(logit(events / (events + float(negative.sum()))))
+    zeros, ones = rows.class_weights
+    return 0.0, 0.0, float(logit(ones / (ones + zeros)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,7 +10,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from ._inputs import Floats, ScoredRows
-from .maps import CalibrationMap, fit_logistic
+from .maps import CalibrationMap, LogisticCurve
 
 __all__ = ["PlattMap"]
 
@@ -33,17 +34,14 @@ class PlattMap(CalibrationMap):
     def fit(cls, rows: ScoredRows, *, bins: int) -> Self:
         zeros, ones = rows.class_weights
         low, high = 1.0 / (zeros + 2.0), (ones + 1.0) / (ones + 2.0)
-        positive = low + rows.y * (high - low)
-        negative = 1.0 - positive
-        if rows.weight is not None:
-            positive, negative = positive * rows.weight, negative * rows.weight
-        least, most = float(rows.score.min()), float(rows.score.max())
+        least, most = rows.extent
         if least == most:
-            return cls(0.0, float(logit(positive.sum() / (positive.sum() + negative.sum()))))
+            return cls(0.0, float(logit((zeros * low + ones * high) / (zeros + ones))))
         half, middle = most / 2 - least / 2, most / 2 + least / 2
-        spread = (rows.score - middle) / half
-        (constant, slope), _, _ = fit_logistic([spread], positive, negative, intercept=True)
-        return cls(float(slope / half), float(constant - slope * (middle / half)))
+        scale = math.ldexp(1.0, min(-math.frexp(half)[1], 1023))
+        curve = LogisticCurve((rows.score,), rows, targets=(low, high), spread=(middle, scale))
+        (constant, slope), _ = curve.fit()
+        return cls(float(slope * scale), float(constant - slope * (middle * scale)))
 
     def predict(self, score: Floats) -> Floats:
         with np.errstate(over="ignore"):

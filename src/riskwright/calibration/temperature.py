@@ -9,9 +9,10 @@ import numpy as np
 from scipy.special import expit
 
 from riskwright.core import DataError
+from riskwright.stats import _kernels
 
-from ._inputs import Floats, ScoredRows, inside, refuse_outside_unit
-from .maps import CalibrationMap, fit_logistic
+from ._inputs import Floats, ScoredRows, inside
+from .maps import CalibrationMap, LogisticCurve
 
 __all__ = ["TemperatureMap"]
 
@@ -32,19 +33,17 @@ class TemperatureMap(CalibrationMap):
 
     @classmethod
     def fit(cls, rows: ScoredRows, *, bins: int) -> Self:
-        refuse_outside_unit(rows.score)
-        odds, moved = log_odds(rows.score)
-        event = rows.y > 0
-        weight = np.ones(len(rows)) if rows.weight is None else rows.weight
-        wrong_side = (odds[event] < 0).any() or (odds[~event] > 0).any()
-        if not wrong_side and odds.any():
+        rows.refuse_outside_unit()
+        (_, most_without), (least_with, _) = rows.class_extents
+        wrong_side = least_with < 0.5 or most_without > 0.5
+        if not wrong_side and rows.extent != (0.5, 0.5):
             raise DataError(
                 "every score lies on the right side of 0.5: no finite temperature is best",
                 where="score",
                 hint="Use platt, whose targets are smoothed, or more rows",
             )
-        positive = weight * rows.y
-        (inverse,), _, _ = fit_logistic([odds], positive, weight - positive, intercept=False)
+        odds, moved = log_odds(rows.score, rows.extent)
+        (inverse,), _ = LogisticCurve((odds,), rows, intercept=False).fit()
         if not inverse > 0:
             raise DataError(
                 "the scores tell no more than a constant 0.5: no temperature above 0 is best",
@@ -57,9 +56,9 @@ class TemperatureMap(CalibrationMap):
         return np.asarray(expit(log_odds(score)[0] / self.temperature))
 
 
-def log_odds(p: Floats) -> tuple[Floats, int]:
+def log_odds(p: Floats, extent: tuple[float, float] | None = None) -> tuple[Floats, int]:
     """logit(p) of probabilities moved off 0 and 1, and how many were moved."""
-    p, moved = inside(p)
-    odds: Floats = np.log(p)
-    odds -= np.log(1.0 - p)
+    p, moved = inside(p, extent)
+    odds = np.empty(p.size)
+    _kernels.log_odds(p, odds)
     return odds, moved

@@ -261,7 +261,9 @@ def _followed(follow_up: FollowUp, options: _Options) -> int:
 
 def _errors(follow_up: FollowUp, survival: Floats, options: _Options) -> _Errors:
     table, times = follow_up.table, options.times
-    g_event = table.step(table.censoring, table.times, left=options.left)
+    g_event = table.censoring
+    if options.left:
+        g_event = np.concatenate([[1.0], g_event[:-1]])
     g_time = table.step(table.censoring, times, left=options.left)
     event_inverse, event_fixed = truncated(g_event, options.truncate)
     time_inverse, time_fixed = truncated(g_time, options.truncate)
@@ -272,7 +274,7 @@ def _errors(follow_up: FollowUp, survival: Floats, options: _Options) -> _Errors
         share[: known - 1] += gaps / 2
         share[1:known] += gaps / 2
     weight = follow_up.weight / follow_up.total
-    bad, loss, first, second, passed, rows = survival_errors(
+    good, loss, first, second, passed, rows = survival_errors(
         survival,
         times,
         table.order.astype(np.int64, copy=False),
@@ -290,12 +292,12 @@ def _errors(follow_up: FollowUp, survival: Floats, options: _Options) -> _Errors
         share,
         _SLACK,
     )
-    if bad >= 0:
+    if not good:
         raise _not_survival(survival, follow_up)
     centre = loss + passed
     variance = second - 2 * centre * first + centre**2 * float(weight @ weight)
     spread = rows - weight * float(share @ centre)
-    met = float(follow_up.weight[follow_up.event] @ event_fixed[table.code[follow_up.event]])
+    met = float(table.events @ event_fixed)
     note = ""
     if met or time_fixed[:known].any():
         note = (
