@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 from riskwright.core import ParameterError, Record, ValueRangeError
 
-from .budgets import Budget, checked_budgets
+from .budgets import Budget, checked_budget
 from .certificates import RiskCertificate
 from .search import largest_errors, smallest_size
 
@@ -143,7 +143,7 @@ def _needs(budget: Any, pilot: Any, share: Any, power: float) -> list[Need]:
             for bound in budget.bounds
             if not bound.met
         ]
-    (one,) = checked_budgets(budget)
+    one = checked_budget(budget)
     if pilot is None:
         raise ParameterError(
             "what error rate is expected?",

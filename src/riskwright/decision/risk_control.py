@@ -15,7 +15,7 @@ from riskwright.core import DataError, ParameterError, UsageError, digest_arrays
 from riskwright.metrics._inputs import factorised
 from riskwright.stats import bonferroni, fixed_sequence, holm
 
-from .budgets import Budget, checked_budgets
+from .budgets import Budget, checked_budget, checked_budgets
 from .certificates import BudgetBound, RiskCertificate
 from .risks import bound_of_losses, checked_losses, p_value_of
 from .rows import agree, checked_weights
@@ -139,7 +139,7 @@ class RiskControl(BaseEstimator):  # type: ignore[misc]
         if isinstance(self.budgets, Mapping):
             if not self.budgets:
                 raise ParameterError("no budget", where="budgets")
-            return {str(name): checked_budgets(budget)[0] for name, budget in self.budgets.items()}
+            return {str(name): checked_budget(budget) for name, budget in self.budgets.items()}
         found = checked_budgets(self.budgets)
         return {f"budget {k}" if len(found) > 1 else "loss": b for k, b in enumerate(found, 1)}
 

@@ -77,14 +77,15 @@ def bound_of_losses(
     assert budget.delta is not None
     if weight is None or max_weight is None:
         values = losses if member is None else losses[member]
-        if budget.is_mean and budget.bound == 1 and _binary(values):
+        if _counts(budget, values):
             return bound_of_counts(budget, group, round(float(values.sum())), values.size)
         upper, empirical, method = _unweighted(budget, values)
         members = values.size
     else:
         belongs = np.ones(losses.size, bool) if member is None else member
         upper, empirical = _weighted(budget, losses, belongs, weight, max_weight)
-        method, members = "betting on weighted losses (Waudby-Smith and Ramdas)", int(belongs.sum())
+        method = "betting on weighted losses (Waudby-Smith and Ramdas)"
+        members = int(np.count_nonzero(belongs & (weight > 0)))
     met = bool(upper <= budget.limit)
     return BudgetBound(
         budget=str(budget),
@@ -102,7 +103,13 @@ def bound_of_losses(
     )
 
 
-def _binary(values: Floats) -> bool:
+def _counts(budget: Budget, values: Floats) -> bool:
+    """Whether losses are 0 and 1 by their definition; of a column or function the values tell."""
+    if not budget.is_mean or budget.bound != 1:
+        return False
+    if budget.loss == "cost":
+        assert budget.costs is not None
+        return set(budget.costs.values()) <= {0.0, 1.0}
     return bool(np.all((values == 0) | (values == 1)))
 
 
@@ -151,8 +158,8 @@ def _weighted(
 
 def _keeps(losses: Floats, member: Bools, weight: Floats, limit: float, delta: float) -> bool:
     """Whether "the risk among members exceeds `limit`" is rejected at `delta`."""
-    if limit >= 1:
-        return True
+    if not 0 < limit < 1:
+        return limit >= 1
     value = limit + weight * member * (losses - limit)
     return bool(wsr_p_value(value, limit, delta=delta) <= delta)
 
@@ -167,9 +174,13 @@ def _more(budget: Budget, members: int, empirical: float, upper: float) -> int |
 
 def p_value_of(budget: Budget, losses: Floats) -> float:
     """Of "the mean loss exceeds the limit", for a budget on the mean."""
-    if _binary(losses) and budget.bound == 1:
-        return float(binomial_p_value(round(float(losses.sum())), losses.size, budget.limit))
-    return float(wsr_p_value(_shuffled(losses) / budget.bound, budget.limit / budget.bound))
+    limit = budget.limit / budget.bound
+    if not losses.size or not 0 < limit < 1:
+        return float(limit < 1)
+    if _counts(budget, losses):
+        return float(binomial_p_value(round(float(losses.sum())), losses.size, limit))
+    assert budget.delta is not None
+    return float(wsr_p_value(_shuffled(losses) / budget.bound, limit, delta=budget.delta))
 
 
 def losses_of_rows(budget: Budget, acted: Bools, y: Bools) -> tuple[Floats, Bools | None]:

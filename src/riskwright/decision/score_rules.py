@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from riskwright.core import (
+    DataError,
     Estimate,
     MissingValueError,
     ParameterError,
@@ -19,6 +20,7 @@ from riskwright.core import (
     generator,
 )
 from riskwright.metrics import ScoreSketch
+from riskwright.metrics._inputs import factorised
 from riskwright.stats import bonferroni, fixed_sequence, holm, proportion_interval
 
 from .budgets import Budget, checked_budgets
@@ -144,7 +146,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
                 continue
             assert budget.delta is not None
             needed = smallest_size(budget.limit, budget.delta)
-            for part in rows.parts(budget.per):
+            for part in self._certifying(budget, rows).parts(budget.per):
                 members = _most_members(budget, part)
                 if needed is None or members < needed:
                     assert part.label is not None
@@ -330,7 +332,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
             labels_used=rows.n,
             delta=min(1.0, sum(budget.delta or 0.0 for budget in budgets)),
             method=self._method(budgets, rows),
-            assumptions=self._assumptions(budgets, rows, fewest),
+            assumptions=self._assumptions(budgets, rows, fewest, bounds),
             details=details,
             data_digest=rows.digest,
         )
@@ -350,12 +352,17 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
             return "fixed sequence over all thresholds, from a start that other rows chose"
         return "fixed sequence over thresholds in an order that other rows chose"
 
-    def _assumptions(self, budgets: Sequence[Budget], rows: Rows, fewest: int) -> tuple[str, ...]:
+    def _assumptions(
+        self, budgets: Sequence[Budget], rows: Rows, fewest: int, bounds: Sequence[BudgetBound]
+    ) -> tuple[str, ...]:
         found = [ASSUMPTIONS["independent"], ASSUMPTIONS["fixed score"]]
+        told = {str(b) for b in budgets if b.loss == "loss" or not isinstance(b.loss, str)}
         if rows.part.weight is not None:
             found[0] = ASSUMPTIONS["shifted"].format(rows.max_weight)
         if self.candidates is not None:
             found.append(ASSUMPTIONS["fixed candidates"])
+        if any(bound.budget in told for bound in bounds if bound.errors is not None):
+            found.append(ASSUMPTIONS["two values"])
         if fewest < rows.n:
             found.append(ASSUMPTIONS["set apart"].format(rows.n - fewest, self.random_state))
         return tuple(found)
@@ -371,11 +378,11 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         return values >= self.threshold_
 
     def decide(
-        self, score: ArrayLike, groups: Mapping[str, ArrayLike] | None = None
+        self, score: ArrayLike, groups: ArrayLike | Mapping[str, ArrayLike] | None = None
     ) -> NDArray[np.str_]:
         """The decision for every score, as text; "abstain" where nothing is certified.
 
-        `groups` are needed only where small groups were left out of the certificate.
+        `groups`, as for `fit`, are needed only where small groups were left out of the certificate.
         """
         acts = self._acts(score)
         act, rest, none = self._words
@@ -383,12 +390,16 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         if math.isnan(self.threshold_) or self.certificate_.verdict == "void":
             return np.full(acts.shape, none)
         for name, labels in self.left_out_.items():
-            if groups is None or name not in groups:
+            given = groups.get(name) if isinstance(groups, Mapping) else groups
+            if given is None:
                 raise UsageError(
                     "small groups have no certificate, so the rule must know the group",
                     where=f"decide(groups={{{name!r}: ...}})",
                 )
-            decided[np.isin(np.asarray(groups[name]).astype(str), list(labels))] = none
+            known, codes = factorised(given, name)
+            if codes.shape != acts.shape:
+                raise DataError("length differs from score", where=name, expected=str(acts.size))
+            decided[np.isin(codes, [k for k, label in enumerate(known) if label in labels])] = none
         return decided
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
@@ -411,7 +422,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         rule = cls(budgets, **settings)
         rule.left_out_ = body["left_out"]
         certified = body["certified"]
-        rule.certified_ = None if certified is None else (float(certified[0]), float(certified[1]))
+        rule.certified_ = None if not certified else (float(certified[0]), float(certified[1]))
         rule.threshold_ = float(certificate.thresholds.get("threshold", math.nan))
         rule.certificate_ = certificate
         return rule
@@ -503,9 +514,14 @@ class Threshold(ScoreRule):
         self._fit(read_rows(score, y, groups, sample_weight, max_weight, shifted=shifted))
         return self
 
-    def predict(self, score: ArrayLike) -> Bools:
-        """True where the rule acts; all False where nothing is certified."""
-        return self._acts(score)
+    def predict(
+        self, score: ArrayLike, groups: ArrayLike | Mapping[str, ArrayLike] | None = None
+    ) -> Bools:
+        """True where the rule acts; all False where nothing is certified.
+
+        `groups` as for `decide`.
+        """
+        return np.asarray(self.decide(score, groups) == self._words[0])
 
 
 class Abstain(ScoreRule):
@@ -567,9 +583,9 @@ class Abstain(ScoreRule):
         shifted = any(budget.weight == "shift" for budget in budgets)
         graded = [budget for budget in budgets if budget.loss == "loss"]
         if graded and not isinstance(confidence, ScoreSketch):
-            bound = graded[0].bound
+            bound = min(budget.bound for budget in graded)
             losses = checked_losses([] if loss is None else loss, bound, "loss")
-            wrong: ArrayLike | None = np.zeros(losses.size)
+            wrong: ArrayLike | None = _wrong(losses, budgets)
         else:
             losses, wrong = None, loss
         rows = read_rows(
@@ -578,9 +594,25 @@ class Abstain(ScoreRule):
         self._fit(rows)
         return self
 
-    def predict(self, confidence: ArrayLike) -> Bools:
-        """True where the rule answers."""
-        return self._acts(confidence)
+    def predict(
+        self, confidence: ArrayLike, groups: ArrayLike | Mapping[str, ArrayLike] | None = None
+    ) -> Bools:
+        """True where the rule answers. `groups` as for `decide`."""
+        return np.asarray(self.decide(confidence, groups) == self._words[0])
+
+
+def _wrong(losses: Floats, budgets: Sequence[Budget]) -> Floats:
+    """Graded losses as outcomes, for the budgets beside them that count errors."""
+    if ((losses == 0) | (losses == 1)).all():
+        return losses
+    blind = [b for b in budgets if b.loss not in ("loss", "abstention rate")]
+    if blind:
+        raise ParameterError(
+            "graded losses do not say which answers are wrong",
+            where=f"budget {str(blind[0])!r}",
+            expected='budgets on "loss" and on the abstention rate, or losses of 0 and 1',
+        )
+    return np.zeros(losses.size)
 
 
 def _choice(where: str, value: Any, allowed: tuple[Any, ...]) -> None:
