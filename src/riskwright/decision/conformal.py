@@ -176,10 +176,10 @@ def _threshold(part: Part, rises: bool, among: Any, k: int, n: int) -> float:
     if k < 0:
         return math.nan
     if k >= n:
-        return math.inf if rises else part.smallest("all", 0)
+        return math.inf if rises else part.smallest("all", 0) if part.n else -math.inf
     if rises:
         return part.smallest(among, k)
-    return math.nextafter(part.smallest(among, n - 1 - k), math.inf)
+    return part.above(part.smallest(among, n - 1 - k))
 
 
 def _safe(shape: str) -> float:

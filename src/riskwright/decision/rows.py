@@ -34,6 +34,7 @@ class Part:
     counts: tuple[Integers, Integers] | None = None
     weight: Floats | None = None
     loss: Floats | None = None
+    high: Floats | None = None
 
     @cached_property
     def events(self) -> int:
@@ -57,6 +58,27 @@ class Part:
             return float(self.score[np.searchsorted(np.cumsum(held[among]), k, side="right")])
         chosen = self.score if among == "all" else self.score[self.y == (among == "events")]
         return float(np.partition(chosen, k)[k])
+
+    def above(self, score: float) -> float:
+        """The smallest threshold that leaves out the rows of one of the scores."""
+        if self.high is not None:
+            score = float(self.high[np.searchsorted(self.score, score)])
+        return float(np.nextafter(score, np.inf))
+
+    def refuse_inside_cells(self, thresholds: Floats) -> None:
+        """Of a sketch: thresholds between the scores of one cell have no counts."""
+        if self.high is None:
+            return
+        cell = np.searchsorted(self.score, thresholds, side="left") - 1
+        inside = (cell >= 0) & (thresholds <= self.high[np.maximum(cell, 0)])
+        if inside.any():
+            at = cell[inside][0]
+            raise ParameterError(
+                "a sketch cannot tell the rows on either side of a threshold inside a cell",
+                where="candidates",
+                expected="multiples of 1 / bins, where cells begin",
+                got=f"{thresholds[inside][0]:.10g}, in the cell that begins at {self.score[at]!r}",
+            )
 
     @cached_property
     def ladder(self) -> tuple[Floats, Integers, Integers]:
@@ -271,4 +293,4 @@ def _counted(label: str | None, sketch: ScoreSketch) -> Part:
         )
     cells = sketch.cells()
     counts = cells.w1.astype(np.int64), cells.w0.astype(np.int64)
-    return Part(label, cells.low, np.zeros(0, bool), counts)
+    return Part(label, cells.low, np.zeros(0, bool), counts, high=cells.high)

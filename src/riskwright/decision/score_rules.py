@@ -161,12 +161,15 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         if self.candidates is None:
             return None
         if isinstance(self.candidates, int) and not isinstance(self.candidates, bool):
-            return self._even_grid(self.candidates, rows)
+            even = self._even_grid(self.candidates, rows)
+            rows.part.refuse_inside_cells(even)
+            return even
         given = np.asarray(self.candidates, dtype=np.float64)
         if given.ndim != 1 or not given.size or np.isnan(given).any():
             raise ParameterError(
                 "not thresholds", where="candidates", expected="a list of numbers, or a count"
             )
+        rows.part.refuse_inside_cells(given)
         _refuse_chosen_here(given, rows.part)
         return given
 
@@ -208,8 +211,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
 
     def _certifying(self, budget: Budget, rows: Rows) -> Rows:
         """The rows whose counts bound this budget: all of them, or those not set apart."""
-        one_sided = _counted(budget, rows) and LOSSES[budget.name].shape != "either"
-        if one_sided or self.family is not None:
+        if _certified_by_all(budget, rows) or self.family is not None:
             return rows
         return self._halves(rows)[1]
 
@@ -235,7 +237,8 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         self, budgets: Sequence[Budget], rows: Rows, thresholds: Floats | None
     ) -> tuple[float | None, list[float]]:
         """Certified thresholds among given ones, or among quantiles of rows set apart."""
-        chosen = None if self.family is not None else self._halves(rows)[0]
+        split = self.family is None and not all(_certified_by_all(b, rows) for b in budgets)
+        chosen = self._halves(rows)[0] if split else None
         if thresholds is None:
             assert chosen is not None
             places = np.linspace(0, 1, _GRID)
@@ -255,7 +258,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         self, budget: Budget, rows: Rows, chosen: Rows | None, thresholds: Floats
     ) -> tuple[Bools, float]:
         """Which thresholds keep the budget, and the most promising of them."""
-        if _counted(budget, rows) and LOSSES[budget.name].shape != "either":
+        if _certified_by_all(budget, rows):
             region = one_sided_region(budget, self._parts(budget, rows))
             edge = thresholds.min() if LOSSES[budget.name].shape == "rises" else thresholds.max()
             return (thresholds > region.after) & (thresholds <= region.upto), float(edge)
@@ -628,6 +631,11 @@ def _choice(where: str, value: Any, allowed: tuple[Any, ...]) -> None:
 def _counted(budget: Budget, rows: Rows) -> bool:
     """Whether the budget is a share of counted errors: mean, unweighted, named."""
     return budget.is_mean and rows.part.weight is None and budget.loss in LOSSES
+
+
+def _certified_by_all(budget: Budget, rows: Rows) -> bool:
+    """Whether no rows need to be set apart: counted errors that grow in one direction."""
+    return _counted(budget, rows) and LOSSES[budget.name].shape != "either"
 
 
 def _graded(budget: Budget, rows: Rows) -> bool:

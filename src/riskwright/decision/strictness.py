@@ -322,7 +322,7 @@ def _band(budget: Budget, part: Part) -> _Band:
     upper = 1 - np.asarray(band.level_at_rank)
     if shape == "rises":
         return score[n - ranks], upper, shape  # P(S >= n + 1 - r smallest) >= level
-    return np.nextafter(score[ranks - 1], math.inf), upper, shape
+    return np.array([part.above(s) for s in score[ranks - 1]]), upper, shape
 
 
 def _from_band(band: _Band, budget: Budget) -> float:
