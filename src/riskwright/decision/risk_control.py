@@ -108,6 +108,12 @@ class RiskControl(BaseEstimator):  # type: ignore[misc]
                 got=repr(self.family),
             )
         budgets = self._named()
+        if len({budget.weight for budget in budgets.values()}) > 1:
+            raise ParameterError(
+                "some budgets are on the population of use, others on that of the rows",
+                where="budgets",
+                expected='weight="shift" for all of them or for none',
+            )
         loose = [b for b in budgets.values() if b.loss != "loss"]
         if loose:
             raise ParameterError(

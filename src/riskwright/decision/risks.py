@@ -20,6 +20,7 @@ from riskwright.stats import (
     Mean,
     binomial_p_value,
     binomial_upper,
+    normal_quantile,
     tail_upper,
     wsr_p_value,
     wsr_upper,
@@ -30,7 +31,16 @@ from .certificates import BudgetBound
 from .losses import LOSSES
 from .search import largest_errors, smallest_size
 
-__all__ = ["bound_of_counts", "bound_of_losses", "checked_losses", "losses_of_rows", "p_value_of"]
+__all__ = [
+    "bound_of_counts",
+    "bound_of_losses",
+    "checked_losses",
+    "foretold_excess",
+    "keeps_weighted",
+    "losses_of_rows",
+    "p_value_of",
+    "worst",
+]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -154,6 +164,35 @@ def _weighted(
         middle = (low + high) / 2
         low, high = (low, middle) if _keeps(*parts, middle, budget.delta) else (middle, high)
     return high * budget.bound, empirical
+
+
+def keeps_weighted(
+    budget: Budget, losses: Floats, member: Bools | None, weight: Floats, max_weight: float
+) -> bool:
+    """Whether the weighted bound keeps the limit: the one test, without the bound itself."""
+    belongs = np.ones(losses.size, bool) if member is None else member
+    if not budget.is_mean or not (weight @ belongs) > 0:
+        return bool(bound_of_losses(budget, None, losses, weight, max_weight, member).met)
+    order = generator(_ORDER_SEED).permutation(losses.size)
+    parts = losses[order] / budget.bound, belongs[order], weight[order] / max_weight
+    assert budget.delta is not None
+    return _keeps(*parts, budget.limit / budget.bound, budget.delta)
+
+
+def foretold_excess(
+    budget: Budget, losses: Floats, member: Bools | None, weight: Floats, max_weight: float
+) -> float:
+    """How far a normal bound of the weighted mean lies above the limit: ranks, proves nothing.
+
+    One member more, of the largest loss and weight, stands for what few rows cannot tell.
+    """
+    counted = weight if member is None else weight * member
+    total = float(counted.sum()) + max_weight
+    mean = (float(counted @ losses) + max_weight * budget.bound) / total
+    spread = counted**2 @ (losses - mean) ** 2 + (max_weight * (budget.bound - mean)) ** 2
+    assert budget.delta is not None
+    level = min(max(1 - 2 * budget.delta, 0.2), 1 - 1e-12)
+    return mean + normal_quantile(level) * math.sqrt(spread) / total - budget.limit
 
 
 def _keeps(losses: Floats, member: Bools, weight: Floats, limit: float, delta: float) -> bool:

@@ -21,7 +21,14 @@ from riskwright.core import (
 )
 from riskwright.metrics import ScoreSketch
 from riskwright.metrics._inputs import factorised
-from riskwright.stats import bonferroni, fixed_sequence, holm, proportion_interval
+from riskwright.stats import (
+    HorizonOutcomes,
+    bonferroni,
+    fixed_sequence,
+    holm,
+    horizon_outcomes,
+    proportion_interval,
+)
 
 from .budgets import Budget, checked_budgets
 from .certificates import BudgetBound, RiskCertificate
@@ -30,6 +37,8 @@ from .risks import (
     bound_of_counts,
     bound_of_losses,
     checked_losses,
+    foretold_excess,
+    keeps_weighted,
     losses_of_rows,
     p_value_of,
     worst,
@@ -90,9 +99,9 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         self.tune = tune
         self.random_state = random_state
 
-    def _fit(self, rows: Rows) -> None:
+    def _fit(self, rows: Rows, follow_up: HorizonOutcomes | None = None) -> None:
         budgets = self._checked()
-        self._rows_used = rows.n
+        self._follow_up = follow_up
         self.left_out_ = self._small(budgets, rows)
         thresholds = self._thresholds(rows)
         if thresholds is None and not any(_graded(budget, rows) for budget in budgets):
@@ -114,6 +123,12 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
 
     def _checked(self) -> tuple[Budget, ...]:
         budgets = checked_budgets(self.budgets, self._losses | {"cost", "loss"})
+        if len({budget.weight for budget in budgets}) > 1:
+            raise ParameterError(
+                "some budgets are on the population of use, others on that of the rows",
+                where="budgets",
+                expected='weight="shift" for all of them or for none',
+            )
         _choice("family", self.family, (None, "fixed-sequence", "holm", "bonferroni"))
         _choice("prefer", self.prefer, (None, "fewer", "more"))
         _choice("small_groups", self.small_groups, ("refuse", "abstain"))
@@ -266,13 +281,11 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         if self.family is None:
             assert chosen is not None
             order = np.argsort(
-                [worst(self._bounds_at(budget, chosen, t)) for t in thresholds], kind="stable"
+                [self._excess(budget, chosen, t) for t in thresholds], kind="stable"
             )
             passed = np.zeros(thresholds.size, bool)
             for place in order:
-                if not all(
-                    bound.met for bound in self._bounds_at(budget, certifying, thresholds[place])
-                ):
+                if not self._keeps(budget, certifying, thresholds[place]):
                     break
                 passed[place] = True
             return passed, float(thresholds[order[0]])
@@ -281,6 +294,28 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         tests = {"fixed-sequence": fixed_sequence, "holm": holm, "bonferroni": bonferroni}
         mask = np.asarray(tests[self.family](tested, budget.delta), np.bool_)
         return mask, float(thresholds[int(np.argmin(tested))])
+
+    def _excess(self, budget: Budget, rows: Rows, threshold: float) -> float:
+        """What orders the candidates: how far the worst bound lies above the limit."""
+        weight = rows.max_weight
+        if weight is None or not budget.is_mean:
+            return worst(self._bounds_at(budget, rows, threshold))
+        parts = self._parts(budget, rows)
+        return max(
+            foretold_excess(budget, *_losses_at(budget, part, threshold), part.weight, weight)
+            for part in parts
+            if part.weight is not None
+        )
+
+    def _keeps(self, budget: Budget, rows: Rows, threshold: float) -> bool:
+        weight = rows.max_weight
+        if weight is None:
+            return all(bound.met for bound in self._bounds_at(budget, rows, threshold))
+        return all(
+            keeps_weighted(budget, *_losses_at(budget, part, threshold), part.weight, weight)
+            for part in self._parts(budget, rows)
+            if part.weight is not None
+        )
 
     def _tested(self, budget: Budget, rows: Rows, thresholds: Floats) -> Floats:
         parts = self._parts(budget, rows)
@@ -315,6 +350,10 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
             "tune": self.tune,
             "random_state": self.random_state,
         }
+        until = ""
+        if self._follow_up is not None:
+            settings["horizon"] = self._follow_up.horizon
+            until = f" Events are those up to time {self._follow_up.horizon:.6g}."
         verdict: Literal["certified", "not attainable"] = "certified" if found else "not attainable"
         details = _share_acted_on(rows.part, self.threshold_, self._acted) if found else {}
         return RiskCertificate(
@@ -327,7 +366,8 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
                 rule=self._sentence() if found else None,
                 n=rows.n,
                 left_out=self.left_out_,
-            ),
+            )
+            + until,
             budgets=tuple(settings["budgets"]),
             thresholds={"threshold": self.threshold_} if found else {},
             bounds=tuple(bounds),
@@ -362,6 +402,9 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         told = {str(b) for b in budgets if b.loss == "loss" or not isinstance(b.loss, str)}
         if rows.part.weight is not None:
             found[0] = ASSUMPTIONS["shifted"].format(rows.max_weight)
+        if self._follow_up is not None:
+            cut = 100 * self._follow_up.report.share_truncated
+            found[0] = ASSUMPTIONS["censored"].format(cut, rows.max_weight)
         if self.candidates is not None:
             found.append(ASSUMPTIONS["fixed candidates"])
         if any(bound.budget in told for bound in bounds if bound.errors is not None):
@@ -422,6 +465,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         certificate = RiskCertificate.from_dict(body["certificate"])
         settings = dict(certificate.settings)
         budgets = [Budget.from_dict(b) for b in settings.pop("budgets")]
+        settings.pop("horizon", None)
         rule = cls(budgets, **settings)
         rule.left_out_ = body["left_out"]
         certified = body["certified"]
@@ -515,6 +559,79 @@ class Threshold(ScoreRule):
         budgets = self._checked()
         shifted = any(budget.weight == "shift" for budget in budgets)
         self._fit(read_rows(score, y, groups, sample_weight, max_weight, shifted=shifted))
+        return self
+
+    def fit_censored(
+        self,
+        score: ArrayLike,
+        time: ArrayLike,
+        event: ArrayLike,
+        horizon: float,
+        *,
+        max_weight: float,
+        groups: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    ) -> Threshold:
+        """Find certified thresholds where follow-up is censored; events are those by a horizon.
+
+        Rows whose follow-up ends before the horizon without an event have weight 0; the others
+        stand in for them with the inverse of their probability of being followed so long.
+
+        Parameters
+        ----------
+        score : array of shape (n,), higher means riskier, fixed before these rows were seen.
+        time, event : arrays of shape (n,): end of follow-up, and whether it was the event (1) or
+            censoring (0).
+        horizon : time above 0, within the follow-up.
+        max_weight : at least 1, fixed beforehand; larger weights are cut to it, which shifts what
+            the promise is about. The certificate says how many.
+        groups : as for `fit`.
+
+        Raises
+        ------
+        DataError : as for `fit`, and where the follow-up ends before the horizon.
+        ParameterError : as for `fit`; budgets that already have weights.
+
+        Notes
+        -----
+        Inverse probability of censoring weights by Kaplan and Meier, then the betting test for
+        known weights. The guarantee is for known censoring; estimating it usually makes the test
+        more careful, not less. Robins & Rotnitzky (1992); Waudby-Smith & Ramdas (2024).
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> score = rng.random(3000)
+        >>> fell_ill, left = rng.exponential(2 / (0.05 + score)), rng.uniform(0.5, 4, 3000)
+        >>> rule = Threshold("miss rate <= 30%").fit_censored(
+        ...     score, np.minimum(fell_ill, left), fell_ill <= left, horizon=1.0, max_weight=3.0
+        ... )
+        >>> rule.certificate_.verdict
+        'certified'
+        """
+        if any(budget.weight is not None for budget in self._checked()):
+            raise ParameterError(
+                "censoring already gives every row a weight",
+                where="budgets",
+                expected='budgets without weight="shift"',
+            )
+        if not (isinstance(max_weight, int | float) and 1 <= max_weight < math.inf):
+            raise ParameterError(
+                "not a largest weight",
+                where="max_weight",
+                expected="a finite number of at least 1",
+                got=repr(max_weight),
+            )
+        found = horizon_outcomes(time, event, horizon, truncate=1 / max_weight)
+        if not found.within:
+            raise DataError(
+                "nobody is followed to the horizon",
+                where="horizon",
+                expected="a time within the follow-up",
+                got=f"{horizon:g}",
+            )
+        weight = np.minimum(found.weight, float(max_weight))
+        rows = read_rows(score, found.y, groups, weight, float(max_weight), shifted=True)
+        self._fit(rows, found)
         return self
 
     def predict(

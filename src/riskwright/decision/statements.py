@@ -20,8 +20,10 @@ ASSUMPTIONS = {
     "two values": "Losses that are all 0 or 1 are so by their definition, not by chance.",
     "set apart": "{:,} of the rows, drawn at random (seed {}), chose among the candidates and "
     "certify nothing.",
-    "censored": "Censoring does not depend on the risk; its distribution is estimated by Kaplan "
-    "and Meier, whose error the bound leaves out.",
+    "censored": "The rows are independent draws, and censoring depends on neither the score, the "
+    "groups nor the time of the event. Its distribution is estimated by Kaplan and Meier, whose "
+    "error the bound leaves out. {:.3g}% of the rows used would weigh more than {:g} and weigh "
+    "that: the promise is about the population so weighted.",
 }
 
 

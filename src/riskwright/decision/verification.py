@@ -70,6 +70,8 @@ def _fitted_again(
     rule = artifact_kinds.load(certificate.rule).from_artifact(_body(certificate))
     if certificate.rule == "conformal" and certificate.budgets[0]["loss"] == "loss":
         found = rule.fit_losses(*data, **named)
+    elif "horizon" in certificate.settings:
+        found = rule.fit_censored(*data, **named)
     else:
         found = rule.fit(*data, **named)
     answer: RiskCertificate = found.certificate_
