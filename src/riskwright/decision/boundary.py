@@ -100,7 +100,7 @@ class Boundary(BaseEstimator):  # type: ignore[misc]
             )
         rows = checked_rows(y, score, None, probabilities=False)
         doubt = checked_rows(y, uncertainty, None, probabilities=False).p
-        values, outcome = rows.p, rows.y.astype(bool)
+        values, outcome = rows.p, rows.outcome.astype(bool)
         chosen, certifying = set_apart(values.size, self.tune, self.random_state)
         places = np.arange(1, self.bins) / self.bins
         self.edges_ = np.unique(np.quantile(doubt[chosen], places))

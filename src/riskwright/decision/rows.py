@@ -56,8 +56,12 @@ class Part:
         if self.counts is not None:
             held = {"events": self.counts[0], "others": self.counts[1], "all": sum(self.counts)}
             return float(self.score[np.searchsorted(np.cumsum(held[among]), k, side="right")])
-        chosen = self.score if among == "all" else self.score[self.y == (among == "events")]
-        return float(np.partition(chosen, k)[k])
+        if among == "all":
+            chosen = self.score.copy()
+        else:
+            chosen = self.score.take(np.flatnonzero(self.y if among == "events" else ~self.y))
+        chosen.partition(k)
+        return float(chosen[k])
 
     def above(self, score: float) -> float:
         """The smallest threshold that leaves out the rows of one of the scores."""
@@ -188,18 +192,19 @@ def read_rows(
         raise ParameterError("outcomes are missing", where="y", expected="0 or 1 for every score")
     agree(sample_weight, max_weight, shifted)
     given = checked_rows(y, score, None, probabilities=False)
+    outcome = given.outcome.astype(bool)
     weight = (
-        None if sample_weight is None else checked_weights(sample_weight, given.y.size, max_weight)
+        None if sample_weight is None else checked_weights(sample_weight, outcome.size, max_weight)
     )
-    codes = _groupings(groups, given.y.size)
+    codes = _groupings(groups, outcome.size)
     digest = digest_arrays(
         given.p,
-        given.y,
+        outcome,
         *([] if weight is None else [weight]),
         *([] if losses is None else [losses]),
         *(np.asarray(labels, object)[code] for labels, code in codes.values()),
     )
-    part = Part(None, given.p, given.y.astype(bool), None, weight, losses)
+    part = Part(None, given.p, outcome, None, weight, losses)
     return Rows(part, codes, {}, max_weight, digest)
 
 
