@@ -20,7 +20,7 @@ from riskwright.core import (
 from riskwright.metrics._inputs import checked_rows
 from riskwright.stats import proportion_interval
 
-from .budgets import Budget, checked_budgets
+from .budgets import Budget, checked_budget
 from .certificates import BudgetBound, RiskCertificate
 from .statements import ASSUMPTIONS, promise
 from .tuned import bounds_of_actions, last_certified, pareto_order, set_apart
@@ -38,7 +38,7 @@ class Boundary(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    budget : on the "false discovery rate" ("precision >= 90%") or another named loss.
+    budget : on the "false discovery rate" ("precision >= 90%").
     bins : number of levels of uncertainty, equally filled on the rows that propose.
     tune : share of the rows, drawn at random, that proposes boundaries and certifies nothing.
     random_state : seed of that draw.
@@ -87,7 +87,7 @@ class Boundary(BaseEstimator):  # type: ignore[misc]
         Three arrays of shape (n,): scores and uncertainties are finite numbers, outcomes 0 and 1.
         Raises `DataError` and `ParameterError`.
         """
-        (budget,) = checked_budgets(self.budget, frozenset({"false discovery rate"}))
+        budget = checked_budget(self.budget, frozenset({"false discovery rate"}))
         if not budget.is_mean or budget.per or budget.weight or not isinstance(budget.loss, str):
             raise ParameterError(
                 "not a budget for a boundary",
@@ -100,7 +100,7 @@ class Boundary(BaseEstimator):  # type: ignore[misc]
             )
         rows = checked_rows(y, score, None, probabilities=False)
         doubt = checked_rows(y, uncertainty, None, probabilities=False).p
-        values, outcome = rows.p, rows.y.astype(bool)
+        values, outcome = rows.p, rows.outcome.astype(bool)
         chosen, certifying = set_apart(values.size, self.tune, self.random_state)
         places = np.arange(1, self.bins) / self.bins
         self.edges_ = np.unique(np.quantile(doubt[chosen], places))

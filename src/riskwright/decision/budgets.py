@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,14 @@ from riskwright.stats import Mean, TailMeasure, measure_named
 
 from .losses import COMPLEMENTS, LOSSES, named_loss
 
-__all__ = ["Budget", "checked_budgets", "read_budgets", "read_regimes"]
+__all__ = [
+    "Budget",
+    "checked_budget",
+    "checked_budgets",
+    "confidence",
+    "read_budgets",
+    "read_regimes",
+]
 
 Loss = Callable[[Any, Any], Any]
 
@@ -126,10 +134,10 @@ class Budget:
 
     def __str__(self) -> str:
         measure = "" if self.is_mean else f"{self.measure} of "
-        amount = _percent(self.limit) if self._is_share else f"{self.limit:.6g}"
+        amount = _percent(self.limit) if self._is_share else f"{self.limit:.10g}"
         sure = "in expectation"
         if self.delta is not None:
-            sure = f"with {_percent(1 - self.delta)} confidence"
+            sure = f"with {confidence(self.delta)} confidence"
         per = f" per {self.per}" if self.per else ""
         return f"{measure}{self.name} <= {amount} {sure}{per}"
 
@@ -192,7 +200,15 @@ def _number(value: Any, where: str, expected: str, allowed: Callable[[float], bo
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.6g}%"
+    return f"{100 * share:.10g}%"
+
+
+def confidence(delta: float) -> str:
+    """1 - delta in percent, never rounded up: "95%", or "99.9999999999%" for any tiny delta."""
+    most = Decimal(repr(float(f"{max(delta, 1e-12):.6g}")))
+    if most < Decimal(repr(max(delta, 1e-12))):
+        most += Decimal(1).scaleb(most.adjusted() - 5)
+    return f"{(1 - most) * 100:f}".rstrip("0").rstrip(".") + "%"
 
 
 _SENTENCE = re.compile(
@@ -328,3 +344,18 @@ def checked_budgets(
             )
         found.append(budget)
     return tuple(found)
+
+
+def checked_budget(
+    budget: Budget | str,
+    allowed: frozenset[str] | None = None,
+    *,
+    expectation: bool = False,
+) -> Budget:
+    """As `checked_budgets`, for rules that keep one budget."""
+    found = checked_budgets(budget, allowed, expectation=expectation)
+    if len(found) != 1:
+        raise ParameterError(
+            "one budget is kept here", where="budget", expected="one Budget", got=f"{len(found)}"
+        )
+    return found[0]

@@ -193,7 +193,7 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
                 raise ParameterError("wrong shape", where="scores", expected=f"(n, {len(stages)})")
             columns = list(given.T)
         checked = [checked_rows(y, column, None, probabilities=False) for column in columns]
-        return np.column_stack([rows.p for rows in checked]), checked[0].y.astype(bool)
+        return np.column_stack([rows.p for rows in checked]), checked[0].outcome.astype(bool)
 
     def _proposals(
         self,

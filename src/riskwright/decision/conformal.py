@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from riskwright.core import DataError, ParameterError, UsageError, digest_arrays
 from riskwright.metrics import ScoreSketch
 
-from .budgets import Budget, checked_budgets
+from .budgets import Budget, checked_budget
 from .certificates import BudgetBound, RiskCertificate
 from .losses import LOSSES
 from .risks import checked_losses
@@ -129,7 +129,7 @@ class Conformal(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _checked(self) -> Budget:
-        (budget,) = checked_budgets(self.budget, expectation=True)
+        budget = checked_budget(self.budget, expectation=True)
         if not budget.is_mean or budget.per is not None or budget.weight is not None:
             raise ParameterError(
                 "conformal risk control bounds a plain mean",
@@ -176,10 +176,10 @@ def _threshold(part: Part, rises: bool, among: Any, k: int, n: int) -> float:
     if k < 0:
         return math.nan
     if k >= n:
-        return math.inf if rises else part.smallest("all", 0)
+        return math.inf if rises else part.smallest("all", 0) if part.n else -math.inf
     if rises:
         return part.smallest(among, k)
-    return math.nextafter(part.smallest(among, n - 1 - k), math.inf)
+    return part.above(part.smallest(among, n - 1 - k))
 
 
 def _safe(shape: str) -> float:

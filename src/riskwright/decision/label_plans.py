@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.stats import binom
 
 from riskwright.core import ParameterError, Record, ValueRangeError
 
-from .budgets import Budget, checked_budgets
+from .budgets import Budget, checked_budget
 from .certificates import RiskCertificate
 from .search import largest_errors, smallest_size
 
@@ -132,9 +133,10 @@ def label_plan(
 
 def _needs(budget: Any, pilot: Any, share: Any, power: float) -> list[Need]:
     if isinstance(budget, RiskCertificate):
+        told = {str(b): b for b in map(Budget.from_dict, budget.budgets)}
         return [
             _need(
-                Budget.parse(bound.budget),
+                replace(told[bound.budget], delta=bound.delta),
                 bound.group,
                 bound.empirical if pilot is None else _of(pilot, bound.group, "pilot"),
                 max(bound.members, 1) / max(budget.n, 1),
@@ -143,7 +145,7 @@ def _needs(budget: Any, pilot: Any, share: Any, power: float) -> list[Need]:
             for bound in budget.bounds
             if not bound.met
         ]
-    (one,) = checked_budgets(budget)
+    one = checked_budget(budget)
     if pilot is None:
         raise ParameterError(
             "what error rate is expected?",
@@ -167,7 +169,7 @@ def _of(values: Any, group: str | None, where: str) -> float:
 
 
 def _need(budget: Budget, group: str | None, rate: float, share: float, power: float) -> Need:
-    if not budget.is_mean or budget.bound != 1 or budget.delta is None:
+    if not budget.is_mean or budget.delta is None or budget.loss == "cost" or budget.bound != 1:
         raise ParameterError(
             "labels are planned for shares of errors",
             where=f"budget {str(budget)!r}",

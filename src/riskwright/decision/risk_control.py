@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from riskwright.core import DataError, ParameterError, UsageError, digest_arrays
 from riskwright.metrics._inputs import factorised
 from riskwright.stats import bonferroni, fixed_sequence, holm
 
-from .budgets import Budget, checked_budgets
+from .budgets import Budget, checked_budget, checked_budgets
 from .certificates import BudgetBound, RiskCertificate
 from .risks import bound_of_losses, checked_losses, p_value_of
 from .rows import agree, checked_weights
@@ -107,11 +108,25 @@ class RiskControl(BaseEstimator):  # type: ignore[misc]
                 got=repr(self.family),
             )
         budgets = self._named()
+        if len({budget.weight for budget in budgets.values()}) > 1:
+            raise ParameterError(
+                "some budgets are on the population of use, others on that of the rows",
+                where="budgets",
+                expected='weight="shift" for all of them or for none',
+            )
+        loose = [b for b in budgets.values() if b.loss != "loss"]
+        if loose:
+            raise ParameterError(
+                "candidates are judged by their losses",
+                where=f"budget {str(loose[0])!r}",
+                expected='a budget on "loss", such as "loss <= 5%", of losses 0 and 1 for errors',
+            )
         table = _tables(losses, budgets)
         names = list(table)
         n = len(next(iter(table[names[0]].values())))
         shift = _weighting(budgets, sample_weight, max_weight, n)
         parts = {name: _groups(budget, groups, n) for name, budget in budgets.items()}
+        labelled = {b.per: _labels(parts[name], n) for name, b in budgets.items() if b.per}
         kept = np.ones(len(names), bool)
         self.bounds_: dict[str, tuple[BudgetBound, ...]] = dict.fromkeys(names, ())
         for key, budget in budgets.items():
@@ -129,6 +144,7 @@ class RiskControl(BaseEstimator):  # type: ignore[misc]
             digest_arrays(
                 *(table[name][key] for name in names for key in budgets),
                 *([] if shift is None else [shift[0]]),
+                *labelled.values(),
             ),
             names,
             max_weight,
@@ -139,7 +155,7 @@ class RiskControl(BaseEstimator):  # type: ignore[misc]
         if isinstance(self.budgets, Mapping):
             if not self.budgets:
                 raise ParameterError("no budget", where="budgets")
-            return {str(name): checked_budgets(budget)[0] for name, budget in self.budgets.items()}
+            return {str(name): checked_budget(budget) for name, budget in self.budgets.items()}
         found = checked_budgets(self.budgets)
         return {f"budget {k}" if len(found) > 1 else "loss": b for k, b in enumerate(found, 1)}
 
@@ -166,6 +182,8 @@ class RiskControl(BaseEstimator):  # type: ignore[misc]
 
     def _chosen(self, means: Mapping[str, float]) -> str | None:
         cost = means if self.cost is None else self.cost
+        if not all(isinstance(c, int | float) and math.isfinite(c) for c in cost.values()):
+            raise ParameterError("not costs", where="cost", expected="finite numbers")
         missing = [name for name in self.certified_ if name not in cost]
         if missing:
             raise ParameterError(
@@ -190,6 +208,7 @@ class RiskControl(BaseEstimator):  # type: ignore[misc]
         rule = None if self.chosen_ is None else f"Candidate {shown!r} is chosen."
         tally = f" {len(self.certified_)} of {len(names)} candidates are certified."
         statement = promise(tuple(budgets.values()), bounds, rule=rule, n=n)
+        counted = any(b.errors is not None for one in self.bounds_.values() for b in one)
         first = ASSUMPTIONS["independent"]
         if max_weight is not None:
             first = ASSUMPTIONS["shifted"].format(max_weight)
@@ -209,7 +228,11 @@ class RiskControl(BaseEstimator):  # type: ignore[misc]
             labels_used=n,
             delta=min(1.0, sum(budget.delta or 0.0 for budget in budgets.values())),
             method=f"{self.family} over {len(names)} candidates",
-            assumptions=(first, ASSUMPTIONS["fixed candidates"]),
+            assumptions=(
+                first,
+                ASSUMPTIONS["fixed candidates"],
+                *([ASSUMPTIONS["two values"]] if counted else []),
+            ),
             details={},
             data_digest=digest,
         )
@@ -298,6 +321,13 @@ def _groups(budget: Budget, groups: Any, n: int) -> _Parts:
     if codes.size != n:
         raise DataError("length differs from the losses", where=budget.per, expected=str(n))
     return [(label, np.flatnonzero(codes == k)) for k, label in enumerate(labels)]
+
+
+def _labels(parts: _Parts, n: int) -> NDArray[Any]:
+    labels = np.empty(n, object)
+    for label, rows in parts:
+        labels[rows] = label
+    return labels
 
 
 def _bounds(

@@ -20,6 +20,7 @@ from riskwright.stats import (
     Mean,
     binomial_p_value,
     binomial_upper,
+    normal_quantile,
     tail_upper,
     wsr_p_value,
     wsr_upper,
@@ -30,7 +31,16 @@ from .certificates import BudgetBound
 from .losses import LOSSES
 from .search import largest_errors, smallest_size
 
-__all__ = ["bound_of_counts", "bound_of_losses", "checked_losses", "losses_of_rows", "p_value_of"]
+__all__ = [
+    "bound_of_counts",
+    "bound_of_losses",
+    "checked_losses",
+    "foretold_excess",
+    "keeps_weighted",
+    "losses_of_rows",
+    "p_value_of",
+    "worst",
+]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -77,14 +87,15 @@ def bound_of_losses(
     assert budget.delta is not None
     if weight is None or max_weight is None:
         values = losses if member is None else losses[member]
-        if budget.is_mean and budget.bound == 1 and _binary(values):
+        if _counts(budget, values):
             return bound_of_counts(budget, group, round(float(values.sum())), values.size)
         upper, empirical, method = _unweighted(budget, values)
         members = values.size
     else:
         belongs = np.ones(losses.size, bool) if member is None else member
         upper, empirical = _weighted(budget, losses, belongs, weight, max_weight)
-        method, members = "betting on weighted losses (Waudby-Smith and Ramdas)", int(belongs.sum())
+        method = "betting on weighted losses (Waudby-Smith and Ramdas)"
+        members = int(np.count_nonzero(belongs & (weight > 0)))
     met = bool(upper <= budget.limit)
     return BudgetBound(
         budget=str(budget),
@@ -102,7 +113,13 @@ def bound_of_losses(
     )
 
 
-def _binary(values: Floats) -> bool:
+def _counts(budget: Budget, values: Floats) -> bool:
+    """Whether losses are 0 and 1 by their definition; of a column or function the values tell."""
+    if not budget.is_mean or budget.bound != 1:
+        return False
+    if budget.loss == "cost":
+        assert budget.costs is not None
+        return set(budget.costs.values()) <= {0.0, 1.0}
     return bool(np.all((values == 0) | (values == 1)))
 
 
@@ -149,10 +166,39 @@ def _weighted(
     return high * budget.bound, empirical
 
 
+def keeps_weighted(
+    budget: Budget, losses: Floats, member: Bools | None, weight: Floats, max_weight: float
+) -> bool:
+    """Whether the weighted bound keeps the limit: the one test, without the bound itself."""
+    belongs = np.ones(losses.size, bool) if member is None else member
+    if not budget.is_mean or not (weight @ belongs) > 0:
+        return bool(bound_of_losses(budget, None, losses, weight, max_weight, member).met)
+    order = generator(_ORDER_SEED).permutation(losses.size)
+    parts = losses[order] / budget.bound, belongs[order], weight[order] / max_weight
+    assert budget.delta is not None
+    return _keeps(*parts, budget.limit / budget.bound, budget.delta)
+
+
+def foretold_excess(
+    budget: Budget, losses: Floats, member: Bools | None, weight: Floats, max_weight: float
+) -> float:
+    """How far a normal bound of the weighted mean lies above the limit: ranks, proves nothing.
+
+    One member more, of the largest loss and weight, stands for what few rows cannot tell.
+    """
+    counted = weight if member is None else weight * member
+    total = float(counted.sum()) + max_weight
+    mean = (float(counted @ losses) + max_weight * budget.bound) / total
+    spread = counted**2 @ (losses - mean) ** 2 + (max_weight * (budget.bound - mean)) ** 2
+    assert budget.delta is not None
+    level = min(max(1 - 2 * budget.delta, 0.2), 1 - 1e-12)
+    return mean + normal_quantile(level) * math.sqrt(spread) / total - budget.limit
+
+
 def _keeps(losses: Floats, member: Bools, weight: Floats, limit: float, delta: float) -> bool:
     """Whether "the risk among members exceeds `limit`" is rejected at `delta`."""
-    if limit >= 1:
-        return True
+    if not 0 < limit < 1:
+        return limit >= 1
     value = limit + weight * member * (losses - limit)
     return bool(wsr_p_value(value, limit, delta=delta) <= delta)
 
@@ -167,9 +213,13 @@ def _more(budget: Budget, members: int, empirical: float, upper: float) -> int |
 
 def p_value_of(budget: Budget, losses: Floats) -> float:
     """Of "the mean loss exceeds the limit", for a budget on the mean."""
-    if _binary(losses) and budget.bound == 1:
-        return float(binomial_p_value(round(float(losses.sum())), losses.size, budget.limit))
-    return float(wsr_p_value(_shuffled(losses) / budget.bound, budget.limit / budget.bound))
+    limit = budget.limit / budget.bound
+    if not losses.size or not 0 < limit < 1:
+        return float(limit < 1)
+    if _counts(budget, losses):
+        return float(binomial_p_value(round(float(losses.sum())), losses.size, limit))
+    assert budget.delta is not None
+    return float(wsr_p_value(_shuffled(losses) / budget.bound, limit, delta=budget.delta))
 
 
 def losses_of_rows(budget: Budget, acted: Bools, y: Bools) -> tuple[Floats, Bools | None]:

@@ -34,6 +34,7 @@ class Part:
     counts: tuple[Integers, Integers] | None = None
     weight: Floats | None = None
     loss: Floats | None = None
+    high: Floats | None = None
 
     @cached_property
     def events(self) -> int:
@@ -55,8 +56,33 @@ class Part:
         if self.counts is not None:
             held = {"events": self.counts[0], "others": self.counts[1], "all": sum(self.counts)}
             return float(self.score[np.searchsorted(np.cumsum(held[among]), k, side="right")])
-        chosen = self.score if among == "all" else self.score[self.y == (among == "events")]
-        return float(np.partition(chosen, k)[k])
+        if among == "all":
+            chosen = self.score.copy()
+        else:
+            chosen = self.score.take(np.flatnonzero(self.y if among == "events" else ~self.y))
+        chosen.partition(k)
+        return float(chosen[k])
+
+    def above(self, score: float) -> float:
+        """The smallest threshold that leaves out the rows of one of the scores."""
+        if self.high is not None:
+            score = float(self.high[np.searchsorted(self.score, score)])
+        return float(np.nextafter(score, np.inf))
+
+    def refuse_inside_cells(self, thresholds: Floats) -> None:
+        """Of a sketch: thresholds between the scores of one cell have no counts."""
+        if self.high is None:
+            return
+        cell = np.searchsorted(self.score, thresholds, side="left") - 1
+        inside = (cell >= 0) & (thresholds <= self.high[np.maximum(cell, 0)])
+        if inside.any():
+            at = cell[inside][0]
+            raise ParameterError(
+                "a sketch cannot tell the rows on either side of a threshold inside a cell",
+                where="candidates",
+                expected="multiples of 1 / bins, where cells begin",
+                got=f"{thresholds[inside][0]:.10g}, in the cell that begins at {self.score[at]!r}",
+            )
 
     @cached_property
     def ladder(self) -> tuple[Floats, Integers, Integers]:
@@ -166,18 +192,19 @@ def read_rows(
         raise ParameterError("outcomes are missing", where="y", expected="0 or 1 for every score")
     agree(sample_weight, max_weight, shifted)
     given = checked_rows(y, score, None, probabilities=False)
+    outcome = given.outcome.astype(bool)
     weight = (
-        None if sample_weight is None else checked_weights(sample_weight, given.y.size, max_weight)
+        None if sample_weight is None else checked_weights(sample_weight, outcome.size, max_weight)
     )
-    codes = _groupings(groups, given.y.size)
+    codes = _groupings(groups, outcome.size)
     digest = digest_arrays(
         given.p,
-        given.y,
+        outcome,
         *([] if weight is None else [weight]),
         *([] if losses is None else [losses]),
         *(np.asarray(labels, object)[code] for labels, code in codes.values()),
     )
-    part = Part(None, given.p, given.y.astype(bool), None, weight, losses)
+    part = Part(None, given.p, outcome, None, weight, losses)
     return Rows(part, codes, {}, max_weight, digest)
 
 
@@ -271,4 +298,4 @@ def _counted(label: str | None, sketch: ScoreSketch) -> Part:
         )
     cells = sketch.cells()
     counts = cells.w1.astype(np.int64), cells.w0.astype(np.int64)
-    return Part(label, cells.low, np.zeros(0, bool), counts)
+    return Part(label, cells.low, np.zeros(0, bool), counts, high=cells.high)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from riskwright.core import (
+    DataError,
     Estimate,
     MissingValueError,
     ParameterError,
@@ -19,7 +20,15 @@ from riskwright.core import (
     generator,
 )
 from riskwright.metrics import ScoreSketch
-from riskwright.stats import bonferroni, fixed_sequence, holm, proportion_interval
+from riskwright.metrics._inputs import factorised
+from riskwright.stats import (
+    HorizonOutcomes,
+    bonferroni,
+    fixed_sequence,
+    holm,
+    horizon_outcomes,
+    proportion_interval,
+)
 
 from .budgets import Budget, checked_budgets
 from .certificates import BudgetBound, RiskCertificate
@@ -28,6 +37,8 @@ from .risks import (
     bound_of_counts,
     bound_of_losses,
     checked_losses,
+    foretold_excess,
+    keeps_weighted,
     losses_of_rows,
     p_value_of,
     worst,
@@ -88,9 +99,9 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         self.tune = tune
         self.random_state = random_state
 
-    def _fit(self, rows: Rows) -> None:
+    def _fit(self, rows: Rows, follow_up: HorizonOutcomes | None = None) -> None:
         budgets = self._checked()
-        self._rows_used = rows.n
+        self._follow_up = follow_up
         self.left_out_ = self._small(budgets, rows)
         thresholds = self._thresholds(rows)
         if thresholds is None and not any(_graded(budget, rows) for budget in budgets):
@@ -112,6 +123,12 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
 
     def _checked(self) -> tuple[Budget, ...]:
         budgets = checked_budgets(self.budgets, self._losses | {"cost", "loss"})
+        if len({budget.weight for budget in budgets}) > 1:
+            raise ParameterError(
+                "some budgets are on the population of use, others on that of the rows",
+                where="budgets",
+                expected='weight="shift" for all of them or for none',
+            )
         _choice("family", self.family, (None, "fixed-sequence", "holm", "bonferroni"))
         _choice("prefer", self.prefer, (None, "fewer", "more"))
         _choice("small_groups", self.small_groups, ("refuse", "abstain"))
@@ -144,7 +161,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
                 continue
             assert budget.delta is not None
             needed = smallest_size(budget.limit, budget.delta)
-            for part in rows.parts(budget.per):
+            for part in self._certifying(budget, rows).parts(budget.per):
                 members = _most_members(budget, part)
                 if needed is None or members < needed:
                     assert part.label is not None
@@ -159,12 +176,15 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         if self.candidates is None:
             return None
         if isinstance(self.candidates, int) and not isinstance(self.candidates, bool):
-            return self._even_grid(self.candidates, rows)
+            even = self._even_grid(self.candidates, rows)
+            rows.part.refuse_inside_cells(even)
+            return even
         given = np.asarray(self.candidates, dtype=np.float64)
         if given.ndim != 1 or not given.size or np.isnan(given).any():
             raise ParameterError(
                 "not thresholds", where="candidates", expected="a list of numbers, or a count"
             )
+        rows.part.refuse_inside_cells(given)
         _refuse_chosen_here(given, rows.part)
         return given
 
@@ -206,8 +226,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
 
     def _certifying(self, budget: Budget, rows: Rows) -> Rows:
         """The rows whose counts bound this budget: all of them, or those not set apart."""
-        one_sided = _counted(budget, rows) and LOSSES[budget.name].shape != "either"
-        if one_sided or self.family is not None:
+        if _certified_by_all(budget, rows) or self.family is not None:
             return rows
         return self._halves(rows)[1]
 
@@ -233,7 +252,8 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         self, budgets: Sequence[Budget], rows: Rows, thresholds: Floats | None
     ) -> tuple[float | None, list[float]]:
         """Certified thresholds among given ones, or among quantiles of rows set apart."""
-        chosen = None if self.family is not None else self._halves(rows)[0]
+        split = self.family is None and not all(_certified_by_all(b, rows) for b in budgets)
+        chosen = self._halves(rows)[0] if split else None
         if thresholds is None:
             assert chosen is not None
             places = np.linspace(0, 1, _GRID)
@@ -253,7 +273,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         self, budget: Budget, rows: Rows, chosen: Rows | None, thresholds: Floats
     ) -> tuple[Bools, float]:
         """Which thresholds keep the budget, and the most promising of them."""
-        if _counted(budget, rows) and LOSSES[budget.name].shape != "either":
+        if _certified_by_all(budget, rows):
             region = one_sided_region(budget, self._parts(budget, rows))
             edge = thresholds.min() if LOSSES[budget.name].shape == "rises" else thresholds.max()
             return (thresholds > region.after) & (thresholds <= region.upto), float(edge)
@@ -261,13 +281,11 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         if self.family is None:
             assert chosen is not None
             order = np.argsort(
-                [worst(self._bounds_at(budget, chosen, t)) for t in thresholds], kind="stable"
+                [self._excess(budget, chosen, t) for t in thresholds], kind="stable"
             )
             passed = np.zeros(thresholds.size, bool)
             for place in order:
-                if not all(
-                    bound.met for bound in self._bounds_at(budget, certifying, thresholds[place])
-                ):
+                if not self._keeps(budget, certifying, thresholds[place]):
                     break
                 passed[place] = True
             return passed, float(thresholds[order[0]])
@@ -276,6 +294,28 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         tests = {"fixed-sequence": fixed_sequence, "holm": holm, "bonferroni": bonferroni}
         mask = np.asarray(tests[self.family](tested, budget.delta), np.bool_)
         return mask, float(thresholds[int(np.argmin(tested))])
+
+    def _excess(self, budget: Budget, rows: Rows, threshold: float) -> float:
+        """What orders the candidates: how far the worst bound lies above the limit."""
+        weight = rows.max_weight
+        if weight is None or not budget.is_mean:
+            return worst(self._bounds_at(budget, rows, threshold))
+        parts = self._parts(budget, rows)
+        return max(
+            foretold_excess(budget, *_losses_at(budget, part, threshold), part.weight, weight)
+            for part in parts
+            if part.weight is not None
+        )
+
+    def _keeps(self, budget: Budget, rows: Rows, threshold: float) -> bool:
+        weight = rows.max_weight
+        if weight is None:
+            return all(bound.met for bound in self._bounds_at(budget, rows, threshold))
+        return all(
+            keeps_weighted(budget, *_losses_at(budget, part, threshold), part.weight, weight)
+            for part in self._parts(budget, rows)
+            if part.weight is not None
+        )
 
     def _tested(self, budget: Budget, rows: Rows, thresholds: Floats) -> Floats:
         parts = self._parts(budget, rows)
@@ -310,6 +350,10 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
             "tune": self.tune,
             "random_state": self.random_state,
         }
+        until = ""
+        if self._follow_up is not None:
+            settings["horizon"] = self._follow_up.horizon
+            until = f" Events are those up to time {self._follow_up.horizon:.6g}."
         verdict: Literal["certified", "not attainable"] = "certified" if found else "not attainable"
         details = _share_acted_on(rows.part, self.threshold_, self._acted) if found else {}
         return RiskCertificate(
@@ -322,7 +366,8 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
                 rule=self._sentence() if found else None,
                 n=rows.n,
                 left_out=self.left_out_,
-            ),
+            )
+            + until,
             budgets=tuple(settings["budgets"]),
             thresholds={"threshold": self.threshold_} if found else {},
             bounds=tuple(bounds),
@@ -330,7 +375,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
             labels_used=rows.n,
             delta=min(1.0, sum(budget.delta or 0.0 for budget in budgets)),
             method=self._method(budgets, rows),
-            assumptions=self._assumptions(budgets, rows, fewest),
+            assumptions=self._assumptions(budgets, rows, fewest, bounds),
             details=details,
             data_digest=rows.digest,
         )
@@ -350,12 +395,20 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
             return "fixed sequence over all thresholds, from a start that other rows chose"
         return "fixed sequence over thresholds in an order that other rows chose"
 
-    def _assumptions(self, budgets: Sequence[Budget], rows: Rows, fewest: int) -> tuple[str, ...]:
+    def _assumptions(
+        self, budgets: Sequence[Budget], rows: Rows, fewest: int, bounds: Sequence[BudgetBound]
+    ) -> tuple[str, ...]:
         found = [ASSUMPTIONS["independent"], ASSUMPTIONS["fixed score"]]
+        told = {str(b) for b in budgets if b.loss == "loss" or not isinstance(b.loss, str)}
         if rows.part.weight is not None:
             found[0] = ASSUMPTIONS["shifted"].format(rows.max_weight)
+        if self._follow_up is not None:
+            cut = 100 * self._follow_up.report.share_truncated
+            found[0] = ASSUMPTIONS["censored"].format(cut, rows.max_weight)
         if self.candidates is not None:
             found.append(ASSUMPTIONS["fixed candidates"])
+        if any(bound.budget in told for bound in bounds if bound.errors is not None):
+            found.append(ASSUMPTIONS["two values"])
         if fewest < rows.n:
             found.append(ASSUMPTIONS["set apart"].format(rows.n - fewest, self.random_state))
         return tuple(found)
@@ -371,11 +424,11 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         return values >= self.threshold_
 
     def decide(
-        self, score: ArrayLike, groups: Mapping[str, ArrayLike] | None = None
+        self, score: ArrayLike, groups: ArrayLike | Mapping[str, ArrayLike] | None = None
     ) -> NDArray[np.str_]:
         """The decision for every score, as text; "abstain" where nothing is certified.
 
-        `groups` are needed only where small groups were left out of the certificate.
+        `groups`, as for `fit`, are needed only where small groups were left out of the certificate.
         """
         acts = self._acts(score)
         act, rest, none = self._words
@@ -383,12 +436,16 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         if math.isnan(self.threshold_) or self.certificate_.verdict == "void":
             return np.full(acts.shape, none)
         for name, labels in self.left_out_.items():
-            if groups is None or name not in groups:
+            given = groups.get(name) if isinstance(groups, Mapping) else groups
+            if given is None:
                 raise UsageError(
                     "small groups have no certificate, so the rule must know the group",
                     where=f"decide(groups={{{name!r}: ...}})",
                 )
-            decided[np.isin(np.asarray(groups[name]).astype(str), list(labels))] = none
+            known, codes = factorised(given, name)
+            if codes.shape != acts.shape:
+                raise DataError("length differs from score", where=name, expected=str(acts.size))
+            decided[np.isin(codes, [k for k, label in enumerate(known) if label in labels])] = none
         return decided
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
@@ -408,10 +465,11 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         certificate = RiskCertificate.from_dict(body["certificate"])
         settings = dict(certificate.settings)
         budgets = [Budget.from_dict(b) for b in settings.pop("budgets")]
+        settings.pop("horizon", None)
         rule = cls(budgets, **settings)
         rule.left_out_ = body["left_out"]
         certified = body["certified"]
-        rule.certified_ = None if certified is None else (float(certified[0]), float(certified[1]))
+        rule.certified_ = None if not certified else (float(certified[0]), float(certified[1]))
         rule.threshold_ = float(certificate.thresholds.get("threshold", math.nan))
         rule.certificate_ = certificate
         return rule
@@ -503,9 +561,87 @@ class Threshold(ScoreRule):
         self._fit(read_rows(score, y, groups, sample_weight, max_weight, shifted=shifted))
         return self
 
-    def predict(self, score: ArrayLike) -> Bools:
-        """True where the rule acts; all False where nothing is certified."""
-        return self._acts(score)
+    def fit_censored(
+        self,
+        score: ArrayLike,
+        time: ArrayLike,
+        event: ArrayLike,
+        horizon: float,
+        *,
+        max_weight: float,
+        groups: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    ) -> Threshold:
+        """Find certified thresholds where follow-up is censored; events are those by a horizon.
+
+        Rows whose follow-up ends before the horizon without an event have weight 0; the others
+        stand in for them with the inverse of their probability of being followed so long.
+
+        Parameters
+        ----------
+        score : array of shape (n,), higher means riskier, fixed before these rows were seen.
+        time, event : arrays of shape (n,): end of follow-up, and whether it was the event (1) or
+            censoring (0).
+        horizon : time above 0, within the follow-up.
+        max_weight : at least 1, fixed beforehand; larger weights are cut to it, which shifts what
+            the promise is about. The certificate says how many.
+        groups : as for `fit`.
+
+        Raises
+        ------
+        DataError : as for `fit`, and where the follow-up ends before the horizon.
+        ParameterError : as for `fit`; budgets that already have weights.
+
+        Notes
+        -----
+        Inverse probability of censoring weights by Kaplan and Meier, then the betting test for
+        known weights. The guarantee is for known censoring; estimating it usually makes the test
+        more careful, not less. Robins & Rotnitzky (1992); Waudby-Smith & Ramdas (2024).
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> score = rng.random(3000)
+        >>> fell_ill, left = rng.exponential(2 / (0.05 + score)), rng.uniform(0.5, 4, 3000)
+        >>> rule = Threshold("miss rate <= 30%").fit_censored(
+        ...     score, np.minimum(fell_ill, left), fell_ill <= left, horizon=1.0, max_weight=3.0
+        ... )
+        >>> rule.certificate_.verdict
+        'certified'
+        """
+        if any(budget.weight is not None for budget in self._checked()):
+            raise ParameterError(
+                "censoring already gives every row a weight",
+                where="budgets",
+                expected='budgets without weight="shift"',
+            )
+        if not (isinstance(max_weight, int | float) and 1 <= max_weight < math.inf):
+            raise ParameterError(
+                "not a largest weight",
+                where="max_weight",
+                expected="a finite number of at least 1",
+                got=repr(max_weight),
+            )
+        found = horizon_outcomes(time, event, horizon, truncate=1 / max_weight)
+        if not found.within:
+            raise DataError(
+                "nobody is followed to the horizon",
+                where="horizon",
+                expected="a time within the follow-up",
+                got=f"{horizon:g}",
+            )
+        weight = np.minimum(found.weight, float(max_weight))
+        rows = read_rows(score, found.y, groups, weight, float(max_weight), shifted=True)
+        self._fit(rows, found)
+        return self
+
+    def predict(
+        self, score: ArrayLike, groups: ArrayLike | Mapping[str, ArrayLike] | None = None
+    ) -> Bools:
+        """True where the rule acts; all False where nothing is certified.
+
+        `groups` as for `decide`.
+        """
+        return np.asarray(self.decide(score, groups) == self._words[0])
 
 
 class Abstain(ScoreRule):
@@ -567,9 +703,9 @@ class Abstain(ScoreRule):
         shifted = any(budget.weight == "shift" for budget in budgets)
         graded = [budget for budget in budgets if budget.loss == "loss"]
         if graded and not isinstance(confidence, ScoreSketch):
-            bound = graded[0].bound
+            bound = min(budget.bound for budget in graded)
             losses = checked_losses([] if loss is None else loss, bound, "loss")
-            wrong: ArrayLike | None = np.zeros(losses.size)
+            wrong: ArrayLike | None = _wrong(losses, budgets)
         else:
             losses, wrong = None, loss
         rows = read_rows(
@@ -578,9 +714,25 @@ class Abstain(ScoreRule):
         self._fit(rows)
         return self
 
-    def predict(self, confidence: ArrayLike) -> Bools:
-        """True where the rule answers."""
-        return self._acts(confidence)
+    def predict(
+        self, confidence: ArrayLike, groups: ArrayLike | Mapping[str, ArrayLike] | None = None
+    ) -> Bools:
+        """True where the rule answers. `groups` as for `decide`."""
+        return np.asarray(self.decide(confidence, groups) == self._words[0])
+
+
+def _wrong(losses: Floats, budgets: Sequence[Budget]) -> Floats:
+    """Graded losses as outcomes, for the budgets beside them that count errors."""
+    if ((losses == 0) | (losses == 1)).all():
+        return losses
+    blind = [b for b in budgets if b.loss not in ("loss", "abstention rate")]
+    if blind:
+        raise ParameterError(
+            "graded losses do not say which answers are wrong",
+            where=f"budget {str(blind[0])!r}",
+            expected='budgets on "loss" and on the abstention rate, or losses of 0 and 1',
+        )
+    return np.zeros(losses.size)
 
 
 def _choice(where: str, value: Any, allowed: tuple[Any, ...]) -> None:
@@ -596,6 +748,11 @@ def _choice(where: str, value: Any, allowed: tuple[Any, ...]) -> None:
 def _counted(budget: Budget, rows: Rows) -> bool:
     """Whether the budget is a share of counted errors: mean, unweighted, named."""
     return budget.is_mean and rows.part.weight is None and budget.loss in LOSSES
+
+
+def _certified_by_all(budget: Budget, rows: Rows) -> bool:
+    """Whether no rows need to be set apart: counted errors that grow in one direction."""
+    return _counted(budget, rows) and LOSSES[budget.name].shape != "either"
 
 
 def _graded(budget: Budget, rows: Rows) -> bool:

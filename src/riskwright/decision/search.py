@@ -84,7 +84,7 @@ def smallest_size(limit: float, delta: float, rate: float = 0.0) -> int | None:
         return 1
     low, high = 0, math.ceil(math.log(delta) / math.log1p(-limit))
     if rate == 0:
-        return high
+        return high - 1 if largest_errors(high - 1, limit, delta) >= 0 else high
     while largest_errors(high, limit, delta) < math.ceil(rate * high):
         low, high = high, 2 * high
         if high > 2**50:

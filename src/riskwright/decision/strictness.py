@@ -16,7 +16,7 @@ from riskwright.core import MissingValueError, ParameterError, UsageError
 from riskwright.metrics import ScoreSketch
 from riskwright.stats import cdf_band
 
-from .budgets import Budget, checked_budgets
+from .budgets import Budget, checked_budget, confidence
 from .certificates import BudgetBound, RiskCertificate
 from .losses import LOSSES
 from .risks import bound_of_counts
@@ -100,7 +100,7 @@ class Strictness(BaseEstimator):  # type: ignore[misc]
             raise ParameterError(
                 "unknown value", where="joint", expected="bonferroni or band", got=repr(self.joint)
             )
-        found = {str(name): checked_budgets(b)[0] for name, b in self.regimes.items()}
+        found = {str(name): checked_budget(b) for name, b in self.regimes.items()}
         kinds = {(b.name, b.delta, b.is_mean, b.weight, b.per) for b in found.values()}
         first = next(iter(found.values()))
         if len(kinds) > 1 or not first.is_mean or first.weight or first.name not in LOSSES:
@@ -205,7 +205,7 @@ class Strictness(BaseEstimator):  # type: ignore[misc]
         rule = "; ".join(f"{name}: {t:.6g}" for name, t in self.thresholds_.items())
         if good:
             statement = (
-                f"With at least {percent(1 - delta)} confidence over the draw of these {n:,} "
+                f"With at least {confidence(delta)} confidence over the draw of these {n:,} "
                 f"labelled rows, {budgets[0].words} is at most "
                 + ", ".join(
                     f"{percent(b.limit)} in {name!r}"
@@ -322,7 +322,7 @@ def _band(budget: Budget, part: Part) -> _Band:
     upper = 1 - np.asarray(band.level_at_rank)
     if shape == "rises":
         return score[n - ranks], upper, shape  # P(S >= n + 1 - r smallest) >= level
-    return np.nextafter(score[ranks - 1], math.inf), upper, shape
+    return np.array([part.above(s) for s in score[ranks - 1]]), upper, shape
 
 
 def _from_band(band: _Band, budget: Budget) -> float:
@@ -346,6 +346,17 @@ def _decided(score: ArrayLike, threshold: float) -> NDArray[np.str_]:
     if math.isnan(threshold):
         return np.full(values.shape, "abstain")
     return np.where(values >= threshold, "flag", "pass")
+
+
+def _plain_budget(given: Budget | str, loss: str) -> Budget:
+    budget = checked_budget(given, frozenset({loss}))
+    if budget.name != loss or not budget.is_mean or budget.weight is not None:
+        raise ParameterError(
+            "not a budget for three ways",
+            where=f"budget {str(budget)!r}",
+            expected=f"the mean of the {loss}, without weights",
+        )
+    return budget
 
 
 class ThreeWay(BaseEstimator):  # type: ignore[misc]
@@ -387,8 +398,8 @@ class ThreeWay(BaseEstimator):  # type: ignore[misc]
         groups: Groups = None,
     ) -> ThreeWay:
         """Certify both thresholds. Arguments and errors as for `Threshold.fit`."""
-        (miss,) = checked_budgets(self.miss, frozenset({"miss rate"}))
-        (alarm,) = checked_budgets(self.false_alarm, frozenset({"false alarm rate"}))
+        miss = _plain_budget(self.miss, "miss rate")
+        alarm = _plain_budget(self.false_alarm, "false alarm rate")
         lower = Threshold(miss).fit(score, y, groups=groups)
         upper = Threshold(alarm).fit(score, y, groups=groups)
         rows = read_rows(score, y, groups)

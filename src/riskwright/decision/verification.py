@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import binom
 
 from riskwright.core import Finding, UsageError, artifact_kinds
 
@@ -18,6 +18,16 @@ from .losses import LOSSES
 __all__ = ["verify"]
 
 _TOLERANCE = 1e-9
+_KINDS = (
+    "threshold",
+    "abstain",
+    "conformal",
+    "risk_control",
+    "strictness",
+    "three_way",
+    "cascade",
+    "boundary",
+)
 
 
 def verify(
@@ -50,9 +60,18 @@ def _fitted_again(
             where="check",
             hint="Fit the rule again with that function and compare the certificates",
         )
+    if certificate.rule not in _KINDS:
+        raise UsageError(
+            "not the certificate of a rule",
+            where="certificate.rule",
+            expected="one of " + ", ".join(_KINDS),
+            got=repr(certificate.rule),
+        )
     rule = artifact_kinds.load(certificate.rule).from_artifact(_body(certificate))
-    if "candidate" in certificate.thresholds and certificate.rule == "conformal":
+    if certificate.rule == "conformal" and certificate.budgets[0]["loss"] == "loss":
         found = rule.fit_losses(*data, **named)
+    elif "horizon" in certificate.settings:
+        found = rule.fit_censored(*data, **named)
     else:
         found = rule.fit(*data, **named)
     answer: RiskCertificate = found.certificate_
@@ -64,14 +83,14 @@ def _body(certificate: RiskCertificate) -> dict[str, Any]:
     return {
         "certificate": told,
         "left_out": {},
-        "certified": None,
+        "certified": [],
         "thresholds": {},
         "certificates": {},
     }
 
 
 def _bounds(certificate: RiskCertificate, data: tuple[Any, ...]) -> Finding:
-    """Clopper and Pearson's bounds by another formula, and the counts by plain comparison."""
+    """Clopper and Pearson's bounds by binomial sums, and the counts by plain comparison."""
     wrong = [f"'{bound.budget}'" for bound in certificate.bounds if not _holds(bound)]
     counted = [b for b in certificate.bounds if b.method == "Clopper-Pearson"]
     if certificate.rule in ("threshold", "abstain") and certificate.certified:
@@ -82,7 +101,7 @@ def _bounds(certificate: RiskCertificate, data: tuple[Any, ...]) -> Finding:
         False: f"Bounds that are not what the counts give: {', '.join(wrong)}.",
         None: "These bounds are not made of counts; the procedure alone was run again.",
     }[passed]
-    return _finding("risk.bounds", passed, sentence, "beta quantiles on counts made anew")
+    return _finding("risk.bounds", passed, sentence, "binomial sums on counts made anew")
 
 
 def _holds(bound: BudgetBound) -> bool:
@@ -94,8 +113,10 @@ def _holds(bound: BudgetBound) -> bool:
         return False
     if bound.errors == bound.members:
         return bound.upper == 1.0
-    upper = float(beta.ppf(1 - bound.delta, bound.errors + 1, bound.members - bound.errors))
-    return math.isclose(upper, bound.upper, rel_tol=1e-7, abs_tol=1e-12)
+    if not 0 < bound.upper < 1:
+        return False
+    tail = float(binom.logcdf(bound.errors, bound.members, bound.upper))
+    return math.isclose(tail, math.log(bound.delta), rel_tol=1e-6, abs_tol=1e-6)
 
 
 def _miscounted(certificate: RiskCertificate, data: tuple[Any, ...]) -> list[str]:
@@ -118,7 +139,20 @@ def _miscounted(certificate: RiskCertificate, data: tuple[Any, ...]) -> list[str
 
 def _procedure(certificate: RiskCertificate, again: RiskCertificate) -> Finding:
     told, found = certificate.to_dict(), again.to_dict()
-    parts = ("verdict", "budgets", "thresholds", "bounds", "n", "labels_used", "delta")
+    parts = (
+        "verdict",
+        "statement",
+        "settings",
+        "budgets",
+        "thresholds",
+        "bounds",
+        "n",
+        "labels_used",
+        "delta",
+        "method",
+        "assumptions",
+        "details",
+    )
     wrong = [part for part in parts if not _same(told[part], found[part])]
     sentence = (
         "The procedure, run again on the data, gives the same thresholds and bounds."

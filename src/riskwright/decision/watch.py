@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class Watch:
 
     Raises
     ------
-    UsageError : for a certificate that promises nothing.
+    UsageError : for a certificate that promises nothing, or that of several regimes at once.
     ParameterError : for measures other than the mean and VaR, and for statements in expectation.
 
     Notes
@@ -81,11 +81,18 @@ class Watch:
         self.delta = delta
         self.certificate_ = certificate
         self.budgets_ = tuple(Budget.from_dict(told) for told in certificate.budgets)
-        pairs = list(dict.fromkeys((b.budget, b.group) for b in certificate.bounds))
-        shared = delta / len(pairs)
-        by_text = {str(budget): budget for budget in self.budgets_}
+        if certificate.rule == "strictness" and len(self.budgets_) > 1:
+            raise UsageError(
+                "one regime is in use at a time",
+                where="Watch",
+                expected="the certificate of that regime, rule.certificates_[name]",
+            )
+        limits = {str(budget): _limit(budget) for budget in self.budgets_}
+        pairs = dict.fromkeys((b.budget, b.group) for b in certificate.bounds)
+        watched = [(text, group) for text, group in pairs if limits[text] < 1]
         self._monitors = {
-            (text, group): RiskMonitor(_limit(by_text[text]), shared) for text, group in pairs
+            (text, group): RiskMonitor(limits[text], delta / len(watched))
+            for text, group in watched
         }
         self.alarm_ = False
         self.seen_ = 0
@@ -125,12 +132,12 @@ class Watch:
         ------
         DataError, ParameterError : lengths, groups or outcomes that do not fit.
         """
-        actions, outcome, given = self._cases(score, y, acted, losses)
+        acts, outcome, given = self._cases(score, y, acted, losses)
         known = ~np.isnan(outcome)
         weight = _inclusion(observed, least_observed, known.size)
         codes = _codes(self.budgets_, groups, known.size)
         for budget in self.budgets_:
-            values, members = _losses(budget, actions, outcome, known, given)
+            values, members = _losses(budget, acts(budget), outcome, known, given)
             for label, rows in codes(budget):
                 monitor = self._monitors.get((str(budget), label))
                 if monitor is None:
@@ -151,19 +158,23 @@ class Watch:
 
     def _cases(
         self, score: Any, y: Any, acted: Any, losses: Any
-    ) -> tuple[Bools, Floats, Floats | None]:
+    ) -> tuple[Callable[[Budget], Bools], Floats, Floats | None]:
+        """What the rule did, as each budget sees it; outcomes; losses where they are given."""
         if losses is not None:
             if score is not None or acted is not None or y is not None:
                 raise ParameterError("losses stand alone", where="update(losses=)")
             given = np.asarray(losses, dtype=np.float64)
-            return np.ones(given.shape, bool), np.where(np.isnan(given), np.nan, 0.0), given
+            if given.ndim != 1:
+                raise DataError("one loss per case", where="losses", got=str(given.shape))
+            everyone = np.ones(given.shape, bool)
+            return lambda _: everyone, np.where(np.isnan(given), np.nan, 0.0), given
         if y is None or (score is None) == (acted is None):
             raise ParameterError(
                 "outcomes, and either scores or actions, are needed", where="update(score, y)"
             )
         outcome = np.asarray(y, dtype=np.float64)
-        actions = self._acted(score) if acted is None else np.asarray(acted).astype(bool)
-        if actions.shape != outcome.shape or outcome.ndim != 1:
+        acts, shape = self._acted(score) if acted is None else self._told(acted)
+        if shape != outcome.shape or outcome.ndim != 1:
             raise DataError("length differs from y", where="score", expected=f"{outcome.size}")
         bad = ~(np.isnan(outcome) | (outcome == 0) | (outcome == 1))
         if bad.any():
@@ -172,11 +183,26 @@ class Watch:
                 where="y",
                 got=f"{int(bad.sum())}, the first in row {int(np.argmax(bad))}",
             )
-        return actions, outcome, None
+        return acts, outcome, None
 
-    def _acted(self, score: ArrayLike) -> Bools:
-        threshold = self.certificate_.thresholds.get("threshold")
-        if threshold is None:
+    def _told(self, acted: ArrayLike) -> tuple[Callable[[Budget], Bools], tuple[int, ...]]:
+        if self.certificate_.rule == "three_way":
+            raise ParameterError(
+                "a row that is escalated is neither passed nor blocked",
+                where="update(acted=)",
+                expected="score=, from which both thresholds tell what was done",
+            )
+        given = np.asarray(acted)
+        if not np.isin(given, (0, 1)).all():
+            raise ValueRangeError("not actions", where="acted", expected="True or False (1 or 0)")
+        actions = given.astype(bool)
+        return lambda _: actions, actions.shape
+
+    def _acted(self, score: ArrayLike) -> tuple[Callable[[Budget], Bools], tuple[int, ...]]:
+        """Of three ways misses are what is passed, and false alarms what is blocked."""
+        thresholds = self.certificate_.thresholds
+        threshold = thresholds.get("threshold")
+        if threshold is None and "low" not in thresholds:
             raise ParameterError(
                 "this rule has no single threshold",
                 where="update(score=)",
@@ -185,7 +211,11 @@ class Watch:
         values = np.asarray(score, dtype=np.float64)
         if np.isnan(values).any():
             raise DataError("missing scores", where="score")
-        return values >= float(threshold)
+        if threshold is None:
+            low, high = values >= float(thresholds["low"]), values >= float(thresholds["high"])
+            return lambda budget: low if budget.name == "miss rate" else high, values.shape
+        actions = values >= float(threshold)
+        return lambda _: actions, values.shape
 
     def _sound(self) -> None:
         if self.alarm_:
