@@ -201,7 +201,7 @@ def _excess(folded: _Folded) -> tuple[float, list[tuple[Floats, Floats]]]:
     best, pull = _optimum(folded)
     if math.isinf(pull):
         return 0.0, [(np.zeros(slope.size), np.zeros(slope.size))]
-    return value - best, [(intercept + pull * folded.mean_loss, slope - pull)]
+    return max(value - best, 0.0), [(intercept + pull * folded.mean_loss, slope - pull)]
 
 
 _AREAS: dict[str, Functional] = {"AUGRC": _augrc, "AURC": _aurc_linear, "e-AURC": _excess}
@@ -517,7 +517,7 @@ def _excess_estimate(
     influence -= base[at] + pull[at] * loss
     inside = weight > 0
     spread = float(weight[inside] ** 2 @ influence[inside] ** 2)
-    return _finished("e-AURC", value - least, spread / folded.total**2, folded, level)
+    return _finished("e-AURC", max(value - least, 0.0), spread / folded.total**2, folded, level)
 
 
 def _checked(

@@ -50,8 +50,8 @@ class ScoreSketch(Sketched):
     -----
     Scores are probabilities, in [0, 1]; others are refused. A cell holds the rows (or weights and
     their squares) of either outcome and the sum of the scores, in whole ticks of 2^-40 where there
-    are no weights, with the number of rows above its lower edge: then merging gives the same in any order, and so does the `digest`. `update`
-    takes about 3 ns per row, with its checks.
+    are no weights, with the number of rows above its lower edge: then merging gives the same in
+    any order, and so does the `digest`. `update` takes about 3 ns per row, with its checks.
 
     Examples
     --------
