@@ -505,7 +505,7 @@ auto crps_rows(Array<double> observed, Array<double> ensemble, size_t members, b
 
 constexpr int kTickBits = 40;  // scores are counted in ticks of 2^-40
 
-// Adds to `table` (bins rows of 4: non-events, events, ticks above the lower edge, unused).
+// Adds to `table` (bins rows of 4: non-events, events, ticks above the lower edge, rows above it).
 template <class Y>
 void sketch_counts(nb::ndarray<int64_t, nb::c_contig, nb::device::cpu> table, Array<double> score,
                    Array<Y> y) {
@@ -517,11 +517,13 @@ void sketch_counts(nb::ndarray<int64_t, nb::c_contig, nb::device::cpu> table, Ar
   const size_t n = score.size();
   nb::gil_scoped_release released;
   for (size_t i = 0; i < n; ++i) {
-    const int64_t ticks = static_cast<int64_t>(s[i] * 0x1p40);
-    const int64_t bin = std::min(ticks >> shift, last);
+    const double exact = s[i] * 0x1p40;
+    const int64_t ticks = static_cast<int64_t>(exact);
+    const int64_t bin = std::min(ticks >> shift, last), edge = bin << shift;
     int64_t* cell = cells + bin * 4;
     cell[outcome[i] != 0] += 1;
-    cell[2] += ticks - (bin << shift);
+    cell[2] += ticks - edge;
+    cell[3] += exact > static_cast<double>(edge);
   }
 }
 

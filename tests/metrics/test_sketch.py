@@ -1,12 +1,13 @@
 """A sketch's brackets hold the exact value; merging forgets the order; saving keeps everything."""
 
 import math
+from functools import partial
 
 import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskwright import metrics
@@ -20,7 +21,16 @@ from riskwright.core import (
     load,
     save,
 )
-from riskwright.metrics import ScoreSketch, calibration_error, evaluate
+from riskwright.metrics import (
+    ScoreSketch,
+    calibration_error,
+    calibration_test,
+    evaluate,
+    group_table,
+    precision_recall_curve,
+    risk_coverage,
+    roc_curve,
+)
 
 BRACKETED = ["auroc", "average_precision", "brier", "log_loss", "calibration_in_the_large"]
 
@@ -89,9 +99,9 @@ def test_bins_that_do_not_part_cells_give_the_exact_error():
     assert found.value == pytest.approx(exact, abs=1e-12)
 
 
-rows = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 64)), min_size=4, max_size=30).filter(
-    lambda drawn: len({y for y, _ in drawn}) == 2
-)
+rows = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 62) | st.just(64)), min_size=4, max_size=30
+).filter(lambda drawn: len({y for y, _ in drawn}) == 2)
 
 
 @given(rows)
@@ -106,6 +116,95 @@ def test_scores_on_the_grid_give_the_exact_figures(drawn):
             assert (found.low, found.high) == pytest.approx(
                 (exact.low, exact.high), rel=1e-6, abs=1e-9, nan_ok=True
             )
+
+
+FIGURES = {
+    "auroc": metrics.auroc,
+    "average_precision": metrics.average_precision,
+    "partial_auroc": partial(metrics.partial_auroc, max_fpr=0.3),
+    "sensitive partial_auroc": partial(metrics.partial_auroc, min_tpr=0.6, standardised=True),
+    "brier": metrics.brier,
+    "log_loss": metrics.log_loss,
+    "augrc": metrics.augrc,
+    "aurc": metrics.aurc,
+    "achievable aurc": partial(metrics.aurc, interpolation="achievable"),
+    "e_aurc": metrics.e_aurc,
+    "f1": partial(metrics.f1, threshold=0.3),
+    "g_mean": partial(metrics.g_mean, threshold=0.55),
+    "net_benefit": lambda y, p=None: metrics.net_benefit_at(y, p, 0.3),
+    "calibration_error": metrics.calibration_error,
+}
+cell = st.integers(0, 7)
+within = st.sampled_from([0.0, 1e-300, 1e-13, 0.01, 0.0625, 0.12, 0.125 - 1e-15]) | st.floats(
+    0, 0.12
+)
+adversarial = st.lists(st.tuples(st.booleans(), cell, within), min_size=2, max_size=25).filter(
+    lambda drawn: len({y for y, _, _ in drawn}) == 2
+)
+
+
+@settings(max_examples=150)
+@given(adversarial)
+def test_every_bracket_holds_the_exact_value_for_scores_anywhere_in_their_cells(drawn):
+    y = np.array([y for y, _, _ in drawn])
+    p = np.array([k / 8 + off for _, k, off in drawn])
+    sketch = ScoreSketch(8).update(p, y)
+    for name, figure in FIGURES.items():
+        found, exact = figure(sketch), figure(y, p)
+        low, high = found.bracket
+        assert low - 1e-9 * abs(low) <= exact.value <= high + 1e-9 * abs(high), name
+        assert low <= found.value <= high
+        assert not found.low > low
+        assert not found.high < high
+
+
+@settings(max_examples=100)
+@given(adversarial, st.sampled_from(["spiegelhalter", "ks"]))
+def test_p_value_of_a_sketch_is_never_too_small(drawn, method):
+    y = np.array([y for y, _, _ in drawn])
+    p = np.array([k / 8 + off for _, k, off in drawn])
+    found = calibration_test(ScoreSketch(8).update(p, y), method=method)
+    exact = calibration_test(y, p, method=method)
+    if not math.isnan(exact.p_value):
+        assert not found.p_value < exact.p_value * (1 - 1e-9) - 1e-9
+
+
+def test_curves_of_a_sketch_pass_through_the_exact_points():
+    y, p = worlds()["random"]
+    sketch = ScoreSketch(32).update(p, y)
+    curve = roc_curve(sketch)
+    for x, t, cut in zip(
+        curve.false_positive_rate, curve.true_positive_rate, curve.threshold, strict=True
+    ):
+        assert x == pytest.approx(np.mean(p[~y] >= cut))
+        assert t == pytest.approx(np.mean(p[y] >= cut))
+    exact = roc_curve(y, p)
+    at = np.searchsorted(exact.false_positive_rate, curve.false_positive_rate)
+    assert (np.array(curve.low) <= np.array(exact.low)[at] + 1e-9).all()
+    assert (np.array(curve.high) >= np.array(exact.high)[at] - 1e-9).all()
+    precise = precision_recall_curve(sketch)
+    assert precise.precision[-1] == pytest.approx(y.mean())
+    assert precise.average_precision.bracket[0] < metrics.average_precision(y, p).value
+    risky = risk_coverage(sketch)
+    point = risky.at(coverage=0.5)
+    assert point.selective_risk.value == pytest.approx(y[p >= point.threshold].mean())
+    assert risky.augrc.bracket[0] <= metrics.augrc(y, p).value <= risky.augrc.bracket[1]
+    benefit = metrics.net_benefit({"a": sketch}, thresholds=[0.1, 0.5])["a"]
+    assert benefit.net_benefit[1] == pytest.approx(metrics.net_benefit_at(y, p, 0.5).value)
+    assert benefit.low[0] <= metrics.net_benefit_at(y, p, 0.1).value <= benefit.high[0]
+
+
+def test_what_takes_no_sketch_says_so():
+    y, p = worlds()["random"]
+    sketch = ScoreSketch(32).update(p, y)
+    with pytest.raises(ParameterError, match="needs rows"):
+        group_table("brier", {"a": sketch})
+    with pytest.raises(ParameterError, match="already holds"):
+        metrics.augrc(sketch, p)
+    with pytest.raises(ParameterError, match="already holds"):
+        metrics.augrc(sketch, classes=y)
+    with pytest.raises(ParameterError, match="already holds"):
+        roc_curve(sketch, p)
 
 
 def test_default_sketch_is_narrow():

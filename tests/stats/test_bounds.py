@@ -76,9 +76,13 @@ def test_binomial_bounds_are_beta_quantiles_and_invert_the_p_value(n, data, delt
     assert upper == pytest.approx(expected, rel=1e-9)
     assert lower == pytest.approx(beta.ppf(delta, errors, n - errors + 1) if errors else 0.0)
     p = binomial_p_value(errors, n, limit)
-    assert p == pytest.approx(binom.cdf(errors, n, limit), rel=1e-9, abs=1e-300)
+    assert p == pytest.approx(binom.cdf(errors, n, limit), rel=1e-9, abs=1e-250)
     if abs(upper - limit) > 1e-9:
         assert (p <= delta) == (upper <= limit)
+
+
+def test_binomial_p_value_far_in_the_tail_equals_the_exact_sum():
+    assert binomial_p_value(16, 178, 0.98828125) == pytest.approx(2.895960883287849e-291, rel=1e-12)
 
 
 @given(st.integers(1, 300), st.data(), st.floats(0.001, 0.5), st.floats(0.001, 0.999))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast, overload
@@ -13,6 +14,7 @@ from riskwright.core import EmptyDataError, Estimate, ParameterError
 from riskwright.stats import effective_size, proportion_interval
 
 from ._inputs import Sample, _length_error, _refuse, checked_values, estimate, factorised
+from ._samples import Sketched
 
 __all__ = [
     "Grouped",
@@ -37,14 +39,26 @@ class Grouped(Protocol):
     """Type of a measure with parameters of its own: a dict of estimates where groups are given."""
 
     @overload
+    def __call__(
+        self, y: Mapping[str, Sketched], /, *columns: Any, **options: Any
+    ) -> dict[str, Estimate]: ...
+    @overload
     def __call__(self, *columns: Any, groups: None = None, **options: Any) -> Estimate: ...
     @overload
     def __call__(self, *columns: Any, groups: ArrayLike, **options: Any) -> dict[str, Estimate]: ...
 
 
 def grouped(function: Callable[..., Estimate | dict[str, Estimate]]) -> Grouped:
-    """Give `function` the type `Grouped`; nothing happens at run time."""
-    return cast(Grouped, function)
+    """Give `function` the type `Grouped`, and a mapping of sketches one estimate per label."""
+
+    @functools.wraps(function)
+    def called(*columns: Any, **options: Any) -> Any:
+        if columns and isinstance(columns[0], Mapping):
+            first, *rest = columns
+            return {str(label): function(part, *rest, **options) for label, part in first.items()}
+        return function(*columns, **options)
+
+    return cast(Grouped, called)
 
 
 def sample_of(

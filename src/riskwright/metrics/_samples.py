@@ -89,6 +89,10 @@ class Sketched(ABC):
         """All rows of a bin at their mean score."""
 
     @abstractmethod
+    def lower(self) -> Sample:
+        """All rows of a bin at its lower edge: "at least this score" is then exact."""
+
+    @abstractmethod
     def estimate(self, kernel: Kernel, level: float, bracket: Bracket | None = None) -> Estimate:
         """`kernel` of the middle sample with the bracket that fits the figure."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
@@ -13,6 +15,7 @@ from riskwright.core import ParameterError, Record
 
 from ._inputs import Sample, checked_rows, of_sketch
 from ._samples import Sketched
+from .sketch import Cells, ScoreSketch
 
 __all__ = ["CalibrationTest", "calibration_test", "calibration_test_kernel"]
 
@@ -76,8 +79,8 @@ def calibration_test(
     -----
     Time O(n log n), memory O(n). Spiegelhalter (1986), Statistics in Medicine 5:421; Gupta et al.
     (2021), ICLR, and Tygert (2023), Journal of Computational Physics, for cumulative residuals;
-    the law is in Billingsley (1968), Convergence of Probability Measures, section 11. A sketch
-    moves each score by less than the width of a cell.
+    the law is in Billingsley (1968), Convergence of Probability Measures, section 11. Of a sketch
+    the p-value is the largest that scores within their cells allow.
 
     Examples
     --------
@@ -89,9 +92,47 @@ def calibration_test(
             "unknown method", where="method", expected="spiegelhalter or ks", got=repr(method)
         )
     if isinstance(y, Sketched):
-        return calibration_test_kernel(of_sketch(y, p, sample_weight).middle(), method)
+        return _of_sketch(of_sketch(y, p, sample_weight), method)
     rows = checked_rows(y, p, sample_weight, probabilities=True)
     return calibration_test_kernel(rows.folded(), method)
+
+
+def _of_sketch(sketch: Sketched, method: Method) -> CalibrationTest:
+    """The test with the largest p-value that the scores can have within their cells.
+
+    For cumulative residuals that is the one of the cells' means: sums at the ends of cells are
+    exact, and the variance is at most that of equal scores.
+    """
+    found = calibration_test_kernel(sketch.middle(), method)
+    if math.isnan(found.p_value):
+        return found
+    p_value = found.p_value
+    if method == "spiegelhalter":
+        p_value = 2 * float(ndtr(-_least_z(cast(ScoreSketch, sketch).cells())))
+    named = f"{found.method}; sketch, largest p-value within the cells"
+    return msgspec.structs.replace(found, p_value=p_value, method=named)
+
+
+def _least_z(cells: Cells) -> float:
+    """Least absolute Spiegelhalter's z over all places of the scores within their cells."""
+    low, high = cells.low, cells.high
+    event = _range(lambda p: (1 - p) * (1 - 2 * p), low, high, (0.75,))
+    other = _range(lambda p: -p * (1 - 2 * p), low, high, (0.25,))
+    turns = (0.5 - math.sqrt(0.125), 0.5, 0.5 + math.sqrt(0.125))
+    spread = _range(lambda p: p * (1 - p) * (1 - 2 * p) ** 2, low, high, turns)[1]
+    least, most = (float(cells.w1 @ a + cells.w0 @ b) for a, b in zip(event, other, strict=True))
+    variance = float((cells.q1 + cells.q0) @ spread)
+    nearest = 0.0 if least <= 0 <= most else min(abs(least), abs(most))
+    return nearest / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def _range(
+    function: Callable[[Floats], Floats], low: Floats, high: Floats, turns: tuple[float, ...]
+) -> tuple[Floats, Floats]:
+    """Least and largest value on [low, high] of a function that turns at `turns` alone."""
+    places = [low, high, *(np.clip(turn, low, high) for turn in turns)]
+    values = np.stack([function(place) for place in places])
+    return np.asarray(values.min(axis=0)), np.asarray(values.max(axis=0))
 
 
 def calibration_test_kernel(sample: Sample, method: Method = "spiegelhalter") -> CalibrationTest:

@@ -9,11 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import Estimate, Record
-from riskwright.stats import proportion_interval
+from riskwright.stats import normal_quantile, proportion_interval
 
 from ._columns import frame, sample_of
-from ._inputs import Sample
-from .discrimination import auroc_kernel, average_precision_kernel
+from ._inputs import Sample, of_sketch, refuse_one_class
+from ._samples import Sketched
+from .discrimination import (
+    auroc,
+    auroc_kernel,
+    average_precision,
+    average_precision_kernel,
+)
 
 __all__ = ["PrecisionRecallCurve", "RocCurve", "precision_recall_curve", "roc_curve"]
 
@@ -72,8 +78,8 @@ class PrecisionRecallCurve(Record, frozen=True, kw_only=True):
 
 
 def roc_curve(
-    y: ArrayLike,
-    score: ArrayLike,
+    y: ArrayLike | Sketched,
+    score: ArrayLike | None = None,
     /,
     *,
     sample_weight: ArrayLike | None = None,
@@ -83,7 +89,7 @@ def roc_curve(
 
     Parameters
     ----------
-    y, score, sample_weight : as for `auroc`.
+    y, score, sample_weight : as for `auroc`; a sketch gives points at the edges of cells.
     level : confidence level of the whole band.
 
     Returns
@@ -113,29 +119,28 @@ def roc_curve(
     >>> [round(rate, 2) for rate in curve.false_positive_rate], curve.threshold
     ([0.0, 0.0, 0.0, 0.33, 0.67, 1.0], (inf, 5.0, 4.0, 3.0, 2.0, 1.0))
     """
-    sample = sample_of(y, score, sample_weight, level, both_classes=True, probabilities=False)
+    sample = _sample(y, score, sample_weight, level)
     threshold, x, t = _vertices(sample)
     shown = _thinned(x + t)
     each = math.sqrt(level)
     e1, e0 = _reach(sample.effective_events, each), _reach(sample.effective_nonevents, each)
-    first = np.searchsorted(x, x[shown] - e0 - 1e-12)
-    last = np.searchsorted(x, x[shown] + e0 + 1e-12, side="right") - 1
+    first, last = _within(x, shown, e0, coarse=isinstance(y, Sketched))
     return RocCurve(
         false_positive_rate=_tuple(x[shown]),
         true_positive_rate=_tuple(t[shown]),
         threshold=_tuple(threshold[shown]),
         low=_tuple(np.maximum(t[first] - e1, 0.0)),
         high=_tuple(np.minimum(t[last] + e1, 1.0)),
-        auroc=auroc_kernel(sample, level),
+        auroc=auroc(y, level=level) if isinstance(y, Sketched) else auroc_kernel(sample, level),
         level=level,
         n=sample.n,
-        method=_stated("simultaneous band, Dvoretzky-Kiefer-Wolfowitz in both rates", sample),
+        method=_stated("simultaneous band, Dvoretzky-Kiefer-Wolfowitz in both rates", sample, y),
     )
 
 
 def precision_recall_curve(
-    y: ArrayLike,
-    score: ArrayLike,
+    y: ArrayLike | Sketched,
+    score: ArrayLike | None = None,
     /,
     *,
     sample_weight: ArrayLike | None = None,
@@ -145,7 +150,7 @@ def precision_recall_curve(
 
     Parameters
     ----------
-    y, score, sample_weight : as for `auroc`.
+    y, score, sample_weight : as for `auroc`; a sketch gives points at the edges of cells.
     level : confidence level of the whole band.
 
     Returns
@@ -173,7 +178,7 @@ def precision_recall_curve(
     >>> [round(share, 2) for share in curve.precision]
     [1.0, 1.0, 0.75, 0.6, 0.5]
     """
-    sample = sample_of(y, score, sample_weight, level, both_classes=True, probabilities=False)
+    sample = _sample(y, score, sample_weight, level)
     threshold, x, t = _vertices(sample)
     shown = _thinned(x + t)
     shown = shown[shown > 0]
@@ -181,8 +186,7 @@ def precision_recall_curve(
     e1, e0 = _reach(sample.effective_events, each), _reach(sample.effective_nonevents, each)
     share, size = sample.events / sample.total, sample.effective_n
     rare, common = proportion_interval(share * size, size, each, "clopper_pearson")
-    first = np.searchsorted(t, t[shown] - e1 - 1e-12)
-    last = np.searchsorted(t, t[shown] + e1 + 1e-12, side="right") - 1
+    first, last = _within(t, shown, e1, coarse=isinstance(y, Sketched))
     fewest, most = np.maximum(x[first] - e0, 0.0), np.minimum(x[last] + e0, 1.0)
     flagged1, flagged0 = share * t[shown], (1 - share) * x[shown]
     return PrecisionRecallCurve(
@@ -191,12 +195,15 @@ def precision_recall_curve(
         threshold=_tuple(threshold[shown]),
         low=_tuple(_precision(rare, t[shown], most, 0.0)),
         high=_tuple(_precision(common, t[shown], fewest, 1.0)),
-        average_precision=average_precision_kernel(sample, level),
+        average_precision=average_precision(y, level=level)
+        if isinstance(y, Sketched)
+        else average_precision_kernel(sample, level),
         level=level,
         n=sample.n,
         method=_stated(
             "simultaneous band, Dvoretzky-Kiefer-Wolfowitz in both rates and Clopper-Pearson",
             sample,
+            y,
         ),
     )
 
@@ -205,6 +212,34 @@ def _precision(prevalence: float, t: Floats, x: Floats, nothing: float) -> Float
     hits, false = prevalence * t, (1 - prevalence) * x
     flagged = hits + false
     return np.asarray(np.divide(hits, flagged, out=np.full(t.size, nothing), where=flagged > 0))
+
+
+def _sample(
+    y: ArrayLike | Sketched, score: ArrayLike | None, sample_weight: ArrayLike | None, level: float
+) -> Sample:
+    """Of a sketch the rows at the lower edges of their cells, where every point is exact."""
+    if not isinstance(y, Sketched):
+        return sample_of(y, score, sample_weight, level, both_classes=True, probabilities=False)
+    normal_quantile(level)
+    sample = of_sketch(y, score, sample_weight).lower()
+    refuse_one_class(sample)
+    return sample
+
+
+def _within(
+    along: Floats, shown: NDArray[np.intp], reach: float, *, coarse: bool
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The outermost points of the curve within `reach` of each shown one, to either side.
+
+    Between the points of a `coarse` curve lie others: the next points beyond stand for them.
+    """
+    below, above = along[shown] - reach, along[shown] + reach
+    if coarse:
+        first = np.searchsorted(along, below - 1e-12, side="right") - 1
+        last = np.searchsorted(along, above + 1e-12)
+        return np.maximum(first, 0), np.minimum(last, along.size - 1)
+    first = np.searchsorted(along, below - 1e-12)
+    return first, np.searchsorted(along, above + 1e-12, side="right") - 1
 
 
 def _vertices(sample: Sample) -> tuple[Floats, Floats, Floats]:
@@ -229,7 +264,9 @@ def _reach(n: float, level: float) -> float:
     return math.sqrt(math.log(2 / (1 - level)) / (2 * n))
 
 
-def _stated(method: str, sample: Sample) -> str:
+def _stated(method: str, sample: Sample, y: ArrayLike | Sketched) -> str:
+    if isinstance(y, Sketched):
+        method += "; points at the edges of the sketch's cells"
     if sample.effective_n < sample.n * (1 - 1e-9):
         method += f"; weighted rows, effective n = {sample.effective_n:.1f}, approximate"
     return method

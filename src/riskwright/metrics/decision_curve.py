@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, overload
 
@@ -13,7 +14,9 @@ from riskwright.core import Estimate, ParameterError, Record
 from riskwright.stats import normal_quantile
 
 from ._columns import frame, grouped, sample_of, samples_of, share_interval
-from ._inputs import Sample, estimate, undefined
+from ._inputs import Sample, estimate, of_sketch, undefined
+from ._samples import Sketched
+from .sketch import parted_bracket
 
 __all__ = ["NetBenefitCurve", "net_benefit", "net_benefit_at", "net_benefit_kernel"]
 
@@ -82,8 +85,17 @@ class NetBenefitCurve(Record, frozen=True, kw_only=True):
 
 @overload
 def net_benefit(
-    y: ArrayLike,
-    p: ArrayLike,
+    y: Mapping[str, Sketched],
+    /,
+    *,
+    thresholds: ArrayLike | None = ...,
+    standardised: bool = ...,
+    level: float = ...,
+) -> dict[str, NetBenefitCurve]: ...
+@overload
+def net_benefit(
+    y: ArrayLike | Sketched,
+    p: ArrayLike | None = ...,
     /,
     thresholds: ArrayLike | None = ...,
     *,
@@ -105,8 +117,8 @@ def net_benefit(
     level: float = ...,
 ) -> dict[str, NetBenefitCurve]: ...
 def net_benefit(
-    y: ArrayLike,
-    p: ArrayLike,
+    y: ArrayLike | Sketched | Mapping[str, Sketched],
+    p: ArrayLike | None = None,
     /,
     thresholds: ArrayLike | None = None,
     *,
@@ -122,7 +134,8 @@ def net_benefit(
 
     Parameters
     ----------
-    y : array of shape (n,), outcomes 0 and 1
+    y : array of shape (n,), outcomes 0 and 1; or a sketch, whose intervals hold the bracket too, or
+        a mapping from labels to sketches
     p : array of shape (n,), predicted probabilities in [0, 1]
     thresholds : array of shape (k,), 0 <= t < 1; 0.01, 0.02, ..., 0.99 where none are given.
     standardised : divide by the prevalence, so that 1 is the best that any model can reach.
@@ -157,6 +170,15 @@ def net_benefit(
     """
     normal_quantile(level)
     cuts = _checked(np.linspace(0.01, 0.99, 99) if thresholds is None else thresholds)
+    if isinstance(y, Sketched | Mapping):
+        parts = y if isinstance(y, Mapping) else {"": y}
+        found = {
+            str(label): _of_sketch(
+                of_sketch(part, p, sample_weight, groups), cuts, standardised, level
+            )
+            for label, part in parts.items()
+        }
+        return found if isinstance(y, Mapping) else found[""]
     if groups is not None:
         samples = samples_of(y, p, sample_weight, groups, level, probabilities=True)
         return {k: _curve(part, cuts, standardised, level) for k, part in samples.items()}
@@ -166,8 +188,8 @@ def net_benefit(
 
 @grouped
 def net_benefit_at(
-    y: ArrayLike,
-    p: ArrayLike,
+    y: ArrayLike | Sketched,
+    p: ArrayLike | None,
     threshold: float,
     /,
     *,
@@ -180,7 +202,8 @@ def net_benefit_at(
 
     Parameters
     ----------
-    y, p, standardised, sample_weight, groups, level : as for `net_benefit`.
+    y, p, standardised, sample_weight, groups, level : as for `net_benefit`; p is None beside a
+        sketch.
     threshold : 0 <= threshold < 1.
 
     Returns
@@ -200,7 +223,9 @@ def net_benefit_at(
     """
     cut = float(_checked([threshold])[0])
     kernel = partial(net_benefit_kernel, threshold=cut, standardised=standardised)
-    return estimate(kernel, y, p, sample_weight, groups, level, both_classes=False)
+    return estimate(
+        kernel, y, p, sample_weight, groups, level, both_classes=False, bracket=parted_bracket
+    )
 
 
 def net_benefit_kernel(
@@ -268,9 +293,27 @@ def _joined(a: float, b: float, correlation: float) -> float:
     return math.sqrt(max(a * a + b * b - 2 * correlation * a * b, 0.0))
 
 
+def _of_sketch(sketch: Sketched, cuts: Floats, standardised: bool, level: float) -> NetBenefitCurve:
+    found = [
+        sketch.estimate(
+            partial(net_benefit_kernel, threshold=float(t), standardised=standardised),
+            level,
+            parted_bracket,
+        )
+        for t in cuts
+    ]
+    return _curve_of(sketch.middle(), found, cuts, standardised, level)
+
+
 def _curve(sample: Sample, cuts: Floats, standardised: bool, level: float) -> NetBenefitCurve:
     small = _between(sample, cuts)
     found = [net_benefit_kernel(small, level, float(t), standardised) for t in cuts]
+    return _curve_of(sample, found, cuts, standardised, level)
+
+
+def _curve_of(
+    sample: Sample, found: list[Estimate], cuts: Floats, standardised: bool, level: float
+) -> NetBenefitCurve:
     total = sample.total
     prevalence = sample.events / total if total else math.nan
     best = prevalence if not standardised else (1.0 if prevalence > 0 else math.nan)

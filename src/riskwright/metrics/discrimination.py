@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,7 +13,9 @@ from riskwright.core import Estimate, ParameterError
 from riskwright.stats import logit_interval, normal_quantile, proportion_interval
 
 from ._columns import finite, grouped
-from ._inputs import Sample, estimate, metric, undefined
+from ._inputs import Kernel, Sample, estimate, metric, undefined
+from ._samples import Sketched
+from .sketch import ScoreSketch, parted_bracket, with_bracket
 
 __all__ = [
     "auroc",
@@ -21,6 +24,7 @@ __all__ = [
     "average_precision_kernel",
     "partial_auroc",
     "partial_auroc_kernel",
+    "precision_bracket",
 ]
 
 Floats = NDArray[np.float64]
@@ -83,6 +87,7 @@ def auroc(
         level,
         both_classes=True,
         probabilities=False,
+        bracket=parted_bracket,
     )
 
 
@@ -166,6 +171,7 @@ def average_precision(
         level,
         both_classes=True,
         probabilities=False,
+        bracket=precision_bracket,
     )
 
 
@@ -191,10 +197,29 @@ def average_precision_kernel(sample: Sample, level: float) -> Estimate:
     return sample.estimate(name, value, interval, level, "Clopper-Pearson over the events")
 
 
+def precision_bracket(
+    sketch: ScoreSketch, kernel: Kernel, level: float, found: Estimate
+) -> Estimate:
+    """At worst the events of a cell lie one below the other, underneath its non-events."""
+    cells = sketch.cells()
+    best, worst = kernel(cells.parted(True), level), kernel(cells.parted(False), level)
+    events, others = cells.w1[::-1], cells.w0[::-1]
+    end1, false = np.cumsum(events), np.cumsum(others)
+    start1 = end1 - events
+    tied = events * end1 / (end1 + false)
+    rise = np.divide(events, start1 + false, out=np.zeros(events.size), where=start1 + false > 0)
+    apart = events - false * np.log1p(rise)
+    together = (cells.low == cells.high)[::-1]
+    least = float(np.where(together, tied, apart).sum() / end1[-1])
+    low = max(worst.low - (worst.value - least), 0.0)
+    worst = msgspec.structs.replace(worst, value=least, low=low)
+    return with_bracket(found, best, worst, bins=sketch.bins)
+
+
 @grouped
 def partial_auroc(
-    y: ArrayLike,
-    score: ArrayLike,
+    y: ArrayLike | Sketched,
+    score: ArrayLike | None = None,
     /,
     *,
     max_fpr: float | None = None,
@@ -248,7 +273,15 @@ def partial_auroc(
         standardised=standardised,
     )
     return estimate(
-        kernel, y, score, sample_weight, groups, level, both_classes=True, probabilities=False
+        kernel,
+        y,
+        score,
+        sample_weight,
+        groups,
+        level,
+        both_classes=True,
+        probabilities=False,
+        bracket=parted_bracket,
     )
 
 

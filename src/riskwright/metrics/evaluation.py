@@ -22,9 +22,10 @@ from .calibration import (
     shifted_bracket,
     smooth_bracket,
 )
-from .calibration_tests import CalibrationTest, calibration_test_kernel
-from .discrimination import auroc_kernel, average_precision_kernel
+from .calibration_tests import CalibrationTest, calibration_test, calibration_test_kernel
+from .discrimination import auroc_kernel, average_precision_kernel, precision_bracket
 from .scoring_rules import brier_kernel, brier_of_rows, log_loss_kernel, log_loss_of_rows
+from .sketch import parted_bracket
 from .smooth_calibration import smooth_error_kernel
 
 __all__ = ["Evaluation", "evaluate"]
@@ -107,7 +108,7 @@ def evaluate(
         by_group = _figures_by(rows, rows.grouping(groups), level)
     sample = rows.folded()
     overall = _figures(sample, _mean_losses(rows, None, level)[""], level)
-    return _evaluation(sample, overall, by_group, level)
+    return _evaluation(sample, overall, by_group, level, calibration_test_kernel(sample))
 
 
 def _of_sketches(
@@ -125,7 +126,8 @@ def _of_sketches(
     else:
         sketch = y
     of_sketch(sketch, p, sample_weight, groups)
-    return _evaluation(sketch.middle(), _sketched_figures(sketch, level), by_group, level)
+    overall, test = _sketched_figures(sketch, level), calibration_test(sketch)
+    return _evaluation(sketch.middle(), overall, by_group, level, test)
 
 
 def _evaluation(
@@ -133,6 +135,7 @@ def _evaluation(
     overall: dict[str, Estimate],
     by_group: dict[str, dict[str, Estimate]],
     level: float,
+    test: CalibrationTest,
 ) -> Evaluation:
     return Evaluation(
         n=sample.n,
@@ -141,7 +144,7 @@ def _evaluation(
         overall=overall,
         by_group=by_group,
         level=level,
-        calibration_test=calibration_test_kernel(sample),
+        calibration_test=test,
     )
 
 
@@ -177,11 +180,11 @@ def _figures(
 
 def _sketched_figures(sketch: Sketched, level: float) -> dict[str, Estimate]:
     kernels: list[tuple[Kernel, Bracket | None]] = [
-        (_prevalence, None),
-        (auroc_kernel, None),
-        (average_precision_kernel, None),
-        (brier_kernel, None),
-        (log_loss_kernel, None),
+        (_prevalence, parted_bracket),
+        (auroc_kernel, parted_bracket),
+        (average_precision_kernel, precision_bracket),
+        (brier_kernel, parted_bracket),
+        (log_loss_kernel, parted_bracket),
         (calibration_slope_kernel, None),
         (calibration_in_the_large_kernel, shifted_bracket),
         (calibration_error_kernel, default_bracket),

@@ -15,6 +15,7 @@ from riskwright.core import ColumnError, Estimate, ParameterError, Record
 from riskwright.stats import normal_quantile
 
 from ._inputs import Grouping, Rows, checked_values, checked_weights
+from ._samples import Sketched
 
 __all__ = ["GroupRow", "GroupTable", "group_table"]
 
@@ -70,8 +71,8 @@ class _Question:
 def group_table(
     metric: str | Callable[..., Any],
     y: ArrayLike,
-    p: ArrayLike,
-    groups: ArrayLike | Mapping[str, ArrayLike],
+    p: ArrayLike | None = None,
+    groups: ArrayLike | Mapping[str, ArrayLike] | None = None,
     /,
     *,
     sample_weight: ArrayLike | None = None,
@@ -128,6 +129,13 @@ def group_table(
     """
     normal_quantile(level)
     function = _function(metric)
+    if p is None or groups is None or isinstance(y, Sketched | Mapping):
+        raise ParameterError(
+            "a group table needs rows",
+            where="y, p, groups",
+            expected="three columns, no sketches",
+            hint="Give a mapping from labels to sketches to the metric itself",
+        )
     weights, kept = checked_weights(sample_weight, len(np.asarray(y)))
     frame = _Frame.of(y, weights, kept, groups)
     question = _Question(function, y, p, sample_weight)

@@ -15,6 +15,8 @@ from riskwright.stats import proportion_interval
 
 from ._columns import checked_share, column, finite, grouped, share_interval
 from ._inputs import Sample, checked_rows, estimate, undefined
+from ._samples import Sketched
+from .sketch import parted_bracket
 
 __all__ = [
     "ModelRanking",
@@ -33,8 +35,8 @@ _MAX_DRAWS = 1_000_000
 
 @grouped
 def f1(
-    y: ArrayLike,
-    score: ArrayLike,
+    y: ArrayLike | Sketched,
+    score: ArrayLike | None = None,
     /,
     *,
     threshold: float = 0.5,
@@ -78,7 +80,15 @@ def f1(
     """
     kernel = partial(f1_kernel, threshold=finite(threshold, "threshold"))
     return estimate(
-        kernel, y, score, sample_weight, groups, level, both_classes=False, probabilities=False
+        kernel,
+        y,
+        score,
+        sample_weight,
+        groups,
+        level,
+        both_classes=False,
+        probabilities=False,
+        bracket=parted_bracket,
     )
 
 
@@ -100,8 +110,8 @@ def f1_kernel(sample: Sample, level: float, threshold: float = 0.5) -> Estimate:
 
 @grouped
 def g_mean(
-    y: ArrayLike,
-    score: ArrayLike,
+    y: ArrayLike | Sketched,
+    score: ArrayLike | None = None,
     /,
     *,
     threshold: float = 0.5,
@@ -139,7 +149,15 @@ def g_mean(
     """
     kernel = partial(g_mean_kernel, threshold=finite(threshold, "threshold"))
     return estimate(
-        kernel, y, score, sample_weight, groups, level, both_classes=True, probabilities=False
+        kernel,
+        y,
+        score,
+        sample_weight,
+        groups,
+        level,
+        both_classes=True,
+        probabilities=False,
+        bracket=parted_bracket,
     )
 
 

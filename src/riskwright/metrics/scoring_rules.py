@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from riskwright.stats._kernels import crps_rows, loss_sums
 from ._inputs import (
     CLIP,
     Grouping,
+    Kernel,
     Rows,
     Sample,
     checked_rows,
@@ -25,6 +27,7 @@ from ._inputs import (
     metric,
 )
 from ._samples import NONE, Sketched, stated
+from .sketch import parted_bracket
 
 __all__ = [
     "brier",
@@ -127,7 +130,7 @@ def brier(
     0.068 (95% CI 0.023 to 0.182)
     """
     if isinstance(y, Sketched):
-        return estimate(brier_kernel, y, p, sample_weight, groups, level, both_classes=False)
+        return _of_sketch(brier_kernel, y, p, sample_weight, groups, level)
     rows, grouping = _rows(y, p, sample_weight, groups, level)
     found = brier_of_rows(rows, grouping, level)
     return found[""] if grouping is None else found
@@ -189,7 +192,7 @@ def log_loss(
     0.270 (95% CI 0.130 to 0.557)
     """
     if isinstance(y, Sketched):
-        return estimate(log_loss_kernel, y, p, sample_weight, groups, level, both_classes=False)
+        return _of_sketch(log_loss_kernel, y, p, sample_weight, groups, level)
     rows, grouping = _rows(y, p, sample_weight, groups, level)
     found = log_loss_of_rows(rows, grouping, level)
     return found[""] if grouping is None else found
@@ -223,6 +226,10 @@ def _moved(rows: Rows, grouping: Grouping | None) -> set[str]:
         return {""}
     extreme = (rows.p < CLIP) | (rows.p > 1 - CLIP)
     return {grouping.labels[code] for code in np.unique(grouping.codes[extreme])}
+
+
+def _of_sketch(kernel: Kernel, *arguments: Any) -> Estimate | dict[str, Estimate]:
+    return estimate(kernel, *arguments, both_classes=False, bracket=parted_bracket)
 
 
 def _rows(

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
-from riskwright.core import Estimate, ParameterError, Record
+from riskwright.core import DataError, Estimate, ParameterError, Record
 from riskwright.stats import log_interval, logit_interval, normal_quantile, proportion_interval
 
 from ._columns import (
@@ -24,10 +25,11 @@ from ._columns import (
     grouped,
     groups_of,
     refuse,
-    sample_of,
     share_interval,
 )
-from ._inputs import Sample, estimate
+from ._inputs import Kernel, Sample, of_sketch
+from ._samples import Sketched
+from .sketch import ScoreSketch, parted_bracket, with_bracket
 
 __all__ = ["RiskCoverage", "WorkingPoint", "augrc", "aurc", "e_aurc", "risk_coverage"]
 
@@ -199,7 +201,10 @@ def _excess(folded: _Folded) -> tuple[float, list[tuple[Floats, Floats]]]:
     best, pull = _optimum(folded)
     if math.isinf(pull):
         return 0.0, [(np.zeros(slope.size), np.zeros(slope.size))]
-    return value - best, [(intercept + pull * folded.mean_loss, slope - pull)]
+    return max(value - best, 0.0), [(intercept + pull * folded.mean_loss, slope - pull)]
+
+
+_AREAS: dict[str, Functional] = {"AUGRC": _augrc, "AURC": _aurc_linear, "e-AURC": _excess}
 
 
 def _figure(name: str, functional: Functional, folded: _Folded, level: float) -> Estimate:
@@ -253,8 +258,8 @@ def _of_one_kind(name: str, error: float, n: float, level: float) -> tuple[float
 
 @grouped
 def augrc(
-    loss: ArrayLike,
-    confidence: ArrayLike,
+    loss: ArrayLike | Sketched,
+    confidence: ArrayLike | None = None,
     /,
     *,
     classes: ArrayLike | None = None,
@@ -313,8 +318,8 @@ def augrc(
 
 @grouped
 def aurc(
-    loss: ArrayLike,
-    confidence: ArrayLike,
+    loss: ArrayLike | Sketched,
+    confidence: ArrayLike | None = None,
     /,
     *,
     interpolation: Interpolation = "linear",
@@ -377,8 +382,8 @@ def aurc(
 
 @grouped
 def e_aurc(
-    loss: ArrayLike,
-    confidence: ArrayLike,
+    loss: ArrayLike | Sketched,
+    confidence: ArrayLike | None = None,
     /,
     *,
     sample_weight: ArrayLike | None = None,
@@ -418,26 +423,17 @@ def e_aurc(
 def _estimates(
     name: str,
     functional: Functional | None,
-    loss: ArrayLike,
-    confidence: ArrayLike,
+    loss: ArrayLike | Sketched,
+    confidence: ArrayLike | None,
     classes: ArrayLike | None,
     sample_weight: ArrayLike | None,
     groups: ArrayLike | None,
     level: float,
 ) -> Estimate | dict[str, Estimate]:
     normal_quantile(level)
-    if np.ndim(loss) == 0:
-        kernel = partial(_kernel, name=name, functional=functional or _excess)
-        return estimate(
-            kernel,
-            loss,
-            confidence,
-            sample_weight,
-            groups,
-            level,
-            both_classes=False,
-            probabilities=False,
-        )
+    if isinstance(loss, Sketched):
+        of_sketch(loss, confidence, sample_weight, groups, classes)
+        return _sketched(loss, name, functional or _excess, level)
     rows = _checked(loss, confidence, sample_weight)
     labels = None if classes is None else _classes(classes, rows[0].size)
 
@@ -456,9 +452,42 @@ def _estimates(
 
 
 def _kernel(sample: Sample, level: float, name: str, functional: Functional) -> Estimate:
-    if sample.n == 0:
-        return _nothing(name, level)
     return _figure(name, functional, _of_sample(sample), level)
+
+
+def _sketched(sketch: Sketched, name: str, functional: Functional, level: float) -> Estimate:
+    kernel = partial(_kernel, name=name, functional=functional)
+    return sketch.estimate(
+        kernel, level, _aurc_bracket if functional is _aurc_linear else parted_bracket
+    )
+
+
+def _aurc_bracket(sketch: ScoreSketch, kernel: Kernel, level: float, found: Estimate) -> Estimate:
+    """Every cell's share times the least and the most that the risk can be within the cell."""
+    cells = sketch.cells()
+    failed, passed = cells.w1[::-1], cells.w0[::-1]
+    together = (cells.low == cells.high)[::-1]
+    lost, covered = np.cumsum(failed), np.cumsum(failed + passed)
+    lost0, covered0 = lost - failed, covered - failed - passed
+    end = lost / covered
+    start = np.divide(lost0, covered0, out=end.copy(), where=covered0 > 0)
+    most = np.divide(lost, covered - passed, out=start.copy(), where=failed > 0)
+    least = np.divide(lost0, covered - failed, out=start.copy(), where=passed > 0)
+    if together[0]:
+        most[0] = least[0] = end[0]
+    share = np.diff(covered, prepend=0.0) / covered[-1]
+    both = (start + end) / 2
+    high = float(share @ np.where(together, both, most))
+    low = float(share @ np.where(together, both, least))
+    lower, upper = (_moved(found, value) for value in (low, high))
+    return with_bracket(found, lower, upper, bins=sketch.bins)
+
+
+def _moved(found: Estimate, value: float) -> Estimate:
+    """`found` at another value, its ends as far from it as before."""
+    by = value - found.value
+    low, high = max(found.low + by, 0.0), min(found.high + by, 1.0)
+    return msgspec.structs.replace(found, value=value, low=low, high=high)
 
 
 def _nothing(name: str, level: float) -> Estimate:
@@ -488,14 +517,16 @@ def _excess_estimate(
     influence -= base[at] + pull[at] * loss
     inside = weight > 0
     spread = float(weight[inside] ** 2 @ influence[inside] ** 2)
-    return _finished("e-AURC", value - least, spread / folded.total**2, folded, level)
+    return _finished("e-AURC", max(value - least, 0.0), spread / folded.total**2, folded, level)
 
 
 def _checked(
-    loss: ArrayLike, confidence: ArrayLike, sample_weight: ArrayLike | None
+    loss: ArrayLike, confidence: ArrayLike | None, sample_weight: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats]:
     losses = column(loss, "loss")
     refuse(losses < 0, "loss", "negative losses", "values of at least 0")
+    if confidence is None:
+        raise DataError("no confidence", where="confidence", expected="one value per row")
     confidences = column(confidence, "confidence", losses.size)
     return losses, confidences, checked_weights(sample_weight, losses.size)
 
@@ -582,8 +613,8 @@ class RiskCoverage:
 
 
 def risk_coverage(
-    loss: ArrayLike,
-    confidence: ArrayLike,
+    loss: ArrayLike | Sketched,
+    confidence: ArrayLike | None = None,
     /,
     *,
     sample_weight: ArrayLike | None = None,
@@ -618,24 +649,25 @@ def risk_coverage(
     ('0.12', [0.0, 0.0, 0.2, 0.2, 0.4])
     """
     normal_quantile(level)
-    if np.ndim(loss) == 0:
-        sample = sample_of(
-            loss, confidence, sample_weight, level, both_classes=False, probabilities=False
-        )
-        folded = _of_sample(sample)
-        excess = _figure("e-AURC", _excess, folded, level)
+    if isinstance(loss, Sketched):
+        folded = _of_sample(of_sketch(loss, confidence, sample_weight).lower())
+        areas = [_sketched(loss, name, functional, level) for name, functional in _AREAS.items()]
     else:
         rows = _checked(loss, confidence, sample_weight)
         folded = _fold(*rows)
-        excess = _excess_estimate(*rows, level, folded)
+        areas = [
+            _figure("AUGRC", _augrc, folded, level),
+            _figure("AURC", _aurc_linear, folded, level),
+            _excess_estimate(*rows, level, folded),
+        ]
     shown = _thinned(folded.coverage)
     (part,) = folded.parts
     lost, covered = np.cumsum(part.l) / folded.total, folded.coverage
     low, high = _pointwise(folded, shown, level)
     return RiskCoverage(
-        augrc=_figure("AUGRC", _augrc, folded, level),
-        aurc=_figure("AURC", _aurc_linear, folded, level),
-        e_aurc=excess,
+        augrc=areas[0],
+        aurc=areas[1],
+        e_aurc=areas[2],
         coverage=covered[shown],
         threshold=folded.confidence[shown],
         selective_risk=lost[shown] / covered[shown],

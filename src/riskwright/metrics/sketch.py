@@ -23,13 +23,10 @@ from riskwright.stats._kernels import sketch_counts, sketch_weights
 from ._inputs import checked_rows
 from ._samples import Bracket, Kernel, Sample, Sketched
 
-__all__ = ["ORDERED", "ScoreSketch", "with_bracket"]
+__all__ = ["ScoreSketch", "parted_bracket", "with_bracket"]
 
 Floats = NDArray[np.float64]
 
-ORDERED = frozenset(
-    {"auroc", "average_precision", "brier", "log_loss", "augrc", "aurc", "prevalence"}
-)
 _MAX_BINS = 2**20
 _TICKS = 2.0**40
 _BATCH = 2**18
@@ -53,8 +50,8 @@ class ScoreSketch(Sketched):
     -----
     Scores are probabilities, in [0, 1]; others are refused. A cell holds the rows (or weights and
     their squares) of either outcome and the sum of the scores, in whole ticks of 2^-40 where there
-    are no weights: then merging gives the same in any order, and so does the `digest`. `update`
-    takes about 3 ns per row, with its checks.
+    are no weights, with the number of rows above its lower edge: then merging gives the same in
+    any order, and so does the `digest`. `update` takes about 3 ns per row, with its checks.
 
     Examples
     --------
@@ -208,15 +205,19 @@ class ScoreSketch(Sketched):
         q0, q1 = (table[held, 3], table[held, 4]) if self.weighted else (w0, w1)
         low = held / self.bins
         high = np.where(held == self.bins - 1, 1.0, np.nextafter((held + 1) / self.bins, 0))
-        pure = above == 0
+        pure = (above if self.weighted else table[held, 3]) == 0
         if not self.weighted:
-            above /= _TICKS
+            above = (above + table[held, 3] / 2) / _TICKS  # ticks were rounded down
         mean = np.minimum(low + above / (w0 + w1), high)
         return Cells(self._rows, low, np.where(pure, low, high), mean, w1, w0, q1, q0)
 
     def middle(self) -> Sample:
         cells = self.cells()
         return cells.at(cells.mean)
+
+    def lower(self) -> Sample:
+        cells = self.cells()
+        return cells.at(cells.low)
 
     def displacement(self) -> float:
         """Bound on the mean of |residual| times the distance of the score from its cell's mean."""
@@ -229,10 +230,6 @@ class ScoreSketch(Sketched):
         found = kernel(self.middle(), level)
         if bracket is not None:
             return bracket(self, kernel, level, found)
-        if found.name in ORDERED:
-            cells = self.cells()
-            ends = kernel(cells.parted(True), level), kernel(cells.parted(False), level)
-            return with_bracket(found, *ends, bins=self.bins)
         return msgspec.structs.replace(found, method=found.method + self.without_bracket)
 
     @property
@@ -279,6 +276,14 @@ class Cells:
         return Sample(value[filled], w1, w0, q1, q0, self.n)
 
 
+def parted_bracket(sketch: ScoreSketch, kernel: Kernel, level: float, found: Estimate) -> Estimate:
+    """For figures that are extreme where events lie at one end of each cell, the others at the
+    other end."""
+    cells = sketch.cells()
+    ends = kernel(cells.parted(True), level), kernel(cells.parted(False), level)
+    return with_bracket(found, *ends, bins=sketch.bins)
+
+
 def with_bracket(found: Estimate, *ends: Estimate, bins: int) -> Estimate:
     """`found` with a bracket from the estimates at both extremes; its interval holds theirs."""
     every = (found, *ends)
@@ -304,4 +309,4 @@ class _Saved(msgspec.Struct):
 
 def _names(weighted: bool) -> tuple[str, ...]:
     names = ("nonevents", "events", "above")
-    return (*names, "nonevents_squared", "events_squared") if weighted else names
+    return (*names, "nonevents_squared", "events_squared") if weighted else (*names, "rows_above")
