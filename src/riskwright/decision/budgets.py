@@ -120,6 +120,11 @@ class Budget:
         return isinstance(self.measure, Mean)
 
     @property
+    def measure_name(self) -> str:
+        """Of the measure, as `measure_named` reads it."""
+        return self.measure if isinstance(self.measure, str) else self.measure.name
+
+    @property
     def words(self) -> str:
         """What is bounded, as a noun."""
         if isinstance(self.loss, str) and self.loss in LOSSES:
@@ -130,10 +135,10 @@ class Budget:
             noun = f"the cost per row ({', '.join(parts)})"
         else:
             noun = f"the loss {self.name!r}" if self.name != "loss" else "the loss"
-        return noun if self.is_mean else f"the {self.measure} of {noun}"
+        return noun if self.is_mean else f"the {self.measure_name} of {noun}"
 
     def __str__(self) -> str:
-        measure = "" if self.is_mean else f"{self.measure} of "
+        measure = "" if self.is_mean else f"{self.measure_name} of "
         amount = _percent(self.limit) if self._is_share else f"{self.limit:.10g}"
         sure = "in expectation"
         if self.delta is not None:
@@ -214,7 +219,7 @@ def confidence(delta: float) -> str:
 _SENTENCE = re.compile(
     r"""^\s*
     (?:(?P<expected>expected|mean)\s+)?
-    (?:(?P<measure>(?:var|cvar|gini|median|entropic|spectral)\b[^<>=≤≥]*?)\s+of\s+)?
+    (?:(?P<measure>(?:var|cvar|gini|var_interval|smoothed_median|spectral|entropic|mean_variance)\b[^<>=≤≥]*?)\s+of\s+)?
     (?P<loss>[a-z][a-z _-]*?)\s*
     (?P<sign><=|>=|≤|≥|<|>|at\s+most|at\s+least|below|under|above)\s*
     (?P<number>[0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\s*(?P<unit>%)?

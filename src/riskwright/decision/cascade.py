@@ -300,6 +300,8 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
             else list(np.asarray(scores, dtype=np.float64).T)
         )
         decided = np.full(columns[0].shape, "person")
+        if self.certificate_.verdict == "void":
+            return decided
         waiting = np.ones(columns[0].shape, bool)
         for name, column in zip(names, columns, strict=True):
             low, high = self.thresholds_[name]

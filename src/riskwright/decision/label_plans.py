@@ -117,6 +117,13 @@ def label_plan(
         known = per_group.get(need.group, 0)
         both = known is not None and need.labels is not None
         per_group[need.group] = max(known or 0, need.labels or 0) if both else None
+    if not needs:
+        raise ParameterError(
+            "no budget of this certificate lacks labels",
+            where="budget",
+            expected="a budget that these rows could not certify by itself",
+            hint="Budgets that only clash with each other need another score, or other limits",
+        )
     known_all = all(number is not None for number in per_group.values())
     labels = sum(n for n in per_group.values() if n is not None) if known_all else None
     strata = () if pool is None or labels is None else _strata(pool, labels, max_weight)

@@ -163,7 +163,7 @@ class Strictness(BaseEstimator):  # type: ignore[misc]
         bounds = tuple(self._bound(name, budget, part, at, met) for part in rows.parts(budget.per))
         return RiskCertificate(
             rule="strictness",
-            settings={"regime": name, "joint": self.joint},
+            settings={**self._settings(), "regime": name},
             verdict="certified" if met else "not attainable",
             statement=promise(
                 [budget],
@@ -218,12 +218,7 @@ class Strictness(BaseEstimator):  # type: ignore[misc]
             statement = promise(budgets, bounds, rule=None, n=n)
         return RiskCertificate(
             rule="strictness",
-            settings={
-                "regimes": {
-                    name: b.to_dict() for name, b in zip(self.thresholds_, budgets, strict=True)
-                },
-                "joint": self.joint,
-            },
+            settings=self._settings(),
             verdict="certified" if good else "not attainable",
             statement=statement,
             budgets=tuple(budget.to_dict() for budget in budgets),
@@ -237,6 +232,13 @@ class Strictness(BaseEstimator):  # type: ignore[misc]
             details={},
             data_digest=digest,
         )
+
+    def _settings(self) -> dict[str, Any]:
+        budgets = self._checked()
+        return {
+            "regimes": {name: budget.to_dict() for name, budget in budgets.items()},
+            "joint": self.joint,
+        }
 
     def _method(self) -> str:
         if self.joint == "band":
@@ -254,7 +256,8 @@ class Strictness(BaseEstimator):  # type: ignore[misc]
                 expected=", ".join(self.thresholds_),
                 got=repr(regime),
             )
-        return _decided(score, self.thresholds_[regime])
+        void = "void" in (self.certificate_.verdict, self.certificates_[regime].verdict)
+        return _decided(score, math.nan if void else self.thresholds_[regime])
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and plain values for `riskwright.save`; a band is not kept."""

@@ -74,7 +74,8 @@ def _fitted_again(
         found = rule.fit_censored(*data, **named)
     else:
         found = rule.fit(*data, **named)
-    answer: RiskCertificate = found.certificate_
+    regime = certificate.settings.get("regime")
+    answer: RiskCertificate = found.certificate_ if regime is None else found.certificates_[regime]
     return answer
 
 

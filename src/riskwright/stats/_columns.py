@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import DataError, EmptyDataError, MissingValueError, ValueRangeError
 
-__all__ = ["length_error", "numbers", "places", "positive_weights", "refuse", "same_length", "table"]
+__all__ = [
+    "length_error",
+    "numbers",
+    "places",
+    "positive_weights",
+    "refuse",
+    "same_length",
+    "table",
+]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
