@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -96,6 +97,54 @@ def test_a_feature_that_is_constant_in_the_test_rows_is_still_read(
     arguments = ["evaluate", str(score), str(tmp_path / "smokers.csv"), "--target", "ill"]
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["overall"]["auroc"]["value"] > 0.5
+
+
+def test_a_column_of_scores_is_evaluated_by_group(
+    scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    arguments = ["evaluate", str(scores), "--score", "p", "--target", "y", "--groups", "sex"]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"p of perfect calibration +<0\.001", out)
+    assert re.search(r"^  sex = male +[\d,]+ +\d+ +0\.\d{3} .*[+-]0\.\d{3} \(", out, re.M)
+    page = tmp_path / "page.html"
+    assert main([*arguments, "--weight", "w", "--html", str(page)]) == 0
+    assert capsys.readouterr().out.count("effective n") <= 9
+    text = page.read_text()
+    assert len(text) < 300_000
+    assert not re.search(r"(src|href)=|url\(|@import|<script", text)
+
+
+def test_many_groups_do_not_flood_the_screen(
+    scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    many = pl.read_csv(scores).with_columns(town=pl.col("id") % 500)
+    many.write_parquet(tmp_path / "many.parquet")
+    options = ["--score", "p", "--target", "y", "--groups", "town"]
+    assert main(["evaluate", str(tmp_path / "many.parquet"), *options]) == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) < 200
+    assert "and 460 more groups" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--score", "margin", "--target", "y"], "`riskwright calibrate`"),
+        (["--score", "q", "--target", "y"], "Known names"),
+        (["--score", "p", "--target", "word"], "--positive"),
+        (["--score", "p", "--target", "y", "--by", "sex", "--level", "95"], "level"),
+        (["--score", "p", "--target", "y", "--html", "{scores}"], "would replace"),
+    ],
+)
+def test_scores_that_cannot_be_measured_are_refused(
+    scores: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+):
+    given = [a.format_map({"scores": scores}) for a in arguments]
+    assert main(["evaluate", str(scores), *given]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in " ".join(err.split())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,8 +17,9 @@ from riskwright.pipeline import RiskPipeline
 from riskwright.plots import ReliabilityDisplay
 
 from .pages import page_of
-from .running import say, show, show_json, verb, write
+from .running import check_outputs, say, show, show_json, verb, write
 from .scored import Scored, digest_of, read_scored
+from .tables import wrapped
 
 __all__ = ["calibrate"]
 
@@ -54,7 +56,7 @@ def calibrate(
     first
         A saved score, such as card/score.json; or a table that holds scores.
     data
-        For a saved score: CSV, Parquet or Arrow file with the outcome.
+        After a saved score: CSV, Parquet or Arrow file with the outcome.
     target
         The outcome column.
     score
@@ -62,7 +64,7 @@ def calibrate(
     method
         How; auto takes the one with the smallest cross-fitted log loss.
     by
-        Column of groups, each with a calibrator of its own.
+        Column of groups, each with a calibrator of its own; later verbs take it too.
     positive
         The outcome's label that means yes.
     weight
@@ -78,6 +80,7 @@ def calibrate(
     json
         Print the figures as JSON.
     """
+    check_outputs(out, html, inputs=[first, data])
     rows = read_scored(
         first,
         data,
@@ -88,8 +91,7 @@ def calibrate(
         groups=[by] if by else None,
         delimiter=delimiter,
     )
-    if rows.pipeline.calibrator is not None:
-        raise UsageError("is calibrated already", where=str(first), hint="Calibrate its score anew")
+    _refuse_later_steps(rows.pipeline, first)
     labels = rows.groups[by] if by else None
     model = Calibrator(method, by="group" if by else None, random_state=seed)
     model.fit(rows.score, rows.y, rows.weight, labels)
@@ -99,12 +101,13 @@ def calibrate(
         "before": _figures(rows, rows.score) if inside else None,
         "after": _figures(rows, after),
     }
+    page = None if html is None else _page(rows, model, after, figures)
     if out is not None:
         digests = {"calibrator": digest_of(rows.score, rows.y)}
         save(RiskPipeline(rows.pipeline.card, model, digests=digests), out)
         say(f"Pipeline: {out}")
-    if html is not None:
-        write(html, _page(rows, after, inside, str(data or first)))
+    if html is not None and page is not None:
+        write(html, page)
         say(f"Page: {html}")
     if json:
         show_json(
@@ -117,8 +120,19 @@ def calibrate(
             }
         )
         return
-    say(f"{rows.title}: {rows.outcome} in {data or first}")
+    say(rows.heading)
     show("\n".join(_lines(model, figures)))
+
+
+def _refuse_later_steps(pipeline: RiskPipeline, first: Path) -> None:
+    if pipeline.calibrator is not None:
+        raise UsageError("is calibrated already", where=str(first), hint="Calibrate its score anew")
+    if pipeline.rule is not None:
+        raise UsageError(
+            "has a rule, which calibration would make void",
+            where=str(first),
+            hint="Calibrate the score first, then decide",
+        )
 
 
 def _cross_fitted(model: Calibrator, rows: Scored, labels: Any, seed: int) -> Floats:
@@ -149,29 +163,58 @@ def _figures(rows: Scored, p: Floats) -> dict[str, Estimate]:
     }
 
 
-def _lines(model: Calibrator, figures: dict[str, Any]) -> list[str]:
-    lines = [f"Method: {model.chosen_}"]
-    for name, estimate in model.candidates_.items():
-        lines.append(f"  cross-fitted log loss of {name:<12} {estimate}")
+def _lines(model: Calibrator, figures: dict[str, Any]) -> Iterator[str]:
+    yield f"Method: {model.chosen_}"
+    if model.candidates_:
+        yield f"  {'cross-fitted log loss':<26}{'value':>7}  95% interval"
+    for name, estimate in sorted(model.candidates_.items(), key=lambda pair: pair[1].value):
+        mark = "  chosen" if name == model.chosen_ else ""
+        yield f"  {name:<26}{estimate.value:>7.3f}  {_span(estimate)}{mark}"
     for name, reason in model.left_out_.items():
-        lines.append(f"  {name} left out: {reason}")
+        yield f"  {name:<26}{'':>7}  left out: {reason}"
     for group, reason in model.fallback_groups_.items():
-        lines.append(f"  group {group} has the calibrator of all rows: {reason}")
-    before, after = figures["before"], figures["after"]
-    for name, estimate in after.items():
-        was = "" if before is None else f"{before[name]}  ->  "
-        lines.append(f"{name:<26}{was}{estimate}")
-    return lines
+        yield wrapped(f"  Group {group} has the calibrator of all rows: {reason}.", "    ")
+    yield ""
+    before = figures["before"]
+    yield f"{'':<26}{'before':<26}after, cross-fitted"
+    for name, estimate in figures["after"].items():
+        was = "no probabilities" if before is None else _told(before[name])
+        yield f"{name:<26}{was:<26}{_told(estimate)}"
 
 
-def _page(rows: Scored, after: Floats, inside: bool, source: str) -> str:
+def _span(estimate: Estimate) -> str:
+    if estimate.low != estimate.low:
+        return "no interval"
+    return f"{estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def _told(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({_span(estimate)})"
+
+
+def _page(rows: Scored, model: Calibrator, after: Floats, figures: dict[str, Any]) -> str:
     options: Any = {"sample_weight": rows.weight}
-    both = None
-    if inside:
+    before, both = figures["before"], None
+    if before is not None:
         both = (
             ReliabilityDisplay.from_predictions(rows.y, rows.score, **options),
             ReliabilityDisplay.from_predictions(rows.y, after, **options),
         )
-    figures = evaluate(rows.y, after, sample_weight=rows.weight, groups=rows.groups or None)
-    notes = ("Figures and displays are of cross-fitted calibrated probabilities.",)
-    return page_of(rows, after, figures, source=source, calibration=both, notes=notes)
+    chosen = ", the smallest cross-fitted log loss of all methods tried" * bool(model.candidates_)
+    told = [
+        (name, ("" if before is None else f"{_told(before[name])} → ") + _told(estimate))
+        for name, estimate in figures["after"].items()
+    ]
+    for group, reason in model.fallback_groups_.items():
+        told.append((f"Group {group}", f"has the calibrator of all rows: {reason}"))
+    section: Any = {
+        "heading": "Calibration",
+        "statement": f"The scores are calibrated by {model.chosen_}{chosen}.",
+        "rows": told,
+    }
+    overall = evaluate(rows.y, after, sample_weight=rows.weight, groups=rows.groups or None)
+    notes = (
+        "All figures and displays are of cross-fitted calibrated probabilities: no row is judged "
+        "by a map that it helped to learn.",
+    )
+    return page_of(rows, after, overall, decisions=[section], calibration=both, notes=notes)

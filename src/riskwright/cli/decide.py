@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +19,6 @@ from riskwright.decision import (
     Strictness,
     ThreeWay,
     Threshold,
-    bounds_table,
     read_budgets,
     read_regimes,
 )
@@ -25,8 +26,9 @@ from riskwright.metrics import evaluate
 from riskwright.pipeline import RiskPipeline
 
 from .pages import page_of
-from .running import say, show, show_json, verb, write
+from .running import check_outputs, say, show, show_json, verb, write
 from .scored import Scored, digest_of, read_scored
+from .tables import bound_lines, bound_words, share_words, wrapped
 
 __all__ = ["decide"]
 
@@ -41,7 +43,7 @@ def decide(
     budget: Annotated[list[str] | None, Parameter(negative="")] = None,
     budgets: Path | None = None,
     score: str | None = None,
-    steps: Path | None = None,
+    by: str | None = None,
     three_way: Annotated[bool, Parameter(negative="")] = False,
     abstain: Annotated[bool, Parameter(negative="")] = False,
     positive: str | None = None,
@@ -56,24 +58,24 @@ def decide(
 
     The rows must be new to the score and to the calibrator. A budget that they cannot certify is
     an answer: the best level and the labels needed are printed, the rule abstains, exit code 1.
+    "miss rate <= 5% in expectation" instead of a confidence asks for conformal risk control.
 
     Parameters
     ----------
     first
         A saved score or pipeline, such as card/score.json; or a table that holds scores.
     data
-        For a saved score: CSV, Parquet or Arrow file with the outcome.
+        After a saved score or pipeline: CSV, Parquet or Arrow file with the outcome.
     target
         The outcome column; with --abstain, 1 where the answer was wrong.
     budget
         Such as "miss rate <= 5% with 95% confidence" or "precision >= 90% per sex"; repeatable.
-        "in expectation" instead of a confidence asks for conformal risk control.
     budgets
         YAML file with a list of budgets, or with regimes from the strictest to the loosest.
     score
-        In a table of scores: the column with the scores of any model.
-    steps
-        For a table of scores: a pipeline with the calibrator to apply first.
+        Without a card: the column of the table with the scores of any model.
+    by
+        Column of the groups, where the calibrator was made with --by.
     three_way
         Pass, escalate or block: two thresholds from a miss rate and a false alarm rate.
     abstain
@@ -93,6 +95,7 @@ def decide(
     json
         Print the certificate as JSON.
     """
+    check_outputs(out, html, inputs=[first, data, budgets])
     asked = [Budget.parse(text) for text in budget or ()]
     regimes: dict[str, Budget] = {}
     if budgets is not None:
@@ -100,6 +103,7 @@ def decide(
         asked += [] if regimes else read_budgets(budgets)
     if not asked and not regimes:
         raise UsageError("no budget", where="--budget", hint="Name --budget or --budgets")
+    rule: Any = _rule(asked, regimes, three_way=three_way, abstain=abstain, seed=seed)
     named = {b.per for b in (*asked, *regimes.values()) if b.per is not None}
     rows = read_scored(
         first,
@@ -107,27 +111,35 @@ def decide(
         score,
         target=target,
         positive=positive,
-        groups=list(dict.fromkeys([*(groups or ()), *sorted(named)])),
+        groups=[*(groups or ()), *sorted(named)],
+        by=by,
         delimiter=delimiter,
-        pipeline=steps,
     )
-    _refuse_used_rows(rows, str(data or first))
-    risk = rows.pipeline.risk(rows.score)
-    rule: Any = _rule(asked, regimes, three_way=three_way, abstain=abstain, seed=seed)
+    if rows.taught_calibrator:
+        raise UsageError(
+            "these rows taught the calibrator, so they cannot certify a rule on it",
+            where=rows.source,
+            expected="rows that neither score nor calibrator has seen",
+            hint="Split the table: one part to calibrate, another to decide",
+        )
+    risk = rows.pipeline.risk(rows.score, rows.labels) if html is None else rows.risk()
     options = {} if isinstance(rule, Conformal) else {"groups": rows.groups or None}
     rule.fit(risk, rows.y, **options)
     certificate: RiskCertificate = rule.certificate_
+    page = None if html is None else _page(rows, risk, certificate)
+    if rows.pipeline.rule is not None:
+        say("Note: the rule of this pipeline is left behind; the new one takes its place.")
     if out is not None:
         digests = {**rows.pipeline.digests, "rule": digest_of(rows.score, rows.y)}
         save(RiskPipeline(rows.pipeline.card, rows.pipeline.calibrator, rule, digests=digests), out)
         say(f"Pipeline: {out}")
-    if html is not None:
-        write(html, _page(rows, risk, certificate, str(data or first)))
+    if html is not None and page is not None:
+        write(html, page)
         say(f"Page: {html}")
     if json:
         show_json(certificate)
     else:
-        say(f"{rows.title}: {rows.outcome} in {data or first}")
+        say(rows.heading)
         show("\n".join(_lines(certificate)))
     return 0 if certificate.certified else 1
 
@@ -162,45 +174,45 @@ def _rule(
     return Threshold(list(asked), random_state=seed)
 
 
-def _refuse_used_rows(rows: Scored, source: str) -> None:
-    if rows.pipeline.digests.get("calibrator") == rows.digest:
-        raise UsageError(
-            "these rows taught the calibrator, so they cannot certify a rule on it",
-            where=source,
-            expected="rows that neither score nor calibrator has seen",
-            hint="Split the table: one part to calibrate, another to decide",
-        )
+def _lines(certificate: RiskCertificate) -> Iterator[str]:
+    yield f"Verdict: {certificate.verdict}"
+    yield ""
+    yield wrapped(certificate.statement)
+    yield ""
+    yield from bound_lines(certificate.bounds)
+    yield ""
+    for name, estimate in certificate.details.items():
+        yield f"{name[:1].upper()}{name[1:]}: {share_words(estimate)}"
+    yield wrapped(f"Method: {certificate.method}", "  ")
+    yield "Assumes:"
+    yield from (wrapped(f"- {text}", "  ") for text in certificate.assumptions)
 
 
-def _lines(certificate: RiskCertificate) -> list[str]:
-    lines = [
-        f"Verdict: {certificate.verdict}",
-        "",
-        certificate.statement,
-        "",
-        *bounds_table(certificate.bounds),
-        "",
-    ]
-    lines += [f"{name}: {estimate}" for name, estimate in certificate.details.items()]
-    lines += [f"Method: {certificate.method}", "Assumes:"]
-    return [*lines, *(f"- {text}" for text in certificate.assumptions)]
-
-
-def _page(rows: Scored, risk: Any, certificate: RiskCertificate, source: str) -> str:
-    shown = [
-        ("Verdict", certificate.verdict),
-        *(
-            (
-                bound.budget + (f" [{bound.group}]" if bound.group is not None else ""),
-                f"seen {bound.empirical:.4g} among {bound.members:,}, at most {bound.upper:.4g}"
-                + ("" if bound.met else " (not met)"),
-            )
-            for bound in certificate.bounds
-        ),
+def _page(rows: Scored, risk: Any, certificate: RiskCertificate) -> str:
+    shown: list[tuple[str, str]] = [("Verdict", certificate.verdict)]
+    for bound in certificate.bounds:
+        group = "" if bound.group is None else f" — {bound.group}"
+        shown.append((f"{bound.budget}{group}", bound_words(bound)))
+    for name, estimate in certificate.details.items():
+        shown.append((f"{name[:1].upper()}{name[1:]}", share_words(estimate)))
+    shown += [
         ("Method", certificate.method),
-        *(("Assumes", text) for text in certificate.assumptions),
+        ("Assumes", " ".join(certificate.assumptions)),
         ("Data", certificate.data_digest),
     ]
-    figures = evaluate(rows.y, risk, groups=rows.groups or None)
     section: Any = {"heading": "Decision", "statement": certificate.statement, "rows": shown}
-    return page_of(rows, risk, figures, source=source, decisions=[section])
+    if certificate.rule == "abstain":
+        right = replace(rows, y=1 - rows.y, outcome=f"answered right (not {rows.outcome})")
+        figures = evaluate(right.y, risk, groups=right.groups or None)
+        return page_of(right, risk, figures, decisions=[section], confidence=True)
+    figures = evaluate(rows.y, risk, groups=rows.groups or None)
+    return page_of(rows, risk, figures, decisions=[section], thresholds=_cuts(certificate))
+
+
+def _cuts(certificate: RiskCertificate) -> dict[str, float]:
+    """Thresholds by name, those at which something can be drawn."""
+    found: dict[str, float] = {}
+    for name, value in certificate.thresholds.items():
+        if isinstance(value, int | float) and math.isfinite(value):
+            found[name] = float(value)
+    return found

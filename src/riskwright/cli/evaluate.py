@@ -10,10 +10,13 @@ from cyclopts import Parameter
 from riskwright.metrics import evaluate as measured
 
 from .pages import page_of
-from .running import say, show, show_json, verb, write
+from .running import check_outputs, say, show, show_json, verb, write
 from .scored import read_scored
+from .tables import evaluation_lines, group_lines, group_tables
 
 __all__ = ["evaluate"]
+
+TAUGHT = "These rows taught the calibrator, so the figures flatter it. Measure on other rows."
 
 
 @verb
@@ -27,6 +30,7 @@ def evaluate(
     positive: str | None = None,
     weight: str | None = None,
     groups: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    by: str | None = None,
     level: float = 0.95,
     html: Path | None = None,
     delimiter: str | None = None,
@@ -34,24 +38,27 @@ def evaluate(
 ) -> None:
     """Measure a score on rows that it was not learned from.
 
-    Prints discrimination, scoring rules and calibration, each with an interval.
+    Prints discrimination, scoring rules and calibration, each with an interval; by group, figures
+    whose intervals hold together, and the gap of each group to all others.
 
     Parameters
     ----------
     first
         A saved score or pipeline, such as card/score.json; or a table that holds scores.
     data
-        For a saved score: CSV, Parquet or Arrow file with the outcome.
+        After a saved score or pipeline: CSV, Parquet or Arrow file with the outcome.
     target
         The outcome column.
     score
-        In a table of scores: the column with the predicted probabilities of any model.
+        Without a card: the column of the table with the probabilities of any model.
     positive
         The outcome's label that means yes; by default the one the card was learned with.
     weight
         Column of row weights.
     groups
         Columns to report by.
+    by
+        Column of the groups, where the calibrator was made with --by.
     level
         Confidence level of the intervals.
     html
@@ -61,6 +68,7 @@ def evaluate(
     json
         Print the figures as JSON.
     """
+    check_outputs(html, inputs=[first, data])
     rows = read_scored(
         first,
         data,
@@ -69,17 +77,23 @@ def evaluate(
         positive=positive,
         weight=weight,
         groups=groups,
+        by=by,
         delimiter=delimiter,
     )
-    risk = rows.pipeline.risk(rows.score)
+    risk = rows.risk()
     figures = measured(
         rows.y, risk, sample_weight=rows.weight, groups=rows.groups or None, level=level
     )
+    notes = (TAUGHT,) if rows.taught_calibrator else ()
     if html is not None:
-        write(html, page_of(rows, risk, figures, source=str(data or first)))
+        write(html, page_of(rows, risk, figures, notes=notes))
         say(f"Page: {html}")
+    for note in notes:
+        say(f"Note: {note}")
     if json:
         show_json(figures)
         return
-    say(f"{rows.title}: {rows.outcome} in {data or first}")
-    show(str(figures))
+    say(rows.heading)
+    show("\n".join(evaluation_lines(figures)))
+    for table in group_tables(rows, risk, level):
+        show("\n" + "\n".join(group_lines(table)))

@@ -26,6 +26,7 @@ from riskwright.evidence.schema import unique_keys
 
 __all__ = [
     "Whole",
+    "check_outputs",
     "parsed_json",
     "read_card",
     "say",
@@ -115,12 +116,33 @@ def parsed_json(text: str, option: str) -> dict[str, Any]:
 def read_card(path: Path) -> ScoreCard:
     """The card of a saved score."""
     body = read_artifact(path)["body"]
-    if not isinstance(body, dict) or "card" not in body:
+    if not isinstance(body, dict) or body.get("card") is None:
         raise ArtifactError("holds no score card", where=str(path))
     try:
         return decode(body["card"])
     except ValueError as error:
         raise ArtifactError("the card cannot be read", where=str(path), got=str(error)) from None
+
+
+def check_outputs(*outputs: Path | None, inputs: Sequence[Path | None]) -> None:
+    """Refuse, before any work, outputs that could not be written or would replace an input."""
+    seen = {path.resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path is None:
+            continue
+        if path.is_dir() or not path.resolve().parent.is_dir():
+            raise UsageError(
+                "a folder, not a file" if path.is_dir() else "its folder does not exist",
+                where=str(path),
+                expected="a file to write, in a folder that exists",
+            )
+        if path.resolve() in seen:
+            raise UsageError(
+                "the output would replace another file of this command",
+                where=str(path),
+                hint="Name another output file",
+            )
+        seen.add(path.resolve())
 
 
 def write_frame(frame: Any, path: Path) -> None:

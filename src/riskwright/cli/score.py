@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -17,6 +17,7 @@ from riskwright.pipeline import Finish, RiskPipeline
 from riskwright.scoring.deployment import RowScorer, score_file
 
 from .running import (
+    check_outputs,
     parsed_json,
     read_card,
     say,
@@ -42,6 +43,7 @@ def score(
     row: str | None = None,
     column: Annotated[str | None, Parameter(name="--score")] = None,
     regime: str | None = None,
+    by: str | None = None,
     keep: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     delimiter: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -65,6 +67,8 @@ def score(
         For a pipeline without a card: the column of the scores.
     regime
         Of a rule that has several.
+    by
+        Column of the groups, where the calibrator was made with --by.
     keep
         Columns of the table to carry along; all of them by default.
     delimiter
@@ -72,26 +76,43 @@ def score(
     json
         Print the result, or a summary of a file written, as JSON.
     """
-    pipeline = _pipeline(score)
-    if pipeline is not None and pipeline.card is None:
-        _score_column(pipeline, data, column, out, regime, keep, delimiter, json)
-        return
-    if column is not None:
-        raise UsageError("this score reads its own columns", where="--score")
-    card = read_card(score)
-    finish = None if pipeline is None else Finish(pipeline, regime)
     if row is not None and (out is not None or keep or delimiter is not None):
         raise UsageError("--out, --keep and --delimiter are for tables, not for --row")
-    if row is not None and data is None:
-        _score_row(card, row, json, finish)
-    elif data is None or row is not None:
+    if (data is None) == (row is None):
         raise UsageError("give either a table or --row")
-    elif out is not None:
-        _score_table(card, data, out, keep, delimiter, json, finish)
-    elif json:
+    pipeline = _pipeline(score)
+    if json and row is None and out is None:
         raise UsageError("JSON holds a summary, so the rows need a file", hint="Name --out")
-    else:
+    if pipeline is not None and pipeline.card is None and column is None:
+        raise UsageError("this pipeline has no card", where=str(score), hint="Name --score COLUMN")
+    if (pipeline is None or pipeline.card is not None) and column is not None:
+        raise UsageError("this score reads its own columns", where="--score")
+    if pipeline is None and (regime is not None or by is not None):
+        raise UsageError("only pipelines have these", where="--regime, --by")
+    grouped = by is not None or _by_group(pipeline)
+    if pipeline is not None and row is not None and (column is not None or grouped):
+        _show_person(pipeline, parsed_json(row, "--row"), column, by, regime, json)
+        return
+    if pipeline is not None and data is not None and (column is not None or grouped):
+        _score_frame(pipeline, data, column, out, regime, keep, by, delimiter, json)
+        return
+    card = read_card(score)
+    finish = None if pipeline is None else Finish(pipeline, regime)
+    if row is not None:
+        _score_row(card, row, json, finish)
+    elif data is not None and out is not None:
+        check_outputs(out, inputs=[score, data])
+        _score_table(card, data, out, keep, delimiter, json, finish)
+    elif data is not None:
         _score_to_stdout(card, data, keep, delimiter, finish)
+
+
+def _by_group(pipeline: RiskPipeline | None) -> bool:
+    return (
+        pipeline is not None
+        and pipeline.calibrator is not None
+        and pipeline.calibrator.by is not None
+    )
 
 
 def _pipeline(path: Path) -> RiskPipeline | None:
@@ -105,33 +126,64 @@ def _pipeline(path: Path) -> RiskPipeline | None:
     return found
 
 
-def _score_column(
+def _score_frame(
     pipeline: RiskPipeline,
-    data: Path | None,
+    data: Path,
     column: str | None,
     out: Path | None,
     regime: str | None,
     keep: list[str] | None,
+    by: str | None,
     delimiter: str | None,
     json: bool,
 ) -> None:
-    """Scores of any model, from a column of a table."""
-    if data is None or column is None:
-        raise UsageError(
-            "this pipeline has no card", where="score", expected="a table, and --score COLUMN"
-        )
+    """A table in memory: scores of any model, or calibration by group."""
     from .scored import completed
 
-    frame = completed(pipeline, data, column, regime, keep, delimiter)
+    check_outputs(out, inputs=[data])
+    frame = completed(pipeline, data, column, regime, keep, by, delimiter)
     if out is None:
-        if json:
-            raise UsageError("JSON holds a summary, so the rows need a file", hint="Name --out")
         show_exactly(frame.write_csv())
         return
     write_frame(frame, out)
     say(f"Scored {frame.height:,} rows: {out}")
     if json:
         show_json({"rows": frame.height, "out": str(out)})
+
+
+def _show_person(
+    pipeline: RiskPipeline,
+    values: dict[str, Any],
+    column: str | None,
+    by: str | None,
+    regime: str | None,
+    json: bool,
+) -> None:
+    """One person, by the same way as a table of one row."""
+    from .scored import check_by
+
+    check_by(pipeline, by)
+    for name in (column, by):
+        if name is not None and name not in values:
+            raise UsageError("absent", where="--row", expected=f"a value of {name!r}")
+    found: dict[str, Any] = {}
+    if pipeline.card is not None:
+        given = RowScorer(pipeline.card)(values)
+        found, score = {"total": given.total}, given.risk
+    else:
+        score = values[column or ""]
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        raise UsageError("not a number", where=f"--row, {column!r}", got=repr(score))
+    labels = None if by is None else [values[by]]
+    found |= pipeline.apply([score], labels, regime=regime).row(0, named=True)
+    if json:
+        show_json(found)
+        return
+    if "total" in found:
+        show(f"Total {found['total']:g}".replace("-", wording.MINUS))
+    show(f"Risk {wording.percent(found['risk'])} ({found['risk']!r})")
+    if "decision" in found:
+        show(f"Decision: {found['decision']} ({found['reason']})")
 
 
 def _score_row(card: ScoreCard, text: str, json: bool, finish: Finish | None) -> None:

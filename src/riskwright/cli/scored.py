@@ -14,12 +14,14 @@ from riskwright.core import (
     ColumnError,
     MissingValueError,
     ScoreCard,
+    TargetError,
     UsageError,
+    ValueRangeError,
     digest_arrays,
     load,
     read_artifact,
 )
-from riskwright.evidence.columns import nearest, quoted
+from riskwright.evidence.columns import canonical, nearest, quoted
 from riskwright.evidence.readers import open_table
 from riskwright.evidence.table import read_roles
 from riskwright.pipeline import RiskPipeline
@@ -29,6 +31,7 @@ from .running import read_card
 
 __all__ = [
     "Scored",
+    "check_by",
     "completed",
     "digest_of",
     "numbers_of",
@@ -42,19 +45,48 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scored:
-    """Rows with outcome and score, and what made the score."""
+    """Rows with outcome and score, and what made the score.
+
+    `labels` are the groups of a calibrator that works by group; `groups` those to report by.
+    """
 
     score: Floats
     y: NDArray[Any]
     groups: dict[str, Any]
+    labels: NDArray[Any] | None
     weight: Any
     pipeline: RiskPipeline
     title: str
     outcome: str
+    source: str
 
     @property
     def digest(self) -> str:
         return digest_of(self.score, self.y)
+
+    @property
+    def taught_calibrator(self) -> bool:
+        """Whether these very rows taught the calibrator."""
+        return self.pipeline.digests.get("calibrator") == self.digest
+
+    @property
+    def heading(self) -> str:
+        return f"{self.title}; outcome {self.outcome}; rows of {self.source}"
+
+    def risk(self) -> Floats:
+        """Calibrated risks; scores that are none are refused."""
+        risk = self.pipeline.risk(self.score, self.labels)
+        outside = (risk < 0) | (risk > 1)
+        if outside.any():
+            rows = ", ".join(str(row + 1) for row in np.flatnonzero(outside)[:5])
+            raise ValueRangeError(
+                "scores that are no probabilities",
+                where=f"{self.source}, {self.title}",
+                expected="values in [0, 1]",
+                got=f"{int(outside.sum()):,} outside, first in row {rows} (rows count from 1)",
+                hint="`riskwright calibrate` makes probabilities of any scores",
+            )
+        return risk
 
 
 def digest_of(score: Floats, y: Any) -> str:
@@ -71,62 +103,76 @@ def read_scored(
     positive: str | None,
     weight: str | None = None,
     groups: list[str] | None = None,
+    by: str | None = None,
     delimiter: str | None = None,
-    pipeline: Path | None = None,
 ) -> Scored:
-    """Scores from `first` applied to `data`, or from the column `score` of the table `first`.
+    """Scores of `data`, by the card `first` or of its column `score`; or of the table `first`.
 
-    `pipeline` names steps to go on from, where `first` is a table.
+    `first` with `data` is a saved score or pipeline; `by` names the column for its calibrator.
     """
-    if data is None and score is None:
-        raise UsageError(
-            "which scores?",
-            where=str(first),
-            expected="a saved score and a table, or a table and the column of its scores",
-            hint="riskwright VERB card/score.json test.csv ..., or VERB scores.csv --score p ...",
-        )
-    if data is not None and (score is not None or pipeline is not None):
-        raise UsageError(
-            "a saved score makes the scores itself", where="--score", expected="a table alone"
-        )
-    steps = RiskPipeline() if pipeline is None else read_pipeline(pipeline)
-    if data is not None:
-        steps = read_pipeline(first)
+    steps = RiskPipeline() if data is None else read_pipeline(first)
+    _check_score(first, data, score, steps)
+    check_by(steps, by)
     card = steps.card
     source = first if data is None else data
-    label = positive
-    if label is None and card is not None and data is not None:
-        label = card.positive_label
-    table = read_roles(
-        source,
-        target=target,
-        positive=label,
-        weight=weight,
-        groups=groups or (),
-        delimiter=delimiter,
-    )
+    named = dict.fromkeys([*(groups or ()), *([by] if by else [])])
+    try:
+        table = read_roles(
+            source,
+            target=target,
+            positive=card.positive_label if positive is None and card is not None else positive,
+            weight=weight,
+            groups=list(named),
+            delimiter=delimiter,
+        )
+    except TargetError as error:
+        error.hint = error.hint and error.hint.replace("positive=", "--positive ")
+        raise
     assert table.y is not None
-    if data is not None:
-        if card is None:
-            raise UsageError("holds no score card", where=str(first), hint="Name --score")
+    if card is not None:
         values = risks_of(card, source, delimiter, len(table.y))
     else:
         assert score is not None
         values = _column(source, score, delimiter)
-        if card is not None:
-            raise UsageError(
-                "this pipeline scores tables itself", where=str(pipeline), hint="Leave out --score"
-            )
-    title = card.title if card is not None else f"{score} in {source.name}"
+    columns = {name: np.asarray(column) for name, column in (table.groups or {}).items()}
     return Scored(
         score=values,
         y=np.asarray(table.y),
-        groups={name: np.asarray(column) for name, column in (table.groups or {}).items()},
+        groups={name: columns[name] for name in dict.fromkeys(groups or ())},
+        labels=None if by is None else columns[by],
         weight=table.sample_weight,
         pipeline=steps,
-        title=title,
+        title=card.title if card is not None else f"Score “{score}”",
         outcome=f"{table.outcome} = {table.positive_label}",
+        source=str(source),
     )
+
+
+def _check_score(first: Path, data: Path | None, score: str | None, steps: RiskPipeline) -> None:
+    if steps.card is not None and score is not None:
+        raise UsageError(
+            "this score reads its own columns", where="--score", hint="Leave out --score"
+        )
+    if steps.card is None and score is None:
+        saved = data is None and first.suffix == ".json"
+        raise UsageError(
+            "which rows?" if saved else "which scores?",
+            where=str(first),
+            expected="a saved score and a table, or a table and the column of its scores",
+            hint="Name the table with the outcome after it" if saved else "Name --score COLUMN",
+        )
+
+
+def check_by(steps: RiskPipeline, by: str | None) -> None:
+    grouped = steps.calibrator is not None and steps.calibrator.by is not None
+    if grouped and by is None:
+        raise UsageError(
+            "this calibrator works by group",
+            where="--by",
+            expected="the column that it was made with, such as --by sex",
+        )
+    if steps.calibrator is not None and not grouped and by is not None:
+        raise UsageError("this calibrator is the same for all groups", where="--by")
 
 
 def read_pipeline(path: Path) -> RiskPipeline:
@@ -145,26 +191,36 @@ def read_pipeline(path: Path) -> RiskPipeline:
 
 def risks_of(card: ScoreCard, data: Path, delimiter: str | None, rows: int) -> Floats:
     """The risks of all rows, from the raw columns that the card reads."""
+    return _applied(card, data, delimiter, rows)["risk"].to_numpy()
+
+
+def _applied(card: ScoreCard, data: Path, delimiter: str | None, rows: int) -> pl.DataFrame:
     levels = {f.name for f in card.features if f.levels is not None}
     raw = open_table(data, delimiter, levels)
     read = list(dict.fromkeys(term.item.feature for term in card.terms))
     present = [name for name in read if name in raw.names]
     frame = pl.DataFrame(list(raw.columns(present)) or {"row": range(rows)})
-    return score_frame(card, frame, source=str(data))["risk"].to_numpy()
+    return score_frame(card, frame, source=str(data)).select("points", "risk")
 
 
 def completed(
     pipeline: RiskPipeline,
     data: Path,
-    column: str,
+    column: str | None,
     regime: str | None,
     keep: list[str] | None,
+    by: str | None,
     delimiter: str | None,
 ) -> pl.DataFrame:
-    """The columns of a table of scores, or those to keep, and what a pipeline makes of `column`."""
+    """The columns of a table, or those to keep, and what a pipeline makes of its rows.
+
+    `column` holds the scores where the pipeline has no card, `by` the groups of its calibrator.
+    """
+    check_by(pipeline, by)
     raw = open_table(data, delimiter)
-    names = list(raw.names) if keep is None else keep
-    absent = [name for name in [*names, column] if name not in raw.names]
+    names = list(raw.names) if keep is None else list(dict.fromkeys(keep))
+    asked = [*names, *(name for name in (column, by) if name is not None)]
+    absent = [name for name in asked if name not in raw.names]
     if absent:
         raise ColumnError(
             "no such column",
@@ -172,8 +228,19 @@ def completed(
             got=quoted(absent[0]),
             hint=nearest(absent[0], raw.names),
         )
-    made = pipeline.apply(_column(data, column, delimiter), regime=regime)
-    taken = [name for name in made.columns if name in names]
+    frame, labels = pl.DataFrame(list(raw.columns(names))), None
+    if pipeline.card is not None:
+        made = _applied(pipeline.card, data, delimiter, raw.n)
+        score = made["risk"].to_numpy()
+    else:
+        assert column is not None
+        score = _column(data, column, delimiter)
+    if by is not None:
+        labels = _group_labels(data, by, delimiter)
+    added = pipeline.apply(score, labels, regime=regime)
+    if pipeline.card is not None:
+        added = made.select("points").hstack(added)
+    taken = [name for name in added.columns if name in names]
     if taken:
         raise ColumnError(
             "columns that scoring adds exist already",
@@ -181,7 +248,13 @@ def completed(
             got=", ".join(map(quoted, taken)),
             hint="Rename them, or name the columns to keep without them",
         )
-    return pl.DataFrame(list(raw.columns(names))).hstack(made)
+    return frame.hstack(added)
+
+
+def _group_labels(source: Path, by: str, delimiter: str | None) -> NDArray[Any]:
+    """A column of groups, read as where it served to calibrate."""
+    raw = open_table(source, delimiter, [by])
+    return np.asarray(canonical(next(iter(raw.columns([by]))), raw.origin, as_text=True))
 
 
 def _column(source: Path, name: str, delimiter: str | None) -> Floats:
@@ -201,15 +274,20 @@ def numbers_of(column: pl.Series, where: str) -> Floats:
         numbers = column.cast(pl.Float64)
     else:
         raise ColumnError("not numbers", where=where, got=str(column.dtype))
-    bad = numbers.is_null() | numbers.is_nan()
+    bad = numbers.is_null() | ~numbers.is_finite()
     if bad.any():
-        rows = ", ".join(str(row + 1) for row in bad.arg_true().head(5))
-        missing = column.is_null() | (numbers.is_nan() if column.dtype.is_numeric() else False)
-        kind = MissingValueError if (missing & bad).sum() == bad.sum() else ColumnError
+        rows = bad.arg_true()
+        given = (
+            column.drop_nulls() if column.dtype == pl.String else column.drop_nulls().drop_nans()
+        )
+        missing = len(column) - len(given) == len(rows)
+        kind = MissingValueError if missing else ColumnError
+        which = ", ".join(str(row + 1) for row in rows.head(5))
         raise kind(
-            "missing scores" if kind is MissingValueError else "not numbers",
+            "missing scores" if missing else "not numbers",
             where=where,
-            expected="a number in every row",
-            got=f"{int(bad.sum())} rows without, first row {rows} (data rows are counted from 1)",
+            expected="a finite number in every row",
+            got=f"none in {len(rows):,} of {len(column):,} rows, first in row {which} "
+            "(data rows are counted from 1)",
         )
     return numbers.to_numpy()
