@@ -164,3 +164,21 @@ def test_a_rule_is_not_lost_unseen(
     assert main(["decide", str(scores), *BASE, *rule]) == 0
     assert main(["calibrate", str(ruled), str(fresh), *BASE]) == 2
     assert "Calibrate the score first" in capsys.readouterr().err
+
+
+def test_a_group_of_one_row_is_calibrated_as_all_rows_are(
+    scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    rare = pl.read_csv(scores).with_columns(
+        town=pl.when(pl.col("id") == 7).then(pl.lit("Ys")).otherwise("sex")
+    )
+    rare.write_csv(tmp_path / "rare.csv")
+    assert main(["calibrate", str(tmp_path / "rare.csv"), *BASE, "--by", "town"]) == 0
+    assert "Group Ys has the calibrator of all rows" in capsys.readouterr().out
+
+
+def test_a_single_event_is_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "few.csv").write_text("p,y\n0.1,0\n0.9,1\n0.4,0\n")
+    few = ["calibrate", str(tmp_path / "few.csv"), *BASE, "--method", "isotonic"]
+    assert main(few) == 2
+    assert "two rows of each outcome" in capsys.readouterr().err

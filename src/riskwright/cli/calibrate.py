@@ -136,22 +136,44 @@ def _refuse_later_steps(pipeline: RiskPipeline, first: Path) -> None:
 
 
 def _cross_fitted(model: Calibrator, rows: Scored, labels: Any, seed: int) -> Floats:
-    """Probabilities of every row by a map of the chosen method that other rows taught."""
-    n = rows.score.size
-    fold = generator(seed, 7).permutation(n) % _FOLDS
-    found = np.empty(n)
+    """Probabilities of every row by a map of the chosen method that other rows taught.
+
+    A group that is all in one fold has the map of all other rows.
+    """
+    fold = _folds(rows.y, seed)
+    found = np.empty(rows.score.size)
     for k in range(_FOLDS):
         train, test = fold != k, fold == k
-        chosen: Any = model.chosen_
-        one = Calibrator(chosen, by=model.by, random_state=seed)
-        one.fit(
-            rows.score[train],
-            rows.y[train],
-            None if rows.weight is None else rows.weight[train],
-            None if labels is None else labels[train],
-        )
-        found[test] = one.predict(rows.score[test], None if labels is None else labels[test])
+        found[test] = _taught(model, rows, None, train, seed).predict(rows.score[test])
+        if labels is not None:
+            known = test & np.isin(labels.astype(str), np.unique(labels[train].astype(str)))
+            one = _taught(model, rows, labels, train, seed)
+            found[known] = one.predict(rows.score[known], labels[known])
     return found
+
+
+def _folds(y: Any, seed: int) -> NDArray[np.intp]:
+    """Numbers of folds, each with its share of both outcomes."""
+    fold, rng = np.empty(y.size, np.intp), generator(seed, 7)
+    for outcome in (False, True):
+        members = np.flatnonzero((np.asarray(y) == 1) == outcome)
+        if members.size < 2:
+            raise UsageError(
+                "too few rows to judge a calibration",
+                where="target",
+                expected="two rows of each outcome at the least",
+                got=f"{members.size} of one of them",
+            )
+        fold[members] = rng.permutation(members.size) % _FOLDS
+    return fold
+
+
+def _taught(model: Calibrator, rows: Scored, labels: Any, train: Any, seed: int) -> Calibrator:
+    chosen: Any = model.chosen_
+    one = Calibrator(chosen, by=None if labels is None else "group", random_state=seed)
+    weight = None if rows.weight is None else rows.weight[train]
+    groups = None if labels is None else labels[train]
+    return one.fit(rows.score[train], rows.y[train], weight, groups)
 
 
 def _figures(rows: Scored, p: Floats) -> dict[str, Estimate]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from riskwright.core import Estimate
-from riskwright.decision import BudgetBound
 from riskwright.metrics import Evaluation, GroupTable, group_table
 
 from .scored import Floats, Scored
+
+if TYPE_CHECKING:
+    from riskwright.decision import BudgetBound
 
 __all__ = [
     "bound_lines",
