@@ -190,18 +190,12 @@ class Finish:
             name: pl.Float64() if name == "risk" else pl.String() for name in names
         }
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return self._pipeline.reads
+    def __call__(self, risk: pl.Series) -> pl.DataFrame:
+        return self._pipeline.apply(risk.to_numpy(), regime=self._regime)
 
-    def __call__(self, risk: pl.Series, beside: pl.DataFrame) -> pl.DataFrame:
-        groups = {name: beside[name].to_numpy() for name in self.reads}
-        return self._pipeline.apply(risk.to_numpy(), groups, regime=self._regime)
-
-    def row(self, risk: float, values: Mapping[str, Any]) -> dict[str, Any]:
+    def row(self, risk: float) -> dict[str, Any]:
         """The same columns for one person."""
-        groups = {name: np.array([values.get(name)], object) for name in self.reads}
-        return self._pipeline.apply([risk], groups, regime=self._regime).row(0, named=True)
+        return self._pipeline.apply([risk], regime=self._regime).row(0, named=True)
 
 
 def _saved(part: Any) -> dict[str, Any] | None:

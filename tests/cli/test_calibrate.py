@@ -87,22 +87,23 @@ def test_calibration_by_group_reaches_every_later_step(
 ):
     calibrated, ruled = tmp_path / "calibrated.json", tmp_path / "ruled.json"
     assert main(["calibrate", str(scores), *BASE, "--by", "sex", "--out", str(calibrated)]) == 0
-    rule = ["--by", "sex", "--budget", "miss rate <= 20%", "--out", str(ruled)]
+    rule = ["--budget", "miss rate <= 20%", "--out", str(ruled)]
     assert main(["decide", str(calibrated), str(fresh), *BASE, *rule]) == 0
-    assert main(["evaluate", str(ruled), str(fresh), *BASE, "--by", "sex"]) == 0
+    assert main(["evaluate", str(ruled), str(fresh), *BASE]) == 0
     out = tmp_path / "out.parquet"
-    options = ["--score", "p", "--by", "sex", "--keep", "id"]
+    options = ["--score", "p", "--keep", "id"]
     assert main(["score", str(ruled), str(fresh), *options, "--out", str(out)]) == 0
     frame = pl.read_csv(fresh)
-    expected = rw.load(ruled).apply(frame["p"], frame["sex"])
+    expected = rw.load(ruled).apply(frame["p"], {"sex": frame["sex"]})
     assert pl.read_parquet(out).drop("id").equals(expected)
     capsys.readouterr()
     person = json.dumps({"p": frame["p"][0], "sex": frame["sex"][0]})
-    assert main(["score", str(ruled), "--row", person, *options[:4], "--json"]) == 0
+    assert main(["score", str(ruled), "--row", person, *options[:2], "--json"]) == 0
     assert strict_json(capsys.readouterr().out) == expected.row(0, named=True)
+    frame.drop("sex").write_csv(tmp_path / "without.csv")
     for verb in (["evaluate", *BASE], ["score", "--score", "p"]):
-        assert main([verb[0], str(ruled), str(fresh), *verb[1:]]) == 2
-        assert "works by group" in capsys.readouterr().err
+        assert main([verb[0], str(ruled), str(tmp_path / "without.csv"), *verb[1:]]) == 2
+        assert "sex" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

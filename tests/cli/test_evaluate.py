@@ -133,7 +133,7 @@ def test_many_groups_do_not_flood_the_screen(
         (["--score", "margin", "--target", "y"], "`riskwright calibrate`"),
         (["--score", "q", "--target", "y"], "Known names"),
         (["--score", "p", "--target", "word"], "--positive"),
-        (["--score", "p", "--target", "y", "--by", "sex", "--level", "95"], "level"),
+        (["--score", "p", "--target", "y", "--level", "95"], "level"),
         (["--score", "p", "--target", "y", "--html", "{scores}"], "would replace"),
     ],
 )

@@ -104,7 +104,7 @@ def calibrate(
     page = None if html is None else _page(rows, model, after, figures)
     if out is not None:
         digests = {"calibrator": digest_of(rows.score, rows.y)}
-        save(RiskPipeline(rows.pipeline.card, model, digests=digests), out)
+        save(RiskPipeline(rows.pipeline.card, model, by=by, digests=digests), out)
         say(f"Pipeline: {out}")
     if html is not None and page is not None:
         write(html, page)

@@ -43,7 +43,6 @@ def decide(
     budget: Annotated[list[str] | None, Parameter(negative="")] = None,
     budgets: Path | None = None,
     score: str | None = None,
-    by: str | None = None,
     three_way: Annotated[bool, Parameter(negative="")] = False,
     abstain: Annotated[bool, Parameter(negative="")] = False,
     positive: str | None = None,
@@ -74,8 +73,6 @@ def decide(
         YAML file with a list of budgets, or with regimes from the strictest to the loosest.
     score
         Without a card: the column of the table with the scores of any model.
-    by
-        Column of the groups, where the calibrator was made with --by.
     three_way
         Pass, escalate or block: two thresholds from a miss rate and a false alarm rate.
     abstain
@@ -112,7 +109,6 @@ def decide(
         target=target,
         positive=positive,
         groups=[*(groups or ()), *sorted(named)],
-        by=by,
         delimiter=delimiter,
     )
     if rows.taught_calibrator:
@@ -131,7 +127,11 @@ def decide(
         say("Note: the rule of this pipeline is left behind; the new one takes its place.")
     if out is not None:
         digests = {**rows.pipeline.digests, "rule": digest_of(rows.score, rows.y)}
-        save(RiskPipeline(rows.pipeline.card, rows.pipeline.calibrator, rule, digests=digests), out)
+        before = rows.pipeline
+        decided = RiskPipeline(
+            before.card, before.calibrator, rule, by=before.by, digests=digests
+        )
+        save(decided, out)
         say(f"Pipeline: {out}")
     if html is not None and page is not None:
         write(html, page)

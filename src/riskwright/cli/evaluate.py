@@ -30,7 +30,6 @@ def evaluate(
     positive: str | None = None,
     weight: str | None = None,
     groups: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    by: str | None = None,
     level: float = 0.95,
     html: Path | None = None,
     delimiter: str | None = None,
@@ -57,8 +56,6 @@ def evaluate(
         Column of row weights.
     groups
         Columns to report by.
-    by
-        Column of the groups, where the calibrator was made with --by.
     level
         Confidence level of the intervals.
     html
@@ -77,7 +74,6 @@ def evaluate(
         positive=positive,
         weight=weight,
         groups=groups,
-        by=by,
         delimiter=delimiter,
     )
     risk = rows.risk()

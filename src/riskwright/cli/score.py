@@ -43,7 +43,6 @@ def score(
     row: str | None = None,
     column: Annotated[str | None, Parameter(name="--score")] = None,
     regime: str | None = None,
-    by: str | None = None,
     keep: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     delimiter: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -67,8 +66,6 @@ def score(
         For a pipeline without a card: the column of the scores.
     regime
         Of a rule that has several.
-    by
-        Column of the groups, where the calibrator was made with --by.
     keep
         Columns of the table to carry along; all of them by default.
     delimiter
@@ -87,14 +84,14 @@ def score(
         raise UsageError("this pipeline has no card", where=str(score), hint="Name --score COLUMN")
     if (pipeline is None or pipeline.card is not None) and column is not None:
         raise UsageError("this score reads its own columns", where="--score")
-    if pipeline is None and (regime is not None or by is not None):
-        raise UsageError("only pipelines have these", where="--regime, --by")
-    grouped = by is not None or _by_group(pipeline)
+    if pipeline is None and regime is not None:
+        raise UsageError("only pipelines have regimes", where="--regime")
+    grouped = pipeline is not None and bool(pipeline.reads)
     if pipeline is not None and row is not None and (column is not None or grouped):
-        _show_person(pipeline, parsed_json(row, "--row"), column, by, regime, json)
+        _show_person(pipeline, parsed_json(row, "--row"), column, regime, json)
         return
     if pipeline is not None and data is not None and (column is not None or grouped):
-        _score_frame(pipeline, data, column, out, regime, keep, by, delimiter, json)
+        _score_frame(pipeline, data, column, out, regime, keep, delimiter, json)
         return
     card = read_card(score)
     finish = None if pipeline is None else Finish(pipeline, regime)
@@ -105,14 +102,6 @@ def score(
         _score_table(card, data, out, keep, delimiter, json, finish)
     elif data is not None:
         _score_to_stdout(card, data, keep, delimiter, finish)
-
-
-def _by_group(pipeline: RiskPipeline | None) -> bool:
-    return (
-        pipeline is not None
-        and pipeline.calibrator is not None
-        and pipeline.calibrator.by is not None
-    )
 
 
 def _pipeline(path: Path) -> RiskPipeline | None:
@@ -133,7 +122,6 @@ def _score_frame(
     out: Path | None,
     regime: str | None,
     keep: list[str] | None,
-    by: str | None,
     delimiter: str | None,
     json: bool,
 ) -> None:
@@ -141,7 +129,7 @@ def _score_frame(
     from .scored import completed
 
     check_outputs(out, inputs=[data])
-    frame = completed(pipeline, data, column, regime, keep, by, delimiter)
+    frame = completed(pipeline, data, column, regime, keep, delimiter)
     if out is None:
         show_exactly(frame.write_csv())
         return
@@ -155,16 +143,12 @@ def _show_person(
     pipeline: RiskPipeline,
     values: dict[str, Any],
     column: str | None,
-    by: str | None,
     regime: str | None,
     json: bool,
 ) -> None:
     """One person, by the same way as a table of one row."""
-    from .scored import check_by
-
-    check_by(pipeline, by)
-    for name in (column, by):
-        if name is not None and name not in values:
+    for name in (*([] if column is None else [column]), *pipeline.reads):
+        if name not in values:
             raise UsageError("absent", where="--row", expected=f"a value of {name!r}")
     found: dict[str, Any] = {}
     if pipeline.card is not None:
@@ -174,7 +158,7 @@ def _show_person(
         score = values[column or ""]
     if isinstance(score, bool) or not isinstance(score, int | float):
         raise UsageError("not a number", where=f"--row, {column!r}", got=repr(score))
-    labels = None if by is None else [values[by]]
+    labels = {name: [values[name]] for name in pipeline.reads}
     found |= pipeline.apply([score], labels, regime=regime).row(0, named=True)
     if json:
         show_json(found)

@@ -31,7 +31,6 @@ from .running import read_card
 
 __all__ = [
     "Scored",
-    "check_by",
     "completed",
     "digest_of",
     "numbers_of",
@@ -47,13 +46,13 @@ Floats = NDArray[np.float64]
 class Scored:
     """Rows with outcome and score, and what made the score.
 
-    `labels` are the groups of a calibrator that works by group; `groups` those to report by.
+    `labels` are the groupings that the pipeline reads; `groups` those to report by.
     """
 
     score: Floats
     y: NDArray[Any]
     groups: dict[str, Any]
-    labels: NDArray[Any] | None
+    labels: dict[str, Any]
     weight: Any
     pipeline: RiskPipeline
     title: str
@@ -103,19 +102,17 @@ def read_scored(
     positive: str | None,
     weight: str | None = None,
     groups: list[str] | None = None,
-    by: str | None = None,
     delimiter: str | None = None,
 ) -> Scored:
     """Scores of `data`, by the card `first` or of its column `score`; or of the table `first`.
 
-    `first` with `data` is a saved score or pipeline; `by` names the column for its calibrator.
+    `first` with `data` is a saved score or pipeline.
     """
     steps = RiskPipeline() if data is None else read_pipeline(first)
     _check_score(first, data, score, steps)
-    check_by(steps, by)
     card = steps.card
     source = first if data is None else data
-    named = dict.fromkeys([*(groups or ()), *([by] if by else [])])
+    named = dict.fromkeys([*(groups or ()), *steps.reads])
     try:
         table = read_roles(
             source,
@@ -139,7 +136,7 @@ def read_scored(
         score=values,
         y=np.asarray(table.y),
         groups={name: columns[name] for name in dict.fromkeys(groups or ())},
-        labels=None if by is None else columns[by],
+        labels={name: columns[name] for name in steps.reads},
         weight=table.sample_weight,
         pipeline=steps,
         title=card.title if card is not None else f"Score “{score}”",
@@ -161,18 +158,6 @@ def _check_score(first: Path, data: Path | None, score: str | None, steps: RiskP
             expected="a saved score and a table, or a table and the column of its scores",
             hint="Name the table with the outcome after it" if saved else "Name --score COLUMN",
         )
-
-
-def check_by(steps: RiskPipeline, by: str | None) -> None:
-    grouped = steps.calibrator is not None and steps.calibrator.by is not None
-    if grouped and by is None:
-        raise UsageError(
-            "this calibrator works by group",
-            where="--by",
-            expected="the column that it was made with, such as --by sex",
-        )
-    if steps.calibrator is not None and not grouped and by is not None:
-        raise UsageError("this calibrator is the same for all groups", where="--by")
 
 
 def read_pipeline(path: Path) -> RiskPipeline:
@@ -209,17 +194,15 @@ def completed(
     column: str | None,
     regime: str | None,
     keep: list[str] | None,
-    by: str | None,
     delimiter: str | None,
 ) -> pl.DataFrame:
     """The columns of a table, or those to keep, and what a pipeline makes of its rows.
 
-    `column` holds the scores where the pipeline has no card, `by` the groups of its calibrator.
+    `column` holds the scores where the pipeline has no card.
     """
-    check_by(pipeline, by)
     raw = open_table(data, delimiter)
     names = list(raw.names) if keep is None else list(dict.fromkeys(keep))
-    asked = [*names, *(name for name in (column, by) if name is not None)]
+    asked = [*names, *([] if column is None else [column]), *pipeline.reads]
     absent = [name for name in asked if name not in raw.names]
     if absent:
         raise ColumnError(
@@ -228,15 +211,14 @@ def completed(
             got=quoted(absent[0]),
             hint=nearest(absent[0], raw.names),
         )
-    frame, labels = pl.DataFrame(list(raw.columns(names))), None
+    frame = pl.DataFrame(list(raw.columns(names)))
     if pipeline.card is not None:
         made = _applied(pipeline.card, data, delimiter, raw.n)
         score = made["risk"].to_numpy()
     else:
         assert column is not None
         score = _column(data, column, delimiter)
-    if by is not None:
-        labels = _group_labels(data, by, delimiter)
+    labels = {name: _group_labels(data, name, delimiter) for name in pipeline.reads}
     added = pipeline.apply(score, labels, regime=regime)
     if pipeline.card is not None:
         added = made.select("points").hstack(added)

@@ -39,15 +39,11 @@ _LONGEST_HEADER = 1 << 23
 
 
 class Finish(Protocol):
-    """What follows on a card: columns made of its risks, which stand in the place of `risk`.
-
-    `reads` names the columns of the table, such as groups, that it needs beside the risks.
-    """
+    """What follows on a card: columns made of its risks, which stand in the place of `risk`."""
 
     dtypes: dict[str, pl.DataType]
-    reads: tuple[str, ...]
 
-    def __call__(self, risk: pl.Series, beside: pl.DataFrame) -> pl.DataFrame: ...
+    def __call__(self, risk: pl.Series) -> pl.DataFrame: ...
 
 
 def score_frame(card: ScoreCard, frame: pl.DataFrame, *, source: str = "frame") -> pl.DataFrame:
@@ -140,8 +136,7 @@ class _FrameScorer:
 
     def __init__(self, card: ScoreCard, finish: Finish | None = None) -> None:
         self.rules = feature_rules(card)
-        read = () if finish is None else finish.reads
-        self.names = list(dict.fromkeys([*(rule.feature.name for rule in self.rules), *read]))
+        self.names = [rule.feature.name for rule in self.rules]
         meaning = "predicted" if card.score_class == "scoring_system" else "risk"
         self._points = _points(card).alias("points")
         self._meaning = _meaning(card).alias(meaning)
@@ -159,8 +154,7 @@ class _FrameScorer:
             columns = [pl.repeat(0, frame.height, dtype=pl.Int8, eager=True).alias("")]
         scored = pl.DataFrame(columns).with_columns(self._points).with_columns(self._meaning)
         if self._finish is not None:
-            beside = frame.select(self._finish.reads)
-            return scored.select("points").hstack(self._finish(scored["risk"], beside))
+            return scored.select("points").hstack(self._finish(scored["risk"]))
         return scored.select(self.added)
 
     def check(self, schema: pl.Schema, source: str, carried: Sequence[str]) -> None:
