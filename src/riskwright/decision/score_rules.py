@@ -280,9 +280,7 @@ class ScoreRule(BaseEstimator):  # type: ignore[misc]
         certifying = self._certifying(budget, rows)
         if self.family is None:
             assert chosen is not None
-            order = np.argsort(
-                [self._excess(budget, chosen, t) for t in thresholds], kind="stable"
-            )
+            order = np.argsort([self._excess(budget, chosen, t) for t in thresholds], kind="stable")
             passed = np.zeros(thresholds.size, bool)
             for place in order:
                 if not self._keeps(budget, certifying, thresholds[place]):
