@@ -386,7 +386,7 @@ def test_a_watch_is_seldom_falsely_alarmed(partial):
 
 
 def test_a_watch_hears_of_drift():
-    """The miss rate doubles from a quarter to a half after 500 outcomes: the alarm is soon there."""
+    """The miss rate rises from a fifth to a half after 500 outcomes; the alarm follows."""
     certificate = certified()
     rng = np.random.default_rng(12)
     delays = []
