@@ -81,12 +81,14 @@ class RiskPipeline:
         risk = self.risk(score, groups)
         if self.rule is None:
             return pl.DataFrame({"risk": risk})
-        decision = self._decided(risk, regime)
+        decision = self._decided(risk, groups, regime)
         return pl.DataFrame(
             {"risk": risk, "decision": decision, "reason": self._reasons(risk, decision, regime)}
         )
 
-    def _decided(self, risk: Floats, regime: str | None) -> NDArray[np.str_]:
+    def _decided(
+        self, risk: Floats, groups: ArrayLike | None, regime: str | None
+    ) -> NDArray[np.str_]:
         if hasattr(self.rule, "thresholds_"):
             if regime is None:
                 raise UsageError(
@@ -98,7 +100,10 @@ class RiskPipeline:
             return found
         if regime is not None:
             raise UsageError("this rule has no regimes", where="regime")
-        decided: NDArray[np.str_] = self.rule.decide(risk)
+        left_out = getattr(self.rule, "left_out_", {})
+        decided: NDArray[np.str_] = (
+            self.rule.decide(risk, groups) if left_out else self.rule.decide(risk)
+        )
         return decided
 
     def _reasons(self, risk: Floats, decision: NDArray[np.str_], regime: str | None) -> pl.Series:
@@ -122,8 +127,13 @@ class RiskPipeline:
             )
             return frame.to_series()
         at = float(thresholds["threshold"])
+        alone = (
+            pl.Series(decision == "abstain") if certificate.rule == "threshold" else pl.lit(False)
+        )
         return pl.select(
-            pl.when(told >= at)
+            pl.when(alone)
+            .then(pl.lit("no certificate for so small a group"))
+            .when(told >= at)
             .then(pl.lit(f"risk at least {at:.6g}"))
             .otherwise(pl.lit(f"risk below {at:.6g}"))
         ).to_series()

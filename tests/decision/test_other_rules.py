@@ -501,3 +501,39 @@ def test_old_certificates_are_read_with_infinities():
     told = fitted("nobody")[0].certificate_.to_dict()
     certificate = RiskCertificate.from_dict({**told, "thresholds": {"threshold": "Infinity"}})
     assert float(certificate.thresholds["threshold"]) == math.inf
+
+
+@pytest.mark.parametrize("name", ["threshold", "conformal", "three ways", "regimes", "cascade"])
+def test_a_void_certificate_decides_nothing(name):
+    rule, data, _ = fitted(name)
+    rule.certificate_ = rule.certificate_.void("drift.")
+    decided = rule.decide(data[0], "a") if name == "regimes" else rule.decide(data[0])
+    assert set(decided) <= {"abstain", "escalate", "person"}
+
+
+@pytest.mark.parametrize("name", ["threshold", "conformal", "three ways", "regimes"])
+def test_missing_scores_are_not_passed(name):
+    rule = fitted(name)[0]
+    arguments = ([math.nan], "a") if name == "regimes" else ([math.nan],)
+    with pytest.raises(DataError, match="missing"):
+        rule.decide(*arguments)
+
+
+@pytest.mark.parametrize("name", ["threshold", "abstain", "conformal", "three ways", "regimes"])
+def test_pipelines_with_every_rule_decide_alike_after_saving(name, tmp_path):
+    rule = fitted(name)[0]
+    regime = "a" if name == "regimes" else None
+    pipeline = rw.RiskPipeline(rule=rule)
+    rw.save(pipeline, tmp_path / "pipeline.json")
+    again = rw.load(tmp_path / "pipeline.json")
+    assert again.apply(SCORE, regime=regime).equals(pipeline.apply(SCORE, regime=regime))
+
+
+def test_a_pipeline_abstains_in_small_groups_and_says_why():
+    group = np.where(np.arange(N) < 8, "few", "many")
+    rule = Threshold("miss rate <= 30% per site", small_groups="abstain")
+    rule.fit(SCORE, Y, groups={"site": group})
+    told = rw.RiskPipeline(rule=rule).apply(SCORE, group)
+    assert set(told["decision"][:8]) == {"abstain"}
+    assert set(told["reason"][:8]) == {"no certificate for so small a group"}
+    assert not rule.predict(SCORE, group)[:8].any()

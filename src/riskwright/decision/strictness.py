@@ -254,7 +254,8 @@ class Strictness(BaseEstimator):  # type: ignore[misc]
                 expected=", ".join(self.thresholds_),
                 got=repr(regime),
             )
-        return _decided(score, self.thresholds_[regime])
+        void = "void" in (self.certificate_.verdict, self.certificates_[regime].verdict)
+        return _decided(score, math.nan if void else self.thresholds_[regime])
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and plain values for `riskwright.save`; a band is not kept."""
