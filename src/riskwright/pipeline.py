@@ -152,10 +152,12 @@ class RiskPipeline:
             )
             return frame.to_series()
         at = float(thresholds["threshold"])
-        uncertified = bool(getattr(self.rule, "left_out_", {})) & (pl.Series(decision) == "abstain")
+        alone = (
+            pl.Series(decision == "abstain") if certificate.rule == "threshold" else pl.lit(False)
+        )
         return pl.select(
-            pl.when(uncertified)
-            .then(pl.lit("no certificate for this group"))
+            pl.when(alone)
+            .then(pl.lit("no certificate for so small a group"))
             .when(told >= at)
             .then(pl.lit(f"risk at least {at:.6g}"))
             .otherwise(pl.lit(f"risk below {at:.6g}"))

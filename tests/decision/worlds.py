@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_GRID = (np.arange(200_000) + 0.5) / 200_000
+_GRID = (np.arange(20_000) + 0.5) / 20_000
 
 
 @dataclass(frozen=True)

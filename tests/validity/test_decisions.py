@@ -38,7 +38,9 @@ def allowed(delta=DELTA, draws=DRAWS):
 
 def share_broken(trial, seed=0, draws=DRAWS):
     rng = np.random.default_rng(seed)
-    return np.mean([bool(trial(rng)) for _ in range(draws)])
+    found = np.mean([bool(trial(rng)) for _ in range(draws)])
+    print(f"broken in {found:.4f} of {draws} draws")
+    return found
 
 
 def population(chance, atoms=None, seed=1):
@@ -165,7 +167,7 @@ def test_abstention_under_graded_losses(measure):
     of = np.mean if measure == "mean" else CVaR(0.8).of
     limit = float(of(loss[confidence >= 0.3])) - 1e-9
     rule = Abstain(
-        Budget("loss", limit, DELTA, measure=measure), candidates=np.linspace(0.1, 0.9, 9)
+        Budget("loss", limit, DELTA, measure=measure), candidates=np.linspace(0.1, 0.9, 5)
     )
 
     def trial(rng):
@@ -298,8 +300,8 @@ def test_three_ways():
 @pytest.mark.parametrize("kind", ["counts", "graded", "tail"])
 @pytest.mark.parametrize("family", ["holm", "bonferroni", "fixed-sequence"])
 def test_no_candidate_is_certified_wrongly(family, kind):
-    """Twenty candidates, most of them just above the limit."""
-    limit, size = 0.2, 20
+    """Twelve candidates, all but one at least as risky as the limit."""
+    size = 12
     rng = np.random.default_rng(9)
     table = {"good": rng.random(SIZE) * 0.1}
     for k in range(size - 1):
@@ -312,7 +314,7 @@ def test_no_candidate_is_certified_wrongly(family, kind):
     rule = RiskControl(Budget("loss", limit, DELTA, measure=measure), family=family)
 
     def trial(rng):
-        rows = rng.integers(0, SIZE, 80)
+        rows = rng.integers(0, SIZE, 60)
         rule.fit({name: column[rows] for name, column in table.items()})
         return any(true[name] > limit for name in rule.certified_)
 
@@ -384,7 +386,7 @@ def test_a_watch_is_seldom_falsely_alarmed(partial):
 
 
 def test_a_watch_hears_of_drift():
-    """The miss rate doubles from a quarter to a half after 500 outcomes: the alarm is soon there."""
+    """The miss rate rises from a fifth to a half after 500 outcomes; the alarm follows."""
     certificate = certified()
     rng = np.random.default_rng(12)
     delays = []

@@ -128,9 +128,7 @@ def decide(
     if out is not None:
         digests = {**rows.pipeline.digests, "rule": digest_of(rows.score, rows.y)}
         before = rows.pipeline
-        decided = RiskPipeline(
-            before.card, before.calibrator, rule, by=before.by, digests=digests
-        )
+        decided = RiskPipeline(before.card, before.calibrator, rule, by=before.by, digests=digests)
         save(decided, out)
         say(f"Pipeline: {out}")
     if html is not None and page is not None:

@@ -191,7 +191,7 @@ class Boundary(BaseEstimator):  # type: ignore[misc]
     def decide(self, score: ArrayLike, uncertainty: ArrayLike) -> NDArray[np.str_]:
         """ "flag" or "pass" for every row, "abstain" where nothing is certified."""
         acts = self.predict(score, uncertainty)
-        if np.isnan(self.thresholds_).any():
+        if np.isnan(self.thresholds_).any() or self.certificate_.verdict == "void":
             return np.full(acts.shape, "abstain")
         return np.where(acts, "flag", "pass")
 

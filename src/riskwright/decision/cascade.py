@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from riskwright.core import (
+    DataError,
     Estimate,
     MissingValueError,
     ParameterError,
@@ -180,18 +181,7 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
     def _checked_rows(
         self, scores: Any, y: ArrayLike, stages: Sequence[Stage]
     ) -> tuple[Floats, Bools]:
-        if isinstance(scores, Mapping):
-            missing = [stage.name for stage in stages if stage.name not in scores]
-            if missing:
-                raise ParameterError(
-                    "stages without scores", where="scores", got=", ".join(map(repr, missing))
-                )
-            columns = [scores[stage.name] for stage in stages]
-        else:
-            given = np.asarray(scores, dtype=np.float64)
-            if given.ndim != 2 or given.shape[1] != len(stages):
-                raise ParameterError("wrong shape", where="scores", expected=f"(n, {len(stages)})")
-            columns = list(given.T)
+        columns = _columns(scores, [stage.name for stage in stages])
         checked = [checked_rows(y, column, None, probabilities=False) for column in columns]
         return np.column_stack([rows.p for rows in checked]), checked[0].outcome.astype(bool)
 
@@ -294,13 +284,9 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
         if not hasattr(self, "certificate_"):
             raise UsageError("the rule is not fitted", where="Cascade", hint="Call fit first")
         names = list(self.thresholds_)
-        columns = (
-            [np.asarray(scores[name], dtype=np.float64) for name in names]
-            if isinstance(scores, Mapping)
-            else list(np.asarray(scores, dtype=np.float64).T)
-        )
+        columns = _columns(scores, names)
         decided = np.full(columns[0].shape, "person")
-        if self.certificate_.verdict == "void":
+        if not self.certificate_.certified:
             return decided
         waiting = np.ones(columns[0].shape, bool)
         for name, column in zip(names, columns, strict=True):
@@ -338,6 +324,25 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
         }
         rule.certificate_ = certificate
         return rule
+
+
+def _columns(scores: Any, names: Sequence[str]) -> list[Floats]:
+    """Scores of every stage, of one length."""
+    if isinstance(scores, Mapping):
+        missing = [name for name in names if name not in scores]
+        if missing:
+            raise ParameterError(
+                "stages without scores", where="scores", got=", ".join(map(repr, missing))
+            )
+        columns = [np.asarray(scores[name], dtype=np.float64) for name in names]
+    else:
+        given = np.asarray(scores, dtype=np.float64)
+        if given.ndim != 2 or given.shape[1] != len(names):
+            raise ParameterError("wrong shape", where="scores", expected=f"(n, {len(names)})")
+        columns = list(given.T)
+    if any(column.shape != columns[0].shape for column in columns):
+        raise DataError("stages have different numbers of rows", where="scores")
+    return columns
 
 
 def _labels(

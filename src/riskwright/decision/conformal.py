@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from riskwright.core import DataError, ParameterError, UsageError, digest_arrays
+from riskwright.core import DataError, MissingValueError, ParameterError, UsageError, digest_arrays
 from riskwright.metrics import ScoreSketch
 
 from .budgets import Budget, checked_budget
@@ -141,7 +141,7 @@ class Conformal(BaseEstimator):  # type: ignore[misc]
     def decide(self, score: ArrayLike) -> NDArray[np.str_]:
         """ "flag" or "pass" for every score, "abstain" where no threshold will do."""
         acts = self.predict(score)
-        if math.isnan(self.threshold_):
+        if math.isnan(self.threshold_) or self.certificate_.verdict == "void":
             return np.full(acts.shape, "abstain")
         return np.where(acts, "flag", "pass")
 
@@ -149,7 +149,10 @@ class Conformal(BaseEstimator):  # type: ignore[misc]
         """True where the rule acts."""
         if not hasattr(self, "certificate_"):
             raise UsageError("the rule is not fitted", where="Conformal", hint="Call fit first")
-        return np.asarray(score, dtype=np.float64) >= self.threshold_
+        values = np.asarray(score, dtype=np.float64)
+        if np.isnan(values).any():
+            raise MissingValueError("missing scores", where="score")
+        return values >= self.threshold_
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
         """Kind and plain values for `riskwright.save`."""

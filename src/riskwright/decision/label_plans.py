@@ -250,14 +250,14 @@ def _strata(pool: ArrayLike, labels: int, max_weight: float) -> tuple[Stratum, .
 def _shares(wanted: Any, floor: Any, size: Any, labels: int) -> Any:
     """Labels per stratum: proportional to `wanted`, but at least the share that `floor` has."""
     least = floor * labels / size.sum()
+    fixed = np.zeros(least.size, bool)
     draw = labels * wanted / wanted.sum()
-    for _ in range(len(wanted)):
-        short = draw < least
-        if not short.any():
-            break
-        rest = labels - least[short].sum()
-        draw = np.where(short, least, rest * wanted / wanted[~short].sum())
-        least = np.where(short, draw, least)
+    while (short := ~fixed & (draw < least * (1 - 1e-12))).any():
+        fixed |= short
+        if fixed.all():
+            return least
+        rest = labels - least[fixed].sum()
+        draw = np.where(fixed, least, rest * wanted / wanted[~fixed].sum())
     return draw
 
 

@@ -12,6 +12,7 @@ Angelopoulos et al. (2021), Learn then Test; Bates et al. (2021), JACM 68:43.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtrik, betaincc
 from scipy.stats import binom
 
 from riskwright.stats import binomial_p_value
@@ -67,12 +69,18 @@ def largest_errors(n: int, limit: float, delta: float) -> int:
     """The largest number of errors among n that still rejects "risk > limit" at delta, else -1."""
     if limit >= 1:
         return n
-    k = int(binom.ppf(delta, n, limit)) if n else 0
-    while k >= 0 and not binomial_p_value(k, n, limit) <= delta:
+    if n == 0 or limit <= 0:
+        return -1
+    near = float(bdtrik(delta, n, limit))
+    if not 0 <= near <= n:
+        near = float(binom.ppf(delta, n, limit))
+    k = min(math.floor(near) + 1, n - 1)
+    while k >= 0 and not betaincc(k + 1, n - k, limit) <= delta:
         k -= 1
     return k
 
 
+@functools.lru_cache(maxsize=4096)
 def smallest_size(limit: float, delta: float, rate: float = 0.0) -> int | None:
     """Fewest members that certify `limit` when a share `rate` of them are errors; None if none can.
 

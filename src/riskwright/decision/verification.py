@@ -124,6 +124,8 @@ def _miscounted(certificate: RiskCertificate, data: tuple[Any, ...]) -> list[str
     """Budgets over all given rows whose counts another count does not give."""
     if len(data) != 2 or isinstance(data[0], Mapping):
         return []
+    if "threshold" not in certificate.thresholds:
+        return ["'certified' without a threshold"]
     score = np.asarray(data[0], dtype=np.float64)
     y = np.asarray(data[1], dtype=np.float64) == 1
     acted = score >= float(certificate.thresholds["threshold"])

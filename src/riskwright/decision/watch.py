@@ -46,7 +46,8 @@ class Watch:
 
     Raises
     ------
-    UsageError : for a certificate that promises nothing, or that of several regimes at once.
+    UsageError : for a certificate that promises nothing, or that of several regimes or several
+        columns of losses at once.
     ParameterError : for measures other than the mean and VaR, and for statements in expectation.
 
     Notes
@@ -86,6 +87,12 @@ class Watch:
                 "one regime is in use at a time",
                 where="Watch",
                 expected="the certificate of that regime, rule.certificates_[name]",
+            )
+        if certificate.rule == "risk_control" and len(self.budgets_) > 1:
+            raise UsageError(
+                "each budget is on losses of its own",
+                where="Watch",
+                expected="the certificate of a RiskControl with one budget; one Watch for each",
             )
         limits = {str(budget): _limit(budget) for budget in self.budgets_}
         pairs = dict.fromkeys((b.budget, b.group) for b in certificate.bounds)
