@@ -17,8 +17,8 @@ from riskwright.core import DataError, Estimate, ParameterError, Record
 from riskwright.stats import log_interval, logit_interval, normal_quantile, proportion_interval
 
 from ._columns import (
+    all_weights,
     checked_share,
-    checked_weights,
     column,
     finite,
     frame,
@@ -528,7 +528,7 @@ def _checked(
     if confidence is None:
         raise DataError("no confidence", where="confidence", expected="one value per row")
     confidences = column(confidence, "confidence", losses.size)
-    return losses, confidences, checked_weights(sample_weight, losses.size)
+    return losses, confidences, all_weights(sample_weight, losses.size)
 
 
 def _classes(classes: ArrayLike, n: int) -> NDArray[np.intp]:
