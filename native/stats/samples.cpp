@@ -324,6 +324,56 @@ nb::tuple fold(Array<Y> y, Array<double> p, Array<double> w) {
   return nb::tuple(arrays);
 }
 
+// ---- silent failures --------------------------------------------------------------------------
+
+// Keys of rows of confidence of at least 0, to be sorted: the confidence with the loss, 0 or 1, in
+// place of the sign. None where a loss is another number or a confidence below 0.
+auto confidence_keys(Array<double> loss, Array<double> confidence) {
+  const double *l = loss.data(), *c = confidence.data();
+  const size_t n = loss.size();
+  std::vector<uint64_t> keys(n);
+  bool fits = true;
+  {
+    nb::gil_scoped_release released;
+    for (size_t i = 0; i < n; ++i) {
+      fits &= is_binary(l[i]) & (c[i] >= 0);
+      keys[i] = std::bit_cast<uint64_t>(c[i] + 0.0) << 1 | (l[i] != 0);
+    }
+  }
+  if (!fits) keys.clear();
+  return rw::to_numpy(std::move(keys));
+}
+
+// From the sorted keys: failures, mean generalised risk, and the sum of the squared influences.
+nb::tuple silent_failures(Array<uint64_t> keys) {
+  const uint64_t* key = keys.data();
+  const size_t n = keys.size();
+  double area = 0, squares = 0, failures = 0;
+  {
+    nb::gil_scoped_release released;
+    const double rows = static_cast<double>(n);
+    // f(count, failed, middle risk, share below): the most confident first, ties together.
+    const auto walk = [&](auto&& f) {
+      double seen = 0, failed = 0;
+      for (size_t i = n; i > 0;) {
+        const uint64_t score = key[i - 1] >> 1;
+        double count = 0, events = 0;
+        for (; i > 0 && key[i - 1] >> 1 == score; --i) ++count, events += key[i - 1] & 1;
+        f(count, events, (failed + events / 2) / rows, 1 - (seen + count / 2) / rows);
+        seen += count, failed += events;
+      }
+      return failed;
+    };
+    failures = walk([&](double count, double, double risk, double) { area += count * risk; });
+    area /= rows;
+    walk([&](double count, double events, double risk, double below) {
+      const double passed = risk - 2 * area, lost = passed + below;
+      squares += (count - events) * passed * passed + events * lost * lost;
+    });
+  }
+  return nb::make_tuple(failures, area, squares);
+}
+
 // ---- groups -----------------------------------------------------------------------------------
 
 // Distinct values, ascending, and the number of each row's value; empty when they span more than
@@ -568,6 +618,8 @@ void bind_samples(nb::module_& m) {
   bind_outcomes<uint8_t>(m);
   bind_outcomes<int64_t>(m);
   bind_outcomes<double>(m);
+  m.def("confidence_keys", &confidence_keys, "loss"_a, "confidence"_a);
+  m.def("silent_failures", &silent_failures, "keys"_a);
   m.def("factorise", &factorise<int64_t>, nb::arg("values").noconvert(), "limit"_a);
   m.def("factorise", &factorise<uint8_t>, nb::arg("values").noconvert(), "limit"_a);
   m.def("partition", &partition, "codes"_a, "groups"_a);

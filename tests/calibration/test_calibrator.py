@@ -250,7 +250,7 @@ def test_bad_rows_are_refused():
             Calibrator("beta").fit(score, outcome)
     for score, error in (
         ([np.nan], MissingValueError),
-        ([np.inf, -np.inf], MissingValueError),
+        ([np.inf, -np.inf], ValueRangeError),
         ([1.5], ValueRangeError),
         ([[0.1, 0.2]], DataError),
         ([], EmptyDataError),

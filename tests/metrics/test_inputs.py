@@ -1,5 +1,7 @@
 """Every metric refuses unusable input in the same words and takes any container."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -15,6 +17,7 @@ from riskwright.core import (
     TargetError,
     ValueRangeError,
 )
+from riskwright.metrics import augrc, auroc, brier, f1, tail
 from riskwright.metrics._inputs import checked_rows
 
 Y = [0, 1, 1, 0, 1, 0]
@@ -188,3 +191,40 @@ def test_groups_of_any_type_hold_their_rows(groups):
 def test_predictions_are_missed_by_name():
     with pytest.raises(DataError, match="p: no predictions; expected one value per row"):
         metrics.brier(Y)
+
+
+@pytest.mark.parametrize("level", [0, 1, -1, math.nan, "a", None])
+def test_levels_that_are_none_are_refused(level):
+    for figure in (brier, auroc, augrc, f1):
+        with pytest.raises(ParameterError, match="level"):
+            figure([0, 1, 1], [0.2, 0.7, 0.4], level=level)
+
+
+def test_complex_numbers_are_refused_in_every_place():
+    y, p = np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.7, 0.4])
+    for figure in (brier, auroc, augrc, f1):
+        for columns in ((y + 1j, p), (y, p + 1j)):
+            with pytest.raises(DataError, match="not numbers"):
+                figure(*columns)
+        with pytest.raises(DataError, match="not numbers"):
+            figure(y, p, sample_weight=np.ones(3) + 1j)
+
+
+def test_tail_checks_its_weights():
+    for weight in ([0, 0, 0], [-1, 1, 1], ["a", "b", "c"], [1, 1], [np.nan, 1, 1]):
+        with pytest.raises(DataError, match="sample_weight"):
+            tail([0.1, 0.2, 0.3], "mean", sample_weight=weight)
+    assert tail([0.1, 0.2, 0.3], "smoothed_median", sample_weight=[1, 1e60, 1]).value == (
+        pytest.approx(0.2)
+    )
+
+
+def test_entropic_risk_of_a_heavy_tail_has_no_asymptotic_interval():
+    rng = np.random.default_rng(0)
+    missed = 0
+    for _ in range(200):
+        found = tail(rng.exponential(size=1000), "entropic 0.5")
+        missed += not math.isnan(found.low) and not found.low <= 2 * math.log(2) <= found.high
+    assert missed <= 10
+    light = tail(rng.random(1000), "entropic 1")
+    assert light.low < math.log(math.e - 1) < light.high

@@ -283,3 +283,27 @@ def test_bad_input_is_refused():
     for limits in ({}, {"coverage": 0.5, "risk": 0.5}, {"coverage": 0}, {"coverage": 1.2}):
         with pytest.raises(ParameterError):
             curve.at(**limits)
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from([0.0, -0.0, 5e-324, 0.25, 1.0]) | st.floats(0, 9)),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_plain_rows_give_what_rows_of_weight_one_give(drawn):
+    loss = np.array([float(y) for y, _ in drawn])
+    confidence = np.array([c for _, c in drawn])
+    plain = augrc(loss, confidence)
+    weighted = augrc(loss, confidence, sample_weight=np.ones(loss.size))
+    moved = augrc(loss, confidence - 20.0)
+    assert plain.method == weighted.method
+    for found in (
+        (plain, moved)
+        if np.unique(confidence - 20.0).size == np.unique(confidence).size
+        else (plain,)
+    ):
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (weighted.value, weighted.low, weighted.high), rel=1e-9, abs=1e-12, nan_ok=True
+        )

@@ -152,7 +152,8 @@ def test_every_bracket_holds_the_exact_value_for_scores_anywhere_in_their_cells(
     for name, figure in FIGURES.items():
         found, exact = figure(sketch), figure(y, p)
         low, high = found.bracket
-        assert low - 1e-9 * abs(low) <= exact.value <= high + 1e-9 * abs(high), name
+        slack = 1e-9 * abs(exact.value) + 1e-15
+        assert low - slack <= exact.value <= high + slack, name
         assert low <= found.value <= high
         assert not found.low > low
         assert not found.high < high

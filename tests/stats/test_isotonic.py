@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression as scipy_isotonic
 
+from riskwright.core import DataError
 from riskwright.stats.isotonic import (
     fold_by_score,
     isotonic_regression,
@@ -69,3 +70,20 @@ def test_fit_is_the_scipy_fit_of_the_folded_rates(rows):
     assert fit.level[at] == pytest.approx(expected, abs=1e-9)
     assert (fit.low <= fit.high).all()
     assert (fit.high[:-1] < fit.low[1:]).all()
+
+
+def test_isotonic_regression_refuses_bad_columns():
+    score, y = np.array([0.1, 0.2, 0.3]), np.array([0.0, 1.0, 1.0])
+    for columns in (
+        (score[:2], y),
+        (score, y[:2]),
+        (np.array([0.1, np.nan, 0.3]), y),
+        (score, y + 0.5),
+        (score, y, np.array([1.0, -1.0, 1.0])),
+        (score, y, np.ones(2)),
+        (np.empty(0), np.empty(0)),
+    ):
+        with pytest.raises(DataError):
+            isotonic_regression(*columns)
+    with pytest.raises(DataError, match="length"):
+        fold_by_score(score, y[:1])

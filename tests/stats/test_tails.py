@@ -292,7 +292,7 @@ def test_bad_losses_and_parameters_are_refused():
         tail_upper([0.1], 0.1, Mean(), band="ks")
     with pytest.raises(ParameterError, match="at most 0.5 for losses up to 1"):
         tail_upper([0.1], 0.1, MeanVariance(0.6))
-    with pytest.raises(ParameterError, match="sample_weight"):
+    with pytest.raises(EmptyDataError, match="sample_weight"):
         Mean().of([0.1], [0])
     with pytest.raises(DataError, match="finite values of at least 0"):
         Mean().of([-0.1])

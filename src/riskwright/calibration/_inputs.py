@@ -10,21 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import (
-    ColumnError,
-    DataError,
-    EmptyDataError,
-    MissingValueError,
     TargetError,
     ValueRangeError,
 )
-from riskwright.metrics._inputs import checked_rows
+from riskwright.metrics._inputs import checked_rows, factorised
 from riskwright.stats import _kernels
+from riskwright.stats._columns import length_error, numbers
 
 __all__ = ["CLIP", "Floats", "ScoredRows", "checked_scores", "group_codes", "inside", "scored_rows"]
 
 Floats = NDArray[np.float64]
 Extent = tuple[float, float]
-MISSING_GROUP = "(missing)"
 CLIP = 2.0**-52
 
 
@@ -149,28 +145,7 @@ def column(values: ArrayLike) -> NDArray[Any]:
 
 def checked_scores(score: ArrayLike, *, probabilities: bool) -> Floats:
     """Scores to calibrate: one finite number per row, in [0, 1] where the method needs that."""
-    try:
-        scores = column(score).astype(np.float64)
-    except (TypeError, ValueError):
-        raise DataError("not numbers", where="score", expected="an array of numbers") from None
-    if scores.ndim != 1:
-        raise DataError(
-            "wrong shape",
-            where="score",
-            expected="one value per row",
-            got=f"an array of shape {scores.shape}",
-            hint="Of class probabilities take the column of the positive class",
-        )
-    if scores.size == 0:
-        raise EmptyDataError("no rows", where="score")
-    finite = np.isfinite(scores)
-    if not finite.all():
-        raise MissingValueError(
-            "missing or infinite values",
-            where="score",
-            expected="finite numbers",
-            got=f"{int((~finite).sum())} rows",
-        )
+    scores = numbers(column(score), "score")
     if probabilities:
         _refuse_outside_unit(float(scores.min()), float(scores.max()))
     return scores
@@ -201,28 +176,7 @@ def inside(p: Floats, extent: Extent | None = None) -> tuple[Floats, int]:
 
 def group_codes(groups: ArrayLike, n: int) -> tuple[list[str], NDArray[np.intp]]:
     """Labels as text, and the number of every row's label."""
-    values = np.asarray(groups)
-    if values.ndim != 1:
-        raise ColumnError("wrong shape", where="groups", expected="one group per row")
-    if values.size != n:
-        raise DataError(
-            "length differs from score",
-            where="groups",
-            expected=f"{n} values",
-            got=f"{values.size}",
-        )
-    if values.dtype.kind in "biufU":
-        distinct, codes = np.unique(values, return_inverse=True)
-        return [_label(value) for value in distinct.tolist()], codes
-    seen: dict[str, int] = {}
-    items = (_label(item) for item in values.tolist())
-    codes = np.fromiter((seen.setdefault(item, len(seen)) for item in items), np.intp, n)
-    return list(seen), codes
-
-
-def _label(value: Any) -> str:
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
-        return MISSING_GROUP
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    labels, codes = factorised(groups, "groups")
+    if codes.size != n:
+        raise length_error("groups", codes.size, n, "score")
+    return labels, codes.astype(np.intp)

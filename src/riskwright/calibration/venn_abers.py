@@ -48,6 +48,13 @@ class VennAbersMap(CalibrationMap):
                 expected="whole numbers, as repetitions of rows",
                 hint="Use isotonic, platt or beta with these weights",
             )
+        if rows.weight is not None and rows.weight.sum() > 2.0**53:
+            raise ValueRangeError(
+                "more repetitions of rows than can be counted",
+                where="sample_weight",
+                expected="a sum of at most 2^53",
+                got=f"{rows.weight.sum():g}",
+            )
         value, events, nonevents = fold_by_score(rows.score, rows.y, rows.weight)
         lower, upper = venn_abers(events, nonevents)
         first = np.append(True, np.diff(lower) != 0)

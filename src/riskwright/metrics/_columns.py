@@ -10,16 +10,23 @@ from typing import Any, Protocol, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from riskwright.core import EmptyDataError, Estimate, ParameterError
+from riskwright.core import Estimate, ParameterError
 from riskwright.stats import effective_size, proportion_interval
+from riskwright.stats._columns import (
+    length_error,
+    numbers,
+    positive_weights,
+    refuse,
+    same_length,
+)
 
-from ._inputs import Sample, _length_error, _refuse, checked_values, estimate, factorised
+from ._inputs import Sample, estimate, factorised
 from ._samples import Sketched
 
 __all__ = [
     "Grouped",
+    "all_weights",
     "checked_share",
-    "checked_weights",
     "column",
     "finite",
     "frame",
@@ -106,29 +113,22 @@ def _itself(sample: Sample, level: float) -> Estimate:
 
 def column(values: ArrayLike, where: str, n: int | None = None) -> Floats:
     """A column of finite numbers; `n` is the length it must have."""
-    numbers = checked_values(values, where)
-    if n is not None and numbers.size != n:
-        raise _length_error(where, numbers.size, n)
-    return numbers
+    found = numbers(values, where)
+    if n is not None:
+        same_length(found, where, n)
+    return found
 
 
-def refuse(bad: NDArray[np.bool_], where: str, problem: str, expected: str) -> None:
-    """Raise `ValueRangeError` naming the rows where `bad`."""
-    _refuse(bad, where, problem, expected)
-
-
-def checked_weights(sample_weight: ArrayLike | None, n: int) -> Floats:
+def all_weights(sample_weight: ArrayLike | None, n: int) -> Floats:
     """Weights of at least 0 that are not all 0; ones where none are given."""
-    if sample_weight is None:
+    weight, kept = positive_weights(sample_weight, n)
+    if weight is None:
         return np.ones(n)
-    weight = column(sample_weight, "sample_weight", n)
-    refuse(weight < 0, "sample_weight", "negative weights", "values of at least 0")
-    kept = weight > 0
-    extreme = kept & ((weight < 1e-100) | (weight > 1e100))
-    refuse(extreme, "sample_weight", "extreme weights", "0 or values from 1e-100 to 1e100")
-    if not kept.any():
-        raise EmptyDataError("all weights are 0", where="sample_weight")
-    return weight
+    if kept is None:
+        return weight
+    every = np.zeros(n)
+    every[kept] = weight
+    return every
 
 
 def checked_share(value: float, where: str, allowed: str = "0 <= value <= 1") -> float:
@@ -155,7 +155,7 @@ def groups_of(
     """Label and row numbers of every group, in the order of the labels, missing ones last."""
     labels, codes = factorised(groups, where)
     if codes.size != n:
-        raise _length_error(where, codes.size, n)
+        raise length_error(where, codes.size, n)
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(labels) + 1))
     for k, label in enumerate(labels):

@@ -16,12 +16,11 @@ from riskwright.core import (
     DataError,
     EmptyDataError,
     Estimate,
-    MissingValueError,
     ParameterError,
     TargetError,
-    ValueRangeError,
 )
 from riskwright.stats import normal_quantile
+from riskwright.stats._columns import length_error, numbers, places, positive_weights, refuse, table
 from riskwright.stats._kernels import check, factorise, partition
 
 from ._samples import NONE, Bracket, Kernel, Sample, Sketched, folded, undefined
@@ -34,8 +33,6 @@ __all__ = [
     "Sample",
     "Sketches",
     "checked_rows",
-    "checked_values",
-    "checked_weights",
     "clipped",
     "estimate",
     "factorised",
@@ -142,7 +139,7 @@ class Rows:
         labels, codes = factorised(groups, where)
         size = self.p.size if self.kept is None else self.kept.size
         if codes.size != size:
-            raise _length_error(where, codes.size, size)
+            raise length_error(where, codes.size, size)
         return Grouping(labels, codes if self.kept is None else codes[self.kept])
 
     def parts(self, grouping: Grouping) -> Iterator[tuple[str, Rows]]:
@@ -262,99 +259,36 @@ def _slowly_checked_rows(
 ) -> Rows:
     outcome = _outcomes(y)
     name = "p" if probabilities else "score"
-    score = checked_values(p, name)
+    score = numbers(p, name)
     if score.size != outcome.size:
-        raise _length_error(name, score.size, outcome.size)
+        raise length_error(name, score.size, outcome.size)
     if probabilities:
-        _refuse((score < 0) | (score > 1), name, "probabilities out of range", "values in [0, 1]")
-    weight, kept = checked_weights(sample_weight, outcome.size)
+        refuse((score < 0) | (score > 1), name, "probabilities out of range", "values in [0, 1]")
+    weight, kept = positive_weights(sample_weight, outcome.size)
     if kept is None:
         return Rows(outcome, score, weight)
     return Rows(outcome[kept], score[kept], weight, kept)
 
 
-def checked_weights(
-    sample_weight: ArrayLike | None, size: int
-) -> tuple[Floats | None, NDArray[np.bool_] | None]:
-    """The positive weights and the rows that have them, None where all rows do."""
-    if sample_weight is None:
-        return None, None
-    weight = checked_values(sample_weight, "sample_weight")
-    if weight.size != size:
-        raise _length_error("sample_weight", weight.size, size)
-    _refuse(weight < 0, "sample_weight", "negative weights", "values of at least 0")
-    kept = weight > 0
-    extreme = kept & ((weight < 1e-100) | (weight > 1e100))
-    _refuse(extreme, "sample_weight", "extreme weights", "0 or values from 1e-100 to 1e100")
-    if not kept.any():
-        raise EmptyDataError("all weights are 0", where="sample_weight")
-    return (weight, None) if kept.all() else (weight[kept], kept)
-
-
 def _outcomes(y: ArrayLike) -> Floats:
     try:
-        outcome = np.asarray(y).astype(np.float64)
-    except (TypeError, ValueError):
+        outcome = table(y, "y")
+    except EmptyDataError:
+        raise
+    except DataError as error:
+        if error.problem != "not numbers":
+            raise
         raise TargetError("not numbers", where="y", expected="outcomes 0 and 1") from None
-    _refuse_shape(outcome, "y")
     bad = (outcome != 0) & (outcome != 1)
     if bad.any():
         raise TargetError(
             "outcomes other than 0 and 1",
             where="y",
             expected="0 or 1 in every row",
-            got=_places(bad),
+            got=places(bad),
             hint="Code the positive label as 1, any other as 0, and drop rows without outcome",
         )
     return outcome
-
-
-def checked_values(values: ArrayLike, where: str) -> Floats:
-    """A column of finite numbers."""
-    try:
-        numbers = np.asarray(values).astype(np.float64, copy=False)
-    except (TypeError, ValueError):
-        raise DataError("not numbers", where=where, expected="an array of numbers") from None
-    _refuse_shape(numbers, where)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(numbers.sum()):
-            return numbers
-    missing = np.isnan(numbers)
-    if missing.any():
-        raise MissingValueError("missing values", where=where, got=_places(missing))
-    _refuse(np.isinf(numbers), where, "infinite values", "finite numbers")
-    return numbers
-
-
-def _refuse_shape(values: NDArray[Any], where: str) -> None:
-    if values.ndim != 1:
-        raise DataError(
-            "wrong shape",
-            where=where,
-            expected="one value per row",
-            got=f"an array of shape {values.shape}",
-            hint="Of class probabilities take the column of the positive class",
-        )
-    if values.size == 0:
-        raise EmptyDataError("no rows", where=where)
-
-
-def _refuse(bad: NDArray[np.bool_], where: str, problem: str, expected: str) -> None:
-    if bad.any():
-        raise ValueRangeError(problem, where=where, expected=expected, got=_places(bad))
-
-
-def _places(bad: NDArray[np.bool_], shown: int = 5) -> str:
-    places = np.flatnonzero(bad)
-    listed = ", ".join(str(place) for place in places[:shown])
-    more = ", ..." if places.size > shown else ""
-    return f"{places.size} at rows {listed}{more} (the first row is 0)"
-
-
-def _length_error(where: str, got: int, expected: int) -> DataError:
-    return DataError(
-        "length differs from y", where=where, expected=f"{expected} values", got=str(got)
-    )
 
 
 def factorised(groups: ArrayLike, where: str) -> tuple[list[str], NDArray[np.int32]]:

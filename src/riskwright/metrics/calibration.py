@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 
 from riskwright.core import Estimate, ParameterError
 from riskwright.stats import normal_interval, normal_quantile
+from riskwright.stats._kernels import logistic_fit
 
 from ._inputs import Kernel, Sample, checked_rows, clipped, estimate, metric, undefined
 from ._samples import Bracket, Sketched
@@ -108,13 +109,16 @@ def calibration_slope_kernel(sample: Sample, level: float) -> Estimate:
     if events[0] >= others[-1] or others[0] >= events[-1]:
         return undefined(name, sample, level, "the predictions separate the outcomes perfectly")
     centre, spread = float(x.mean()), float(x.std())
-    design = np.column_stack([np.ones(x.size), (x - centre) / spread])
-    fit = _logistic(design, np.zeros(x.size), sample)
-    if fit is None:
+    z = (x - centre) / spread
+    theta, _, reached = logistic_fit([z], sample.w1, sample.w0, True)
+    if not reached:
         return undefined(name, sample, level, "the recalibration did not converge")
-    interval = normal_interval(fit[0][1] / spread, fit[1][1] / spread, level)
+    mu = expit(theta[0] + theta[1] * z)
+    se = _sandwich([np.ones(z.size), z], mu, sample)[1]
+    value = float(theta[1]) / spread
+    interval = normal_interval(value, se / spread, level)
     method = "logistic recalibration, sandwich variance" + note
-    return sample.estimate(name, fit[0][1] / spread, interval, level, method)
+    return sample.estimate(name, value, interval, level, method)
 
 
 @metric
@@ -169,48 +173,47 @@ def calibration_in_the_large_kernel(sample: Sample, level: float) -> Estimate:
     if sample.one_class:
         return undefined(name, sample, level, f"one class only among {sample.n} rows")
     p, note = clipped(sample.value)
-    fit = _logistic(np.ones((p.size, 1)), logit(p), sample)
-    if fit is None:
-        return undefined(name, sample, level, "the recalibration did not converge")
-    interval = normal_interval(fit[0][0], fit[1][0], level)
+    shift, mu = _shift(p, sample)
+    (se,) = _sandwich([np.ones(p.size)], mu, sample)
+    interval = normal_interval(shift, se, level)
     method = "logistic recalibration, sandwich variance" + note
-    return sample.estimate(name, fit[0][0], interval, level, method)
+    return sample.estimate(name, shift, interval, level, method)
 
 
-def _logistic(
-    design: Floats, offset: Floats, sample: Sample
-) -> tuple[list[float], list[float]] | None:
-    """Maximum-likelihood coefficients and sandwich standard errors, None without convergence."""
-    weight, k = sample.w1 + sample.w0, design.shape[1]
-    beta = np.zeros(k)
-    loss = _logistic_loss(offset, sample)
+def _shift(p: Floats, sample: Sample) -> tuple[float, Floats]:
+    """Shift of the log-odds that makes the expected number of events right, and the risks then.
+
+    Newton's steps, halved into the bracket that the extreme predictions give.
+    """
+    weight, rest = sample.w1 + sample.w0, 1 - p
+    aim = math.log(sample.events / sample.nonevents)
+    low, high = aim - float(logit(p[-1])), aim - float(logit(p[0]))
+    shift = min(max(0.0, low), high)
     for _ in range(_MAX_STEPS):
-        mu = expit(design @ beta + offset)
-        gradient = design.T @ (sample.w1 - weight * mu)
-        curvature = (design * (weight * mu * (1 - mu))[:, None]).T @ design
-        try:
-            step = np.linalg.solve(curvature, gradient)
-        except np.linalg.LinAlgError:
-            return None
-        decrement = float(gradient @ step)
-        if not decrement > 1e-20 * sample.total:
+        mu = p / (p + rest * math.exp(-shift))
+        expected = weight * mu
+        off = sample.events - float(expected.sum())
+        low, high = (shift, high) if off > 0 else (low, shift)
+        step = off / float(expected @ (1 - mu))
+        following = shift + step
+        if not low <= following <= high:
+            following = (low + high) / 2
+        reached = abs(following - shift) <= 1e-10 * (1 + abs(shift))
+        shift = following
+        if reached:
             break
-        scale, lower = 1.0, _logistic_loss(design @ (beta + step) + offset, sample)
-        while lower > loss - 1e-4 * scale * decrement + 1e-13 * abs(loss) and scale > 1e-12:
-            scale /= 2
-            lower = _logistic_loss(design @ (beta + scale * step) + offset, sample)
-        beta, loss = beta + scale * step, lower
-    else:
-        return None
-    scores = design * np.sqrt(sample.q1 * (1 - mu) ** 2 + sample.q0 * mu**2)[:, None]
-    bread = np.linalg.inv(curvature)
-    n = sample.effective_n
-    covariance = bread @ (scores.T @ scores) @ bread * n / max(n - k, 1.0)
-    return beta.tolist(), np.sqrt(np.diag(covariance)).tolist()
+    return shift, mu
 
 
-def _logistic_loss(eta: Floats, sample: Sample) -> float:
-    return float(sample.w1 @ np.logaddexp(0, -eta) + sample.w0 @ np.logaddexp(0, eta))
+def _sandwich(design: list[Floats], mu: Floats, sample: Sample) -> list[float]:
+    """Sandwich standard errors of logistic coefficients, factor n / (n - k)."""
+    curvature = (sample.w1 + sample.w0) * mu * (1 - mu)
+    spread = sample.q1 * (1 - mu) ** 2 + sample.q0 * mu**2
+    bread = np.linalg.inv([[float((curvature * a) @ b) for b in design] for a in design])
+    meat = np.array([[float((spread * a) @ b) for b in design] for a in design])
+    n, k = sample.effective_n, len(design)
+    covariance = bread @ meat @ bread * n / max(n - k, 1.0)
+    return [math.sqrt(value) for value in np.diag(covariance)]
 
 
 @overload

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from riskwright.core import DataError, EmptyDataError, Estimate, MissingValueError, ParameterError
 from riskwright.stats import effective_size, logit_interval, normal_quantile
 
-from ._columns import checked_weights, finite, grouped, groups_of, refuse
+from ._columns import all_weights, finite, grouped, groups_of, refuse
 
 __all__ = ["distributional_correctness_score"]
 
@@ -84,7 +84,7 @@ def distributional_correctness_score(
     unsure = mass[:, silent]
     lost = np.sum(mass, axis=1, where=~right) - unsure
     score = (loadings[0] * gained - loadings[1] * lost) * (1 - unsure)
-    weight = checked_weights(sample_weight, score.size)
+    weight = all_weights(sample_weight, score.size)
     if groups is None:
         return _mean(score, weight, loadings, level)
     return {

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import ColumnError, Estimate, ParameterError, Record
 from riskwright.stats import normal_quantile
+from riskwright.stats._columns import numbers, positive_weights
 
-from ._inputs import Grouping, Rows, checked_values, checked_weights
+from ._inputs import Grouping, Rows
 from ._samples import Sketched
 
 __all__ = ["GroupRow", "GroupTable", "group_table"]
@@ -136,7 +137,7 @@ def group_table(
             expected="three columns, no sketches",
             hint="Give a mapping from labels to sketches to the metric itself",
         )
-    weights, kept = checked_weights(sample_weight, len(np.asarray(y)))
+    weights, kept = positive_weights(sample_weight, numbers(y, "y").size)
     frame = _Frame.of(y, weights, kept, groups)
     question = _Question(function, y, p, sample_weight)
     large = [g for g in frame.groups if g.large(min_rows, min_events)]
@@ -210,7 +211,7 @@ class _Frame:
         kept: NDArray[np.bool_] | None,
         groups: ArrayLike | Mapping[str, ArrayLike],
     ) -> _Frame:
-        outcome = checked_values(y, "y")
+        outcome = numbers(y, "y")
         rows = Rows(outcome, outcome)
         counted = np.ones(outcome.size) if kept is None else kept.astype(np.float64)
         binary = bool(np.isin(outcome, (0.0, 1.0)).all())

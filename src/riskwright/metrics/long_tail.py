@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from riskwright.core import DataError, EmptyDataError, Estimate, MissingValueError, ParameterError
 from riskwright.stats import normal_quantile
 
-from ._columns import checked_weights, grouped, groups_of, share_estimate
+from ._columns import all_weights, grouped, groups_of, share_estimate
 
 __all__ = ["false_head_rate", "tail_classes"]
 
@@ -100,7 +100,7 @@ def false_head_rate(
             got=str(guess.size),
         )
     rare, common = _parts(tail, head)
-    weight = checked_weights(sample_weight, truth.size)
+    weight = all_weights(sample_weight, truth.size)
     inside = _member(truth, rare)
     hit = ~_member(guess, rare) if common is None else _member(guess, common)
     name, nothing = "false head rate", "no row of a tail class"

@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from riskwright.core import DataError, Estimate, ParameterError
+from riskwright.core import (
+    DataError,
+    Estimate,
+    MissingValueError,
+    ParameterError,
+    ValueRangeError,
+)
 from riskwright.stats import log_interval, logit_interval, normal_interval, normal_quantile
+from riskwright.stats._columns import numbers, positive_weights
 from riskwright.stats._kernels import crps_rows, loss_sums
 
 from ._inputs import (
@@ -20,8 +27,6 @@ from ._inputs import (
     Rows,
     Sample,
     checked_rows,
-    checked_values,
-    checked_weights,
     clipped,
     estimate,
     metric,
@@ -322,7 +327,7 @@ def crps(
     '0.375'
     """
     normal_quantile(level)
-    observed, members = checked_values(y, "y"), _members(ensemble)
+    observed, members = numbers(y, "y"), _members(ensemble)
     if members.shape[0] != observed.size:
         raise DataError(
             "length differs from y",
@@ -332,7 +337,7 @@ def crps(
         )
     if fair and members.shape[1] < 2:
         raise ParameterError("no pairs", where="fair", expected="two members or more", got="1")
-    weights, kept = checked_weights(sample_weight, observed.size)
+    weights, kept = positive_weights(sample_weight, observed.size)
     if kept is not None:
         observed, members = observed[kept], members[kept]
     losses = crps_rows(observed, np.ascontiguousarray(members), members.shape[1], fair)
@@ -349,8 +354,10 @@ def crps(
 
 def _members(ensemble: ArrayLike) -> Floats:
     try:
-        members = np.asarray(ensemble).astype(np.float64, copy=False)
-    except (TypeError, ValueError):
+        members = numbers(ensemble, "ensemble", ndim=2)
+    except (MissingValueError, ValueRangeError):
+        raise
+    except DataError:
         members = np.empty(0)
     if members.ndim != 2 or members.shape[1] == 0:
         raise DataError(
@@ -359,7 +366,6 @@ def _members(ensemble: ArrayLike) -> Floats:
             expected="numbers of shape (rows, members)",
             got=f"an array of shape {np.shape(ensemble)}",
         )
-    checked_values(members.reshape(-1), "ensemble")
     return members
 
 

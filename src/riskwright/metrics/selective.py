@@ -15,10 +15,11 @@ from scipy.special import xlogy
 
 from riskwright.core import DataError, Estimate, ParameterError, Record
 from riskwright.stats import log_interval, logit_interval, normal_quantile, proportion_interval
+from riskwright.stats._kernels import confidence_keys, silent_failures
 
 from ._columns import (
+    all_weights,
     checked_share,
-    checked_weights,
     column,
     finite,
     frame,
@@ -434,6 +435,8 @@ def _estimates(
     if isinstance(loss, Sketched):
         of_sketch(loss, confidence, sample_weight, groups, classes)
         return _sketched(loss, name, functional or _excess, level)
+    if functional is _augrc and classes is None and sample_weight is None and groups is None:
+        return _augrc_of_rows(*_columns(loss, confidence), level)
     rows = _checked(loss, confidence, sample_weight)
     labels = None if classes is None else _classes(classes, rows[0].size)
 
@@ -520,15 +523,32 @@ def _excess_estimate(
     return _finished("e-AURC", max(value - least, 0.0), spread / folded.total**2, folded, level)
 
 
+def _augrc_of_rows(loss: Floats, confidence: Floats, level: float) -> Estimate:
+    """Without weights, losses of 0 and 1 need no more than sorted keys."""
+    keys = confidence_keys(np.ascontiguousarray(loss), np.ascontiguousarray(confidence))
+    if not keys.size:
+        return _figure("AUGRC", _augrc, _fold(loss, confidence, np.ones(loss.size)), level)
+    keys.sort()
+    failures, area, squares = silent_failures(keys)
+    n, failed = np.array([float(keys.size)]), np.array([failures])
+    totals = _Folded(np.zeros(1), (_Moments(n, failed, n, failed, failed),), keys.size, True)
+    return _finished("AUGRC", area, squares / keys.size**2, totals, level)
+
+
 def _checked(
     loss: ArrayLike, confidence: ArrayLike | None, sample_weight: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats]:
+    losses, confidences = _columns(loss, confidence)
+    return losses, confidences, all_weights(sample_weight, losses.size)
+
+
+def _columns(loss: ArrayLike, confidence: ArrayLike | None) -> tuple[Floats, Floats]:
     losses = column(loss, "loss")
-    refuse(losses < 0, "loss", "negative losses", "values of at least 0")
+    if losses.min() < 0:
+        refuse(losses < 0, "loss", "negative losses", "values of at least 0")
     if confidence is None:
         raise DataError("no confidence", where="confidence", expected="one value per row")
-    confidences = column(confidence, "confidence", losses.size)
-    return losses, confidences, checked_weights(sample_weight, losses.size)
+    return losses, column(confidence, "confidence", losses.size)
 
 
 def _classes(classes: ArrayLike, n: int) -> NDArray[np.intp]:

@@ -11,16 +11,18 @@ from scipy.stats import binom
 
 from riskwright.core import DataError, Estimate, ParameterError
 from riskwright.stats import log_interval, logit_interval, normal_interval, normal_quantile
-from riskwright.stats._losses import checked_losses
+from riskwright.stats._losses import LARGEST, checked_losses
 from riskwright.stats.bands import cdf_band
-from riskwright.stats.tails import Gini, TailMeasure, VaR, measure_named, weighted_levels
+from riskwright.stats.tails import Entropic, Gini, TailMeasure, VaR, measure_named, weighted_levels
 
+from ._columns import all_weights
 from ._inputs import factorised
 
 __all__ = ["tail"]
 
 Floats = NDArray[np.float64]
 _CARRIERS = 15.0
+_LEAST_INDEX = 3.0
 
 
 @overload
@@ -79,10 +81,10 @@ def tail(
         with them, and ends at `bound`. For the others, without `bound`, it is the asymptotic one
         from the influence function (rows, not weights, are the independent draws), on the log
         scale (Gini: logit). It is NaN, and the method says so, where fewer than 15 rows carry
-        the variance: asymptotics would cover too seldom. With a handful of distinct losses that
-        of `smoothed_median` can still fall short (89 % for 95 %), and where the influence has no
-        finite variance (`entropic` of losses with a heavy tail) most samples have no interval and
-        the intervals of the others fail often (42 %); those with `bound` do neither.
+        the variance: asymptotics would cover too seldom. It is NaN for `entropic` too where the
+        tail of exp(theta loss), by Hill's estimate, falls more slowly than the power -3, so that
+        its variance is infinite or badly known. With a handful of distinct losses the interval of
+        `smoothed_median` can still fall short (89 % for 95 %); that with `bound` does not.
 
     Raises
     ------
@@ -113,11 +115,10 @@ def tail(
         )
     if bound is not None:
         checked_losses(loss, bound, "loss")
-    losses = np.asarray(loss)
-    weights = None if sample_weight is None else np.asarray(sample_weight)
+    losses = checked_losses(loss, LARGEST, "loss")
+    weights = None if sample_weight is None else all_weights(sample_weight, losses.size)
     if groups is None:
         return _estimate(losses, weights, chosen, level, bound)
-    weighted_levels(losses, weights)
     labels, codes = factorised(groups, "groups")
     if codes.size != losses.size:
         raise DataError(
@@ -214,9 +215,18 @@ def _asymptotic(
         return nowhere, "none: no spread among the rows that carry the measure"
     if variance**2 < _CARRIERS * float(parts @ parts):
         return nowhere, f"none: fewer than {_CARRIERS:g} rows carry the measure; give a bound"
+    if isinstance(measure, Entropic) and _tail_index(measure.theta * values) < _LEAST_INDEX:
+        return nowhere, "none: exp(theta loss) has a tail too heavy for its variance; give a bound"
     se = math.sqrt(variance * effective / (effective - 1))
     if isinstance(measure, Gini) and 0 < value < 1:
         return logit_interval(value, se, level), "influence function, logit scale"
     if value > 0:
         return log_interval(value, se, level), "influence function, log scale"
     return normal_interval(value, se, level), "influence function"
+
+
+def _tail_index(ascending: Floats) -> float:
+    """Hill's estimate of the power at which the tail of exp(x) falls (1975, Annals 3:1163)."""
+    k = min(max(math.isqrt(ascending.size), 10), ascending.size // 2)
+    beyond = float(np.mean(ascending[-k:] - ascending[-k - 1]))
+    return 1.0 / beyond if beyond > 0 else math.inf

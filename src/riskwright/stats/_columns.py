@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from riskwright.core import DataError, EmptyDataError, MissingValueError, ValueRangeError
 
 __all__ = [
+    "is_number",
     "length_error",
     "numbers",
     "places",
@@ -21,6 +22,13 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is one real number (NaN and infinity included)."""
+    return isinstance(value, int | float | np.integer | np.floating) or (
+        isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iuf"
+    )
 
 
 def numbers(values: ArrayLike, where: str, *, ndim: int = 1) -> Floats:

@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from riskwright.core import (
-    DataError,
-    EmptyDataError,
-    MissingValueError,
-    TargetError,
-    ValueRangeError,
-)
+from riskwright.core import TargetError
 
+from . import _columns
+from ._columns import numbers, places, positive_weights, refuse
 from .intervals import effective_size
 
-__all__ = ["FollowUp", "TimeTable", "checked_follow_up"]
+__all__ = ["FollowUp", "TimeTable", "checked_follow_up", "numbers", "refuse", "same_length"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -144,59 +140,16 @@ def checked_follow_up(
             expected="1 for an event, 0 for a censored row",
             got=places(bad),
         )
-    if sample_weight is None:
-        return FollowUp(times, marks > 0, np.ones(times.size), np.ones(times.size, bool))
-    weight = numbers(sample_weight, "sample_weight")
-    same_length(weight, "sample_weight", times.size)
-    refuse(weight < 0, "sample_weight", "negative weights", "values of at least 0")
-    kept = weight > 0
-    extreme = kept & ((weight < 1e-100) | (weight > 1e100))
-    refuse(extreme, "sample_weight", "extreme weights", "0 or values from 1e-100 to 1e100")
-    if not kept.any():
-        raise EmptyDataError("all weights are 0", where="sample_weight")
-    return FollowUp(times[kept], marks[kept] > 0, weight[kept], kept)
-
-
-def numbers(values: ArrayLike, where: str, *, ndim: int = 1) -> Floats:
-    """Finite numbers with `ndim` axes, none of them empty."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError("not numbers", where=where, expected="an array of numbers") from None
-    if array.ndim != ndim:
-        shape = "one value per row" if ndim == 1 else "one row per row of the data"
-        raise DataError(
-            "wrong shape", where=where, expected=shape, got=f"an array of shape {array.shape}"
-        )
-    if array.size == 0:
-        raise EmptyDataError("no rows", where=where)
-    if not np.isfinite(array.sum()):
-        missing, infinite = np.isnan(array), np.isinf(array)
-        if missing.any():
-            raise MissingValueError("missing values", where=where, got=places(missing))
-        refuse(infinite, where, "infinite values", "finite numbers")
-    return array
+    weight, kept = positive_weights(sample_weight, times.size, "time")
+    if kept is not None:
+        times, marks = times[kept], marks[kept]
+    return FollowUp(
+        times,
+        marks > 0,
+        np.ones(times.size) if weight is None else weight,
+        np.ones(times.size, bool) if kept is None else kept,
+    )
 
 
 def same_length(values: NDArray[Any], where: str, expected: int) -> None:
-    if len(values) != expected:
-        raise DataError(
-            "length differs from time",
-            where=where,
-            expected=f"{expected} values",
-            got=str(len(values)),
-        )
-
-
-def refuse(bad: Bools | np.bool_, where: str, problem: str, expected: str) -> None:
-    if bad.any():
-        rows = places(np.atleast_1d(bad))
-        raise ValueRangeError(problem, where=where, expected=expected, got=rows)
-
-
-def places(bad: Bools, shown: int = 5) -> str:
-    """How many are bad and the first rows of them, for a message."""
-    rows = np.flatnonzero(bad if bad.ndim == 1 else bad.any(axis=1))
-    listed = ", ".join(str(row) for row in rows[:shown])
-    more = ", ..." if rows.size > shown else ""
-    return f"{rows.size} at rows {listed}{more} (the first row is 0)"
+    _columns.same_length(values, where, expected, "time")

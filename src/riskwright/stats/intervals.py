@@ -10,6 +10,8 @@ from scipy.special import betaincinv, expit, logit, ndtri
 
 from riskwright.core import ParameterError
 
+from ._columns import is_number
+
 __all__ = [
     "effective_size",
     "log_interval",
@@ -28,7 +30,7 @@ def normal_quantile(level: float) -> float:
 
     Raises `ParameterError` where `level` is not strictly between 0 and 1.
     """
-    if not 0.0 < level < 1.0:
+    if not (is_number(level) and 0.0 < level < 1.0):
         raise ParameterError(
             "not a confidence level", where="level", expected="0 < level < 1", got=repr(level)
         )

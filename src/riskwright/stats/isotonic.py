@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from riskwright.core import TargetError
 from riskwright.stats._kernels import fold_scores, pool_adjacent
+
+from ._columns import numbers, places, refuse, same_length
 
 __all__ = ["IsotonicFit", "fold_by_score", "isotonic_regression", "pool_adjacent_violators"]
 
@@ -24,10 +27,12 @@ def fold_by_score(
     `score`, `y` (0 and 1) and `weight` (above 0; None for 1) are arrays of doubles of shape (n,)
     that were checked: no NaN. Radix sort, time and memory O(n). -0.0 and 0.0 are one score.
     """
-    given = _NO_WEIGHTS if weight is None else np.ascontiguousarray(weight)
-    value, events, nonevents = fold_scores(
-        np.ascontiguousarray(score), np.ascontiguousarray(y), given
-    )
+    x, outcome = (np.ascontiguousarray(column, dtype=np.float64) for column in (score, y))
+    given = _NO_WEIGHTS if weight is None else np.ascontiguousarray(weight, dtype=np.float64)
+    same_length(outcome, "y", x.size, "score")
+    if weight is not None:
+        same_length(given, "weight", x.size, "score")
+    value, events, nonevents = fold_scores(x, outcome, given)
     return value, events, nonevents
 
 
@@ -65,8 +70,10 @@ class IsotonicFit:
 def isotonic_regression(score: Floats, y: Floats, weight: Floats | None = None) -> IsotonicFit:
     """Non-decreasing event rate in `score` of least squared error (and of most likelihood).
 
-    Arguments as for `fold_by_score`. Equal scores are folded first and thus share one level.
-    Time O(n), a radix sort and one pass. Zadrozny & Elkan (2002), KDD.
+    Arguments as for `fold_by_score`, but checked. Equal scores are folded first and thus share one
+    level. Raises `DataError` for lengths, shapes, missing values and weights that are not above 0,
+    `TargetError` for outcomes other than 0 and 1. Time O(n), a radix sort and one pass. Zadrozny &
+    Elkan (2002), KDD.
 
     Examples
     --------
@@ -74,7 +81,14 @@ def isotonic_regression(score: Floats, y: Floats, weight: Floats | None = None) 
     >>> fit.low.tolist(), fit.high.tolist(), fit.level.tolist()
     ([0.1, 0.2, 0.4], [0.1, 0.3, 0.4], [0.0, 0.5, 1.0])
     """
-    value, events, nonevents = fold_by_score(score, y, weight)
+    x, outcome = numbers(score, "score"), numbers(y, "y")
+    bad = (outcome != 0) & (outcome != 1)
+    if bad.any():
+        raise TargetError("outcomes other than 0 and 1", where="y", got=places(bad))
+    if weight is not None:
+        weight = numbers(weight, "weight")
+        refuse(weight <= 0, "weight", "weights out of range", "values above 0")
+    value, events, nonevents = fold_by_score(x, outcome, weight)
     starts, level, held = pool_adjacent_violators(events, events + nonevents)
     ends = np.append(starts[1:], value.size) - 1
     return IsotonicFit(value[starts], value[ends], level, held)

@@ -80,7 +80,13 @@ def bonferroni(p_values: ArrayLike, delta: float) -> Mask:
 
 def _checked(p_values: ArrayLike, delta: float) -> NDArray[np.float64]:
     checked_delta(delta)
-    p = np.asarray(p_values, dtype=np.float64)
+    try:
+        p = np.asarray(p_values)
+        if p.dtype.kind == "c":
+            raise TypeError
+        p = p.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError("not numbers", where="p_values", expected="an array of numbers") from None
     if p.ndim != 1:
         raise DataError(
             "wrong shape",

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import ParameterError
 
-from ._losses import LARGEST, checked_delta, checked_losses, checked_weights
+from ._columns import positive_weights
+from ._losses import LARGEST, checked_delta, checked_losses
 from .bands import BandKind, CdfBand, cdf_band
 from .bounds import INDEPENDENT, Bound
 
@@ -104,7 +105,10 @@ class _QuantileMean(TailMeasure):
     def influence(self, values: Floats, levels: Floats) -> Floats:
         mass = _masses(levels)
         smooth = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
-        weight = np.diff(self.weight_below(smooth)) / np.diff(smooth)
+        gap = np.diff(smooth)
+        weight = np.divide(
+            np.diff(self.weight_below(smooth)), gap, out=np.zeros(gap.size), where=gap > 0
+        )
         step = (weight[1:] + weight[:-1]) / 2 * np.diff(values)
         reached = np.append(0.0, np.cumsum(step))
         return np.asarray(reached - mass @ reached)
@@ -518,12 +522,11 @@ def weighted_levels(losses: ArrayLike, sample_weight: ArrayLike | None) -> tuple
     values = checked_losses(losses, LARGEST)
     if sample_weight is None:
         return np.sort(values), _equal_levels(values.size)
-    weights = checked_weights(sample_weight, values.size, math.inf)
+    weights, kept = positive_weights(sample_weight, values.size, "losses")
+    if kept is not None:
+        values = values[kept]
     order = np.argsort(values, kind="stable")
-    order = order[weights[order] > 0]
-    if order.size == 0:
-        raise _parameter_error("sample_weight", "a weight above 0", "none")
-    if np.ptp(weights[order]) == 0:
+    if weights is None or np.ptp(weights) == 0:
         return values[order], _equal_levels(order.size)
     sums = np.cumsum(weights[order])
     return values[order], sums / sums[-1]
