@@ -96,8 +96,10 @@ class RiskPipeline:
         return found
 
     def _labels(self, groups: Groups, name: str) -> ArrayLike:
-        if groups is None or name not in groups:
-            raise UsageError("the groups are needed", where=f"groups[{name!r}]")
+        if not isinstance(groups, Mapping) or name not in groups:
+            raise UsageError(
+                "the groups are needed", where="groups", expected=f"a mapping with {name!r}"
+            )
         return groups[name]
 
     def apply(

@@ -533,7 +533,7 @@ def test_a_pipeline_abstains_in_small_groups_and_says_why():
     group = np.where(np.arange(N) < 8, "few", "many")
     rule = Threshold("miss rate <= 30% per site", small_groups="abstain")
     rule.fit(SCORE, Y, groups={"site": group})
-    told = rw.RiskPipeline(rule=rule).apply(SCORE, group)
+    told = rw.RiskPipeline(rule=rule).apply(SCORE, {"site": group})
     assert set(told["decision"][:8]) == {"abstain"}
     assert set(told["reason"][:8]) == {"no certificate for so small a group"}
     assert not rule.predict(SCORE, group)[:8].any()

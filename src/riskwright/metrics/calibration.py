@@ -110,7 +110,8 @@ def calibration_slope_kernel(sample: Sample, level: float) -> Estimate:
         return undefined(name, sample, level, "the predictions separate the outcomes perfectly")
     centre, spread = float(x.mean()), float(x.std())
     z = (x - centre) / spread
-    theta, _, reached = logistic_fit([z], sample.w1, sample.w0, True)
+    weight = sample.w1 + sample.w0
+    theta, reached = logistic_fit([z], sample.w1 / weight, weight, (0.0, 1.0), (0.0, 1.0), True)
     if not reached:
         return undefined(name, sample, level, "the recalibration did not converge")
     mu = expit(theta[0] + theta[1] * z)
