@@ -8,7 +8,7 @@ in `tests/stats/test_bounds.py`, the bands in `tests/stats/test_bands.py`, the t
 import numpy as np
 import pytest
 
-from riskwright.metrics import augrc, aurc, auroc, calibration_error, calibration_test
+from riskwright.metrics import augrc, aurc
 from riskwright.stats import binomial_p_value, cdf_band, hoeffding_bentkus_p_value
 
 
