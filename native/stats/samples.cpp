@@ -326,50 +326,79 @@ nb::tuple fold(Array<Y> y, Array<double> p, Array<double> w) {
 
 // ---- silent failures --------------------------------------------------------------------------
 
-// Keys of rows of confidence of at least 0, to be sorted: the confidence with the loss, 0 or 1, in
-// place of the sign. None where a loss is another number or a confidence below 0.
-auto confidence_keys(Array<double> loss, Array<double> confidence) {
-  const double *l = loss.data(), *c = confidence.data();
-  const size_t n = loss.size();
-  std::vector<uint64_t> keys(n);
-  bool fits = true;
-  {
-    nb::gil_scoped_release released;
-    for (size_t i = 0; i < n; ++i) {
-      fits &= is_binary(l[i]) & (c[i] >= 0);
-      keys[i] = std::bit_cast<uint64_t>(c[i] + 0.0) << 1 | (l[i] != 0);
-    }
+// Sorts keys, each a double of at least 0 over a bit: a radix sort over 2^22 even steps of the
+// double, then the runs within a step. Clusters cost a comparison sort, never more.
+void sort_packed(std::vector<uint64_t>& keys) {
+  constexpr int kDigit = 11;
+  constexpr size_t kSize = size_t{1} << kDigit, kMask = kSize - 1;
+  const size_t n = keys.size();
+  uint64_t least = ~uint64_t{0}, most = 0;
+  for (uint64_t key : keys) least = std::min(least, key), most = std::max(most, key);
+  const double low = std::bit_cast<double>(least >> 1), high = std::bit_cast<double>(most >> 1);
+  const double scale = (0x1p22 - 1) / (high - low);
+  if (n < 4096 || !std::isfinite(scale)) {
+    std::sort(keys.begin(), keys.end());
+    return;
   }
-  if (!fits) keys.clear();
-  return rw::to_numpy(std::move(keys));
+  const auto step = [&](uint64_t key) {
+    return static_cast<size_t>(static_cast<int64_t>((std::bit_cast<double>(key >> 1) - low) * scale));
+  };
+  std::vector<size_t> places(2 * kSize, 0);
+  for (uint64_t key : keys) {
+    const size_t at = step(key);
+    ++places[at & kMask];
+    ++places[kSize + (at >> kDigit)];
+  }
+  std::vector<uint64_t> spare(n);
+  for (size_t pass = 0; pass < 2; ++pass) {
+    size_t* next = places.data() + pass * kSize;
+    for (size_t k = 0, sum = 0; k < kSize; ++k) sum += std::exchange(next[k], sum);
+    for (uint64_t key : keys) spare[next[step(key) >> (pass * kDigit) & kMask]++] = key;
+    keys.swap(spare);
+  }
+  for (size_t i = 0, start = 0; i < n; start = i) {
+    const size_t at = step(keys[i]);
+    while (++i < n && step(keys[i]) == at) {}
+    if (i - start > 1) std::sort(keys.begin() + start, keys.begin() + i);
+  }
 }
 
-// From the sorted keys: failures, mean generalised risk, and the sum of the squared influences.
-nb::tuple silent_failures(Array<uint64_t> keys) {
-  const uint64_t* key = keys.data();
-  const size_t n = keys.size();
-  double area = 0, squares = 0, failures = 0;
+// Of rows of confidence of at least 0 and losses of 0 and 1: failures, mean generalised risk, and
+// the sum of the squared influences. No failures (-1) where a row is otherwise.
+nb::tuple silent_failures(Array<double> loss, Array<double> confidence) {
+  const double *l = loss.data(), *c = confidence.data();
+  const size_t n = loss.size();
+  double area = 0, squares = 0, failures = -1;
   {
     nb::gil_scoped_release released;
-    const double rows = static_cast<double>(n);
-    // f(count, failed, middle risk, share below): the most confident first, ties together.
-    const auto walk = [&](auto&& f) {
-      double seen = 0, failed = 0;
-      for (size_t i = n; i > 0;) {
-        const uint64_t score = key[i - 1] >> 1;
-        double count = 0, events = 0;
-        for (; i > 0 && key[i - 1] >> 1 == score; --i) ++count, events += key[i - 1] & 1;
-        f(count, events, (failed + events / 2) / rows, 1 - (seen + count / 2) / rows);
-        seen += count, failed += events;
-      }
-      return failed;
-    };
-    failures = walk([&](double count, double, double risk, double) { area += count * risk; });
-    area /= rows;
-    walk([&](double count, double events, double risk, double below) {
-      const double passed = risk - 2 * area, lost = passed + below;
-      squares += (count - events) * passed * passed + events * lost * lost;
-    });
+    bool fits = true;
+    std::vector<uint64_t> key(n);
+    for (size_t i = 0; i < n; ++i) {
+      fits &= is_binary(l[i]) & (c[i] >= 0);
+      key[i] = std::bit_cast<uint64_t>(c[i] + 0.0) << 1 | (l[i] != 0);
+    }
+    if (fits) {
+      sort_packed(key);
+      const double rows = static_cast<double>(n);
+      // f(count, failed, middle risk, share below): the most confident first, ties together.
+      const auto walk = [&](auto&& f) {
+        double seen = 0, failed = 0;
+        for (size_t i = n; i > 0;) {
+          const uint64_t score = key[i - 1] >> 1;
+          double count = 0, events = 0;
+          for (; i > 0 && key[i - 1] >> 1 == score; --i) ++count, events += key[i - 1] & 1;
+          f(count, events, (failed + events / 2) / rows, 1 - (seen + count / 2) / rows);
+          seen += count, failed += events;
+        }
+        return failed;
+      };
+      failures = walk([&](double count, double, double risk, double) { area += count * risk; });
+      area /= rows;
+      walk([&](double count, double events, double risk, double below) {
+        const double passed = risk - 2 * area, lost = passed + below;
+        squares += (count - events) * passed * passed + events * lost * lost;
+      });
+    }
   }
   return nb::make_tuple(failures, area, squares);
 }
@@ -618,8 +647,7 @@ void bind_samples(nb::module_& m) {
   bind_outcomes<uint8_t>(m);
   bind_outcomes<int64_t>(m);
   bind_outcomes<double>(m);
-  m.def("confidence_keys", &confidence_keys, "loss"_a, "confidence"_a);
-  m.def("silent_failures", &silent_failures, "keys"_a);
+  m.def("silent_failures", &silent_failures, "loss"_a, "confidence"_a);
   m.def("factorise", &factorise<int64_t>, nb::arg("values").noconvert(), "limit"_a);
   m.def("factorise", &factorise<uint8_t>, nb::arg("values").noconvert(), "limit"_a);
   m.def("partition", &partition, "codes"_a, "groups"_a);

@@ -307,3 +307,22 @@ def test_plain_rows_give_what_rows_of_weight_one_give(drawn):
         assert (found.value, found.low, found.high) == pytest.approx(
             (weighted.value, weighted.low, weighted.high), rel=1e-9, abs=1e-12, nan_ok=True
         )
+
+
+@pytest.mark.parametrize("kind", ["spread", "cluster", "few", "equal", "tiny", "outlier"])
+def test_many_plain_rows_give_what_rows_of_weight_one_give(kind):
+    rng = np.random.default_rng(0)
+    confidence = {
+        "spread": rng.random(6000),
+        "cluster": 1.0 + rng.random(6000) * 1e-12,
+        "few": rng.integers(0, 9, 6000) / 8,
+        "equal": np.full(6000, 0.5),
+        "tiny": rng.integers(0, 9, 6000) * 5e-324,
+        "outlier": np.append(rng.random(5999), 1e300),
+    }[kind]
+    loss = (rng.random(6000) < 0.3).astype(float)
+    plain = augrc(loss, confidence)
+    weighted = augrc(loss, confidence, sample_weight=np.ones(6000))
+    assert (plain.value, plain.low, plain.high) == pytest.approx(
+        (weighted.value, weighted.low, weighted.high), rel=1e-10
+    )

@@ -15,7 +15,7 @@ from scipy.special import xlogy
 
 from riskwright.core import DataError, Estimate, ParameterError, Record
 from riskwright.stats import log_interval, logit_interval, normal_quantile, proportion_interval
-from riskwright.stats._kernels import confidence_keys, silent_failures
+from riskwright.stats._kernels import silent_failures
 
 from ._columns import (
     all_weights,
@@ -524,15 +524,14 @@ def _excess_estimate(
 
 
 def _augrc_of_rows(loss: Floats, confidence: Floats, level: float) -> Estimate:
-    """Without weights, losses of 0 and 1 need no more than sorted keys."""
-    keys = confidence_keys(np.ascontiguousarray(loss), np.ascontiguousarray(confidence))
-    if not keys.size:
+    """Without weights, losses of 0 and 1 need no folded columns."""
+    columns = np.ascontiguousarray(loss), np.ascontiguousarray(confidence)
+    failures, area, squares = silent_failures(*columns)
+    if failures < 0:
         return _figure("AUGRC", _augrc, _fold(loss, confidence, np.ones(loss.size)), level)
-    keys.sort()
-    failures, area, squares = silent_failures(keys)
-    n, failed = np.array([float(keys.size)]), np.array([failures])
-    totals = _Folded(np.zeros(1), (_Moments(n, failed, n, failed, failed),), keys.size, True)
-    return _finished("AUGRC", area, squares / keys.size**2, totals, level)
+    n, failed = np.array([float(loss.size)]), np.array([failures])
+    totals = _Folded(np.zeros(1), (_Moments(n, failed, n, failed, failed),), loss.size, True)
+    return _finished("AUGRC", area, squares / loss.size**2, totals, level)
 
 
 def _checked(
