@@ -7,6 +7,5 @@ what they assume of the score and in what they promise.
 from .calibrated_model import CalibratedModel
 from .calibrated_training import CalibratedTraining
 from .calibrator import Calibrator
-from .censoring import CensoringReport
 
-__all__ = ["CalibratedModel", "CalibratedTraining", "Calibrator", "CensoringReport"]
+__all__ = ["CalibratedModel", "CalibratedTraining", "Calibrator"]

@@ -12,10 +12,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from riskwright.core import DataError, Estimate, ParameterError, UsageError, ValueRangeError
+from riskwright.core import (
+    DataError,
+    Estimate,
+    ParameterError,
+    TargetError,
+    UsageError,
+    ValueRangeError,
+)
+from riskwright.stats import CensoringReport, horizon_outcomes
 
 from ._inputs import Floats, ScoredRows, checked_scores, group_codes, scored_rows
-from .censoring import CensoringReport, horizon_outcomes
 from .maps import CalibrationMap
 from .selection import METHODS, select_method
 
@@ -172,9 +179,20 @@ class Calibrator(BaseEstimator):
         TargetError : nobody is followed to the horizon, or one class only.
         DataError : as for `fit`; "venn-abers" refuses these weights.
         """
-        outcome, weight, report = horizon_outcomes(time, event, horizon, max_weight)
-        self.fit(score, outcome, weight, groups)
-        self.censoring_ = report
+        if not max_weight >= 1:
+            raise ParameterError(
+                "value not allowed", where="max_weight", expected="at least 1", got=repr(max_weight)
+            )
+        found = horizon_outcomes(time, event, horizon, truncate=1 / max_weight)
+        if not found.within:
+            raise TargetError(
+                "no row is followed to the horizon",
+                where="horizon",
+                expected="a time within the follow-up",
+                got=repr(horizon),
+            )
+        self.fit(score, found.y, found.weight, groups)
+        self.censoring_ = found.report
         return self
 
     def predict(self, score: ArrayLike, groups: ArrayLike | None = None) -> Floats:

@@ -216,7 +216,8 @@ def _table(result: Evaluation) -> Iterator[str]:
     yield from _lines({"prevalence": result.prevalence, **result.overall}, notes)
     if result.calibration_test is not None and result.calibration_test.p_value >= 0:
         note = notes.setdefault(result.calibration_test.method, len(notes) + 1)
-        p_value = f"{result.calibration_test.p_value:.3f}"
+        p = result.calibration_test.p_value
+        p_value = f"{p:.3f}" if p >= 0.0005 else "<0.001"
         yield f"  {'p of perfect calibration':<26}{p_value:>8}  {'':>18}  [{note}]"
     for label, figures in result.by_group.items():
         yield f"\n{label}: {figures['prevalence'].n:,} rows"

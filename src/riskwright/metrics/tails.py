@@ -7,7 +7,6 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
 
 from riskwright.core import DataError, Estimate, ParameterError
 from riskwright.stats import log_interval, logit_interval, normal_interval, normal_quantile
@@ -189,6 +188,8 @@ def _order_statistics(
 ) -> tuple[tuple[float, float], str]:
     """Exact binomial ranks around the quantile; 0 and `bound` stand beyond the first and last."""
     n, miss = math.floor(effective * (1 + 1e-9)), (1.0 - level) / 2
+    from scipy.stats import binom  # takes half a second to load, and serves VaR alone
+
     first = int(binom.ppf(miss, n, measure.level))
     last = int(binom.isf(miss, n, measure.level)) + 1
     if last > n and bound is None:
