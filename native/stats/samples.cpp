@@ -1,5 +1,7 @@
 // Binary outcomes and scores: one-pass checks and sums, sorting by score, ensembles, sketches.
 #include "../arrays.hpp"
+#include "newton.hpp"
+#include "variants.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -66,21 +68,47 @@ struct Logarithmic {
 constexpr size_t kColumns = 7;
 constexpr size_t kBlock = 2048, kLanes = 4;
 
+// The losses of rows one after the other; the logarithms of a block are taken many at a time.
+template <class Loss>
+struct Losses {
+  template <class Y>
+  static void of(const Y* y, const double* p, size_t n, double* out) {
+    for (size_t i = 0; i < n; ++i) out[i] = Loss::of(static_cast<double>(y[i]), p[i]);
+  }
+};
+
+template <>
+struct Losses<Logarithmic> {
+  template <class Y>
+  static void of(const Y* y, const double* p, size_t n, double* out) {
+    static const std::string isa = rw::instruction_sets().front();
+    double inside[kBlock], low[kBlock];
+    for (size_t i = 0; i < n; ++i) inside[i] = std::min(std::max(p[i], kClip), 1 - kClip);
+    RW_VARIANT(isa, rw::logs)(inside, n, low, out, 1);
+    for (size_t i = 0; i < n; ++i) {
+      const double rest = 1 - inside[i];  // its rounding error is put back to first order
+      const double other = out[i] + (inside[i] - (1 - rest)) / rest;
+      out[i] = y[i] != 0 ? -low[i] : other;
+    }
+  }
+};
+
 template <class Loss, class Y>
 void sum_plain(const Y* y, const double* p, size_t n, double shift, double* out) {
-  double s1 = 0, s2 = 0;
+  double s1 = 0, s2 = 0, loss[kBlock];
   for (size_t start = 0; start < n; start += kBlock) {
-    const size_t end = std::min(n, start + kBlock);
+    const size_t count = std::min(n - start, kBlock);
+    Losses<Loss>::of(y + start, p + start, count, loss);
     double a[kLanes] = {}, b[kLanes] = {};
-    size_t i = start;
-    for (; i + kLanes <= end; i += kLanes)
+    size_t i = 0;
+    for (; i + kLanes <= count; i += kLanes)
       for (size_t l = 0; l < kLanes; ++l) {
-        const double d = Loss::of(static_cast<double>(y[i + l]), p[i + l]) - shift;
+        const double d = loss[i + l] - shift;
         a[l] += d;
         b[l] += d * d;
       }
-    for (; i < end; ++i) {
-      const double d = Loss::of(static_cast<double>(y[i]), p[i]) - shift;
+    for (; i < count; ++i) {
+      const double d = loss[i] - shift;
       a[0] += d;
       b[0] += d * d;
     }
