@@ -78,11 +78,6 @@ class ScoredRows:
         ones_weight = float(self.weight @ self.y)
         return float(self.weight.sum()) - ones_weight, ones_weight
 
-    @property
-    def in_unit(self) -> bool:
-        least, most = self.extent
-        return least >= 0.0 and most <= 1.0
-
     def refuse_outside_unit(self) -> None:
         """`ValueRangeError` unless all scores lie in [0, 1]."""
         _refuse_outside_unit(*self.extent)

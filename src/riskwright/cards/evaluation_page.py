@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from riskwright.core import Estimate, Finding
@@ -14,10 +12,9 @@ from riskwright.plots.group_gap import GroupGapDisplay, group_rows, small_groups
 from riskwright.plots.reliability import ReliabilityDisplay
 
 from . import wording
+from .pages import page_template
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from riskwright.metrics import Evaluation
 
 __all__ = ["DecisionSection", "evaluation_page"]
@@ -91,7 +88,7 @@ def evaluation_page(
     (True, False)
     """
     before_after = ("Before", "After")
-    return _template().render(
+    return page_template("evaluation.html").render(
         title=title,
         data_name=data_name,
         facts=_facts(evaluation),
@@ -111,20 +108,6 @@ def evaluation_page(
         ],
         wording=wording,
     )
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("evaluation.html")
 
 
 def _picture(display: Display, name: str) -> _Picture:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from riskwright.core import Feature, RiskRow, ScoreCard
 from riskwright.plots.svg import to_svg
 
 from . import wording
 from .drawing import risk_chart
+from .pages import page_template
 from .sheet import DENSE, print_size
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 __all__ = ["to_html"]
 
@@ -36,7 +32,7 @@ def to_html(card: ScoreCard) -> str:
     size = max(1, math.ceil(len(rows) / n_bands))
     size_of_chart = (900, 180) if wide else (460, 330)
     letters = print_size(card, size, size_of_chart, wide)
-    return _template().render(
+    return page_template("score_card.html").render(
         card=card,
         wording=wording,
         fields=fields,
@@ -53,20 +49,6 @@ def to_html(card: ScoreCard) -> str:
         limits=wording.limits(card),
         proof=wording.proof(card.certificate),
     )
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("score_card.html")
 
 
 def _read_features(card: ScoreCard) -> list[Feature]:

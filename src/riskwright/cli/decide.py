@@ -138,6 +138,8 @@ def decide(
         show_json(certificate)
     else:
         say(rows.heading)
+        if rows.pipeline.calibrator is not None:
+            say("The score of the rule is the calibrated risk.")
         show("\n".join(_lines(certificate)))
     return 0 if certificate.certified else 1
 
