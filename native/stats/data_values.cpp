@@ -1,0 +1,3 @@
+#include "../arrays.hpp"
+
+void bind_data_values(nb::module_&) {}
