@@ -6,15 +6,15 @@ result does not depend on the container, so a card learned from a CSV reads a Pa
 
 from __future__ import annotations
 
-import difflib
 import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from riskwright.core import ColumnError, Feature, MissingValueError, ValueRangeError
+from riskwright.core.names import nearest, quoted
 
 __all__ = [
     "MAX_LEVELS",
@@ -80,23 +80,6 @@ class Origin:
         if len(index) > len(first):
             details.append(f"{len(index):,} rows in all")
         return f"{text} ({'; '.join(details)})"
-
-
-def quoted(text: object, width: int = 40) -> str:
-    """`text` in quotes, cut short, for messages."""
-    plain = str(text)
-    return repr(plain if len(plain) <= width else plain[: width - 1] + "…")
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """A hint naming the known names closest to `name`."""
-    names = list(known)
-    folded = {candidate.strip().casefold(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.strip().casefold(), list(folded), n=3, cutoff=0.6)
-    if close:
-        return "Did you mean " + " or ".join(quoted(folded[c]) for c in close) + "?"
-    shown = ", ".join(quoted(n) for n in names[:8]) + (", …" if len(names) > 8 else "")
-    return f"Known names: {shown}" if names else None
 
 
 def canonical(
