@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from riskwright.core import Finding, Record, ScoreCard
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from riskwright.core import Estimate, Finding, Record, ScoreCard, UsageError, atomic_write, save
+from riskwright.core.registry import page_writers
 from riskwright.explanation.distillation import DistillationReport
 from riskwright.explanation.responsiveness import ResponsivenessReport
 from riskwright.metrics import Evaluation, NetBenefitCurve, ReliabilityCurve
 
 from .group_gaps import GroupGaps
 from .multiplicity import MultiplicityReport
+from .policy import AuditPolicy, judged, load_policy
 from .selective_labels import SelectiveLabelsReport
 from .slices import Slices
 
-__all__ = ["Audit", "AuditSubject", "ColumnSummary", "OperatingPoint"]
+__all__ = ["Audit", "AuditSubject", "ColumnSummary", "Gate", "OperatingPoint"]
 
 
 class AuditSubject(Record, frozen=True, kw_only=True):
@@ -38,13 +47,17 @@ class AuditSubject(Record, frozen=True, kw_only=True):
 
 
 class OperatingPoint(Record, frozen=True, kw_only=True):
-    """What a threshold does to 1,000 people: flagged, rightly flagged, missed."""
+    """What a threshold does, as shares of all people: 1,000 times each is "per 1,000 people".
+
+    `rightly_flagged` and `missed` are shares of all people too: flagged with the event, and not
+    flagged although they have it.
+    """
 
     threshold: float
-    flagged: float
-    rightly_flagged: float
-    missed: float
-    events: float
+    flagged: Estimate
+    rightly_flagged: Estimate
+    missed: Estimate
+    events: Estimate
 
 
 class ColumnSummary(Record, frozen=True, kw_only=True):
@@ -82,3 +95,56 @@ class Audit(Record, frozen=True, kw_only=True):
     not_run: dict[str, str]
     level: float
     seconds: float
+
+    def worst(self, most: int = 5) -> tuple[Finding, ...]:
+        """The gravest findings, those that fail a policy first."""
+        return tuple(sorted(self.findings, key=lambda finding: finding.passed is not False)[:most])
+
+    def gate(self, policy: AuditPolicy | Mapping[str, Any] | str | os.PathLike[str]) -> Gate:
+        """Compare with a policy (record, mapping or YAML file); `AuditPolicy` says how.
+
+        Examples
+        --------
+        >>> import riskwright as rw
+        >>> found = rw.audit([0.2, 0.8] * 50, {"x": [0, 1] * 50, "y": [0, 1] * 50}, target="y")
+        >>> found.gate({"require": ["groups"]}).reasons
+        ('groups is required but did not run: no groups were named',)
+        """
+        findings, reasons = judged(load_policy(policy), self.findings, self.not_run)
+        kept = msgspec.structs.replace(self, findings=findings)
+        return Gate(passed=not reasons, reasons=reasons, audit=kept)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it whole or not at all: `.json` (read back by `riskwright.load`), `.html` the
+        page, `.md` the same as Markdown.
+
+        Raises `UsageError` for another ending or where the folder cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix == ".json":
+            save(self, path)
+            return
+        if suffix not in page_writers.names():
+            raise UsageError(
+                "unknown kind of file", where=str(path), expected=".json, .html or .md", got=suffix
+            )
+        text: str = page_writers.load(suffix)(self)
+        with atomic_write(path) as file:
+            file.write(text.encode())
+
+    def to_artifact(self) -> tuple[str, dict[str, Any]]:
+        """Kind and plain values for `riskwright.save`."""
+        return "audit", msgspec.to_builtins(self)
+
+    @classmethod
+    def from_artifact(cls, body: dict[str, Any]) -> Audit:
+        """The audit that `to_artifact` described."""
+        return msgspec.convert(body, cls, strict=False)
+
+
+class Gate(Record, frozen=True, kw_only=True):
+    """Whether an audit keeps a policy, why not, and the audit with every finding judged."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    audit: Audit

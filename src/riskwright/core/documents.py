@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import yaml
 
 from .exceptions import ParameterError
-from .names import quoted
+from .names import nearest, quoted
+from .records import Record
 
-__all__ = ["line_of", "read_document", "unique_keys"]
+__all__ = ["line_of", "read_document", "read_record", "unique_keys"]
+
+Kind = TypeVar("Kind", bound=Record)
 
 MAX_BYTES = 2**20
 
@@ -137,3 +142,38 @@ def line_of(path: Path, keys: Sequence[str | int]) -> int | None:
             break
         node = found
     return None if node is None else int(node.start_mark.line) + 1
+
+
+def read_record(
+    source: Mapping[str, Any] | str | os.PathLike[str], kind: type[Kind], what: str
+) -> Kind:
+    """A record of `kind` from a YAML or JSON file of at most 1 MiB, or from plain values.
+
+    `what` names it in messages. Raises `ParameterError` for an unknown key (with the nearest one),
+    a missing key and a value of the wrong kind, naming the key.
+    """
+    where = what
+    body: Any = source
+    if isinstance(source, str | os.PathLike):
+        where = str(source)
+        body = read_document(Path(source), what)
+    if body is None:
+        body = {}
+    if not isinstance(body, Mapping):
+        raise ParameterError(
+            f"not a {what}", where=where, expected="keys and values", got=type(body).__name__
+        )
+    known = [field.name for field in msgspec.structs.fields(kind)]
+    for key in body:
+        if key not in known:
+            hint = nearest(str(key), known) or "Known keys: " + ", ".join(known)
+            raise ParameterError(f"unknown key {quoted(key)}", where=where, hint=hint)
+    try:
+        return msgspec.convert(dict(body), kind)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at `$")
+        raise ParameterError(
+            "wrong kind of value",
+            where=where + (place.rstrip("`") and f": {place.rstrip('`')}"),
+            got=problem[:1].lower() + problem[1:],
+        ) from None

@@ -7,7 +7,7 @@ from typing import Any
 
 from .exceptions import ArtifactError
 
-__all__ = ["Registry", "artifact_kinds"]
+__all__ = ["Registry", "artifact_kinds", "page_writers"]
 
 
 class Registry:
@@ -52,3 +52,8 @@ artifact_kinds.register("cascade", "riskwright.decision.cascade:Cascade")
 artifact_kinds.register("boundary", "riskwright.decision.boundary:Boundary")
 artifact_kinds.register("watch", "riskwright.decision.watch:Watch")
 artifact_kinds.register("pipeline", "riskwright.pipeline:RiskPipeline")
+artifact_kinds.register("audit", "riskwright.audit.report:Audit")
+
+page_writers = Registry("ending of an audit's file")
+page_writers.register(".html", "riskwright.cards.audit_page:audit_page")
+page_writers.register(".md", "riskwright.cards.audit_page:audit_markdown")

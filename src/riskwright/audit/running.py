@@ -1,0 +1,406 @@
+"""`audit`: every audit that applies to a score, in one go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, get_args
+
+import numpy as np
+import polars as pl
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from riskwright.core import DataError, Finding, ParameterError
+from riskwright.core.records import Severity
+from riskwright.explanation import Actions, distill, responsiveness
+from riskwright.metrics import evaluate, net_benefit, reliability
+from riskwright.stats import horizon_outcomes
+
+from .data_quality import column_summaries, hardness_findings
+from .familiarity import Familiarity
+from .group_gaps import group_gaps
+from .measuring import measured_findings, operating_point
+from .multiplicity import Multiplicity
+from .plan import AuditPlan, load_plan
+from .report import Audit, AuditSubject
+from .scored_rows import ScoredRows, feature_frame, scored_rows
+from .selective_labels import selective_labels
+from .slices import find_slices
+
+__all__ = ["run_audit"]
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, float], None]
+
+_SMALL_GROUPINGS = 6
+
+
+@dataclass
+class _Run:
+    """The state of one audit: what goes in, and what has been found so far."""
+
+    rows: ScoredRows
+    plan: AuditPlan
+    reference: Any
+    progress: Progress
+    found: dict[str, Any] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    not_run: dict[str, str] = field(default_factory=dict)
+
+    def known(self) -> tuple[NDArray[np.bool_], Floats, Floats | None]:
+        """Rows whose outcome is known, their outcomes, and weights (IPCW under censoring)."""
+        rows, plan = self.rows, self.plan
+        assert rows.y is not None
+        weight = rows.table.sample_weight
+        if rows.time is not None:
+            assert plan.horizon_time is not None
+            at = horizon_outcomes(rows.time, rows.y, plan.horizon_time, sample_weight=weight)
+            if not at.within:
+                raise DataError(
+                    "the follow-up does not reach the horizon",
+                    where="horizon_time",
+                    expected=f"at most {rows.time.max():g}",
+                    got=f"{plan.horizon_time:g}",
+                )
+            kept = at.weight > 0
+            return kept, at.y[kept], at.weight[kept]
+        kept = ~np.isnan(rows.y)
+        return kept, rows.y[kept], None if weight is None else weight[kept]
+
+
+def run_audit(
+    model_or_scores: Any,
+    data: Any,
+    plan: AuditPlan | Mapping[str, Any] | str | None = None,
+    *,
+    reference: Any = None,
+    progress: Progress | None = None,
+    **stated: Any,
+) -> Audit:
+    """All audits that apply to a score on one table, each finding with its interval and digests.
+
+    Parameters
+    ----------
+    model_or_scores : a fitted model with `predict_proba`, a `ScoreCard`, a `RiskPipeline` with a
+        card, any callable from a polars frame of features to scores, an array of scores, or None
+        where the plan names the column of scores.
+    data : path, frame or `Table`
+        Rows that the score was not learned from. A `Table` brings its own outcome, weights and
+        groups; of a path or frame the plan names them.
+    plan : `AuditPlan`, mapping or YAML file
+        Columns, threshold, actions, what to skip; see `AuditPlan`.
+    reference : path, frame or `Table` that the score was learned from, optional
+        Tells how familiar the rows of `data` are.
+    progress : called with the name of each part and the share done.
+    **stated : keys of `AuditPlan`, before those of the plan.
+
+    Returns
+    -------
+    Audit
+        Parts that do not apply are None, with the reason in `not_run`. `gate` compares it with a
+        policy, `save` writes it as JSON, page or Markdown.
+
+    Raises
+    ------
+    DataError : the table or the scores cannot be used.
+    ParameterError : an unknown key of the plan, contradictory actions.
+
+    Notes
+    -----
+    Minutes at most for 30,000 rows of 25 columns; every part bounds its own time and memory.
+
+    Examples
+    --------
+    >>> import riskwright as rw
+    >>> rng = np.random.default_rng(0)
+    >>> frame = pl.DataFrame({"age": rng.integers(20, 80, 2000), "sex": rng.choice(["f", "m"], 2000)})
+    >>> risk = (frame["age"].to_numpy() - 10) / 100
+    >>> frame = frame.with_columns(ill=pl.Series(rng.random(2000) < risk))
+    >>> found = rw.audit(risk, frame, target="ill", groups=["sex"], threshold=0.4)
+    >>> found.gaps.reference, found.multiplicity
+    ('rest', None)
+    """
+    start = time.perf_counter()
+    asked = load_plan(plan, **stated)
+    rows = scored_rows(model_or_scores, data, asked)
+    run = _Run(rows, asked, reference, progress or (lambda name, share: None))
+    _prepare(run)
+    for number, (name, part) in enumerate(_RUNS.items()):
+        run.progress(name, number / len(_RUNS))
+        if name in asked.skip:
+            run.not_run[name] = "left out by the plan"
+            continue
+        try:
+            part(run)
+        except DataError as error:
+            run.not_run[name] = f"the data do not allow it: {error}"
+    run.progress("done", 1.0)
+    return _audit(run, time.perf_counter() - start)
+
+
+def _prepare(run: _Run) -> None:
+    """What the user must put right before any long work."""
+    plan, rows = run.plan, run.rows
+    if plan.actions is not None:
+        run.found["actions"] = Actions.from_mapping(plan.actions, rows.table)
+    if plan.threshold is not None and not np.isfinite(plan.threshold):
+        raise ParameterError("not a threshold", where="threshold", got=str(plan.threshold))
+
+
+def _evaluation(run: _Run) -> None:
+    rows, plan = run.rows, run.plan
+    if rows.y is None:
+        run.not_run["evaluation"] = "no outcome was named"
+        return
+    kept, y, weight = run.known()
+    score = rows.score[kept]
+    options: dict[str, Any] = {"sample_weight": weight, "level": plan.level}
+    if plan.threshold is not None:
+        point = operating_point(y, score, plan.threshold, weight, plan.level)
+        run.found["operating_point"] = point
+    if not rows.is_probability:
+        run.not_run["evaluation"] = "the scores are no probabilities; calibrate them first"
+        return
+    run.found["evaluation"] = evaluate(y, score, **options)
+    run.found["reliability"] = reliability(y, score, **options)
+    run.found["net_benefit"] = net_benefit(y, score, **options)
+    run.found["by_group"] = dict(_reliability_by_group(run, kept, y, score, options))
+    run.findings += measured_findings(run.found["evaluation"], y, score, weight, plan.level)
+
+
+def _reliability_by_group(
+    run: _Run, kept: Any, y: Floats, score: Floats, options: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    for column, labels in run.rows.groups.items():
+        values, codes = np.unique(labels[kept].astype(str), return_inverse=True)
+        if len(values) > _SMALL_GROUPINGS:
+            continue
+        for code, value in enumerate(values):
+            inside = codes == code
+            events = y[inside].sum()
+            if min(events, inside.sum() - events) < run.plan.min_rows:
+                continue
+            weight = options["sample_weight"]
+            part = options | {"sample_weight": None if weight is None else weight[inside]}
+            yield f"{column} = {value}", reliability(y[inside], score[inside], **part)
+
+
+def _groups(run: _Run) -> None:
+    rows, plan = run.rows, run.plan
+    if not rows.groups:
+        run.not_run["groups"] = "no groups were named"
+        return
+    if rows.y is None:
+        run.not_run["groups"] = "no outcome was named"
+        return
+    options: dict[str, Any] = {"at": plan.threshold, "level": plan.level}
+    if rows.time is None:
+        kept, y, weight = run.known()
+        groups = {name: labels[kept] for name, labels in rows.groups.items()}
+    else:
+        kept, y = np.ones(rows.score.size, dtype=bool), rows.y
+        weight, groups = rows.table.sample_weight, rows.groups
+        options |= {"time": rows.time, "event": rows.y, "horizon": plan.horizon_time}
+    gaps = group_gaps(
+        y, rows.score[kept], groups, sample_weight=weight, min_rows=plan.min_rows, **options
+    )
+    run.found["gaps"] = gaps
+
+
+def _slices(run: _Run) -> None:
+    rows, plan = run.rows, run.plan
+    if rows.y is None:
+        run.not_run["slices"] = "no outcome was named"
+        return
+    if rows.is_probability:
+        name = "squared error"
+    elif plan.threshold is not None:
+        name = "wrong decision"
+    else:
+        run.not_run["slices"] = "the scores are no probabilities and no threshold was named"
+        return
+    kept, y, weight = run.known()
+    score = rows.score[kept]
+    loss = (y - score) ** 2
+    if name == "wrong decision":
+        loss = ((score >= plan.threshold) != (y == 1)).astype(np.float64)
+    columns = [
+        *rows.table.X,
+        *(g for g in rows.table.groups.values() if g.name not in rows.table.X),
+    ]
+    table = pl.DataFrame(columns).filter(pl.Series(kept))
+    run.found["slices"] = find_slices(
+        loss,
+        table,
+        depth=plan.depth,
+        sample_weight=weight,
+        level=plan.level,
+        loss_name=name,
+        random_state=plan.seed,
+    )
+
+
+def _multiplicity(run: _Run) -> None:
+    rows, plan = run.rows, run.plan
+    if rows.y is None or rows.time is not None or rows.observed is not None:
+        run.not_run["multiplicity"] = "needs outcomes that are all observed"
+        return
+    fitted = Multiplicity.of(rows.model, rows.table.X, rows.y, rows.table.sample_weight)
+    if fitted is None:
+        run.not_run["multiplicity"] = "the score is neither linear nor a card"
+        return
+    run.found["multiplicity"] = fitted.report(
+        threshold=plan.threshold,
+        tolerances=plan.tolerances,
+        progress=lambda done, total: run.progress("multiplicity", done / max(total, 1)),
+    )
+
+
+def _responsiveness(run: _Run) -> None:
+    rows, plan = run.rows, run.plan
+    actions = run.found.get("actions")
+    if actions is None:
+        run.not_run["responsiveness"] = "no actions were stated: the plan's `actions`"
+    elif rows.predict is None:
+        run.not_run["responsiveness"] = "needs the model, not only its scores"
+    elif plan.threshold is None:
+        run.not_run["responsiveness"] = "no threshold was named"
+    else:
+        predict, threshold = rows.predict, plan.threshold
+        found = responsiveness(
+            lambda frame: predict(frame) < threshold,
+            rows.table.X,
+            actions,
+            target=True,
+            level=plan.level,
+            random_state=plan.seed,
+        )
+        run.found["responsiveness"] = found.report()
+
+
+def _distillation(run: _Run) -> None:
+    rows, plan = run.rows, run.plan
+    if rows.card is not None:
+        run.not_run["distillation"] = "the score is a card: it shows what it uses"
+        return
+    if rows.y is None:
+        run.found["distillation"] = distill(
+            rows.score, rows.table.X, level=plan.level, random_state=plan.seed
+        ).report()
+        return
+    kept, y, _ = run.known()
+    run.found["distillation"] = distill(
+        rows.score[kept],
+        rows.table.X.filter(pl.Series(kept)),
+        outcome=y,
+        level=plan.level,
+        random_state=plan.seed,
+    ).report()
+
+
+def _selective_labels(run: _Run) -> None:
+    rows, plan = run.rows, run.plan
+    if rows.observed is None or rows.y is None:
+        run.not_run["selective_labels"] = "no column says whether the outcome was observed"
+        return
+    run.found["selective_labels"] = selective_labels(
+        rows.table.X,
+        rows.y,
+        rows.observed,
+        prevalence=plan.prevalence,
+        expertise=plan.expertise,
+        groups=rows.groups or None,
+        level=plan.level,
+    ).report()
+
+
+def _familiarity(run: _Run) -> None:
+    if run.reference is None:
+        run.not_run["familiarity"] = "no reference table: the rows that the score was learned from"
+        return
+    features = [feature.name for feature in run.rows.table.features]
+    learned = feature_frame(run.reference, run.plan, features)
+    run.findings += Familiarity().fit(learned).report(run.rows.table.X).findings
+
+
+def _data(run: _Run) -> None:
+    rows = run.rows
+    run.found["columns"] = column_summaries(rows.table)
+    if rows.y is not None and rows.is_probability and rows.time is None:
+        kept, y, _ = run.known()
+        run.findings += hardness_findings(y, rows.score[kept], run.plan.level)
+
+
+_RUNS: dict[str, Callable[[_Run], None]] = {
+    "evaluation": _evaluation,
+    "groups": _groups,
+    "slices": _slices,
+    "multiplicity": _multiplicity,
+    "responsiveness": _responsiveness,
+    "distillation": _distillation,
+    "selective_labels": _selective_labels,
+    "familiarity": _familiarity,
+    "data": _data,
+}
+
+
+def _audit(run: _Run, seconds: float) -> Audit:
+    rows, found = run.rows, run.found
+    parts = ("gaps", "slices", "multiplicity", "responsiveness", "distillation", "selective_labels")
+    for name in parts:
+        if found.get(name) is not None:
+            run.findings += found[name].findings
+    missing = getattr(found.get("distillation"), "missing_feature", None)
+    if missing is not None:
+        run.findings += missing.findings
+    digests = {"score": rows.score_digest, "data": rows.table.data_digest}
+    order = get_args(Severity)
+    findings = sorted(
+        (replace(finding, digests={**digests, **finding.digests}) for finding in run.findings),
+        key=lambda finding: -order.index(finding.severity),
+    )
+    y = rows.y
+    return Audit(
+        subject=_subject(run),
+        n=rows.table.n,
+        events=0.0 if y is None else float(np.nansum(y)),
+        card=rows.card,
+        evaluation=found.get("evaluation"),
+        reliability=found.get("reliability"),
+        reliability_by_group=found.get("by_group", {}),
+        net_benefit=found.get("net_benefit"),
+        operating_point=found.get("operating_point"),
+        **{name: found.get(name) for name in parts},
+        columns=found.get("columns", ()),
+        findings=tuple(findings),
+        not_run=run.not_run,
+        level=run.plan.level,
+        seconds=seconds,
+    )
+
+
+def _subject(run: _Run) -> AuditSubject:
+    plan, rows, card = run.plan, run.rows, run.rows.card
+    outcome = rows.table.outcome or plan.target or ""
+    if rows.table.positive_label:
+        outcome += f" = {rows.table.positive_label}"
+    return AuditSubject(
+        title=plan.title or (card.title if card is not None else f"Score of {outcome or 'risk'}"),
+        outcome=plan.outcome or (card.outcome if card is not None else outcome),
+        population=plan.population
+        or (card.population if card is not None and card.population != "not stated" else ""),
+        horizon=plan.horizon,
+        not_for=plan.not_for,
+        version=plan.version or (card.version if card is not None else ""),
+        date=plan.date or date.today().isoformat(),
+        owner=plan.owner,
+        contact=plan.contact,
+        period=plan.period,
+        limits=plan.limits or (card.limits if card is not None else ()),
+        score_digest=rows.score_digest,
+        data_digest=rows.table.data_digest,
+        data_name=rows.table.source,
+    )
