@@ -358,56 +358,98 @@ nb::tuple worst_slices(Array<Code> codes, Array<int64_t> cards, Array<double> lo
 
 // ---- areas under the ROC curve ----------------------------------------------------------------
 
-// Rows ascend by score; `start` marks the first row of each score. For every group and for the
-// rows outside of it: area, DeLong's two sums of squares, weights of events and of non-events, and
-// the sums of the squares of those weights.
+// Of the rows of a group (side 0) and of those outside of it (side 1), by class.
+struct Sides {
+  double weight[2][2] = {}, squares[2][2] = {};
+
+  void add(int side, int event, double w) {
+    weight[side][event] += w;
+    squares[side][event] += w * w;
+  }
+};
+
+struct Area {
+  double value[2] = {}, spread[2][2] = {};
+};
+
+// Rows ascend by score. The first pass finds the areas, the second DeLong's sums of squares.
+struct Areas {
+  const uint8_t *start, *y;
+  const double* w;
+  const int32_t* code;
+  size_t n;
+
+  double weight(size_t i) const { return w ? w[i] : 1.0; }
+
+  Sides totals(int g) const {
+    Sides all;
+    for (size_t i = 0; i < n; ++i) all.add(code[i] != g, y[i], weight(i));
+    return all;
+  }
+
+  template <bool spread>
+  void pass(int g, const Sides& all, Area& area) const {
+    double share[2][2], below[2][2] = {};
+    for (int s = 0; s < 2; ++s)
+      for (int e = 0; e < 2; ++e)
+        share[s][e] = all.weight[s][e] > 0 ? 1 / all.weight[s][e] : 0.0;
+    auto tell = [&](int s, int e, const Sides& tied) {
+      const double under = (below[s][!e] + tied.weight[s][!e] / 2) * share[s][!e];
+      if constexpr (spread) {
+        const double off = under - (e ? area.value[s] : 1 - area.value[s]);
+        area.spread[s][e] += tied.squares[s][e] * off * off;
+      } else if (e) {
+        area.value[s] += tied.weight[s][1] * under * share[s][1];
+      }
+    };
+    for (size_t i = 0, last = 0; i < n; i = last) {
+      last = i + 1;
+      if (last == n || start[last]) {
+        const int s = code[i] != g, e = y[i];
+        const double mine = weight(i), under = below[s][!e] * share[s][!e];
+        if constexpr (spread) {
+          const double off = under - (e ? area.value[s] : 1 - area.value[s]);
+          area.spread[s][e] += mine * mine * off * off;
+        } else if (e) {
+          area.value[s] += mine * under * share[s][1];
+        }
+        below[s][e] += mine;
+        continue;
+      }
+      Sides tied;
+      tied.add(code[i] != g, y[i], weight(i));
+      for (; last < n && !start[last]; ++last) tied.add(code[last] != g, y[last], weight(last));
+      for (int s = 0; s < 2; ++s)
+        for (int e = 0; e < 2; ++e) tell(s, e, tied);
+      for (int s = 0; s < 2; ++s)
+        for (int e = 0; e < 2; ++e) below[s][e] += tied.weight[s][e];
+    }
+  }
+};
+
+// `start` marks the first row of each score. For every group and for the rows outside of it: area,
+// DeLong's two sums of squares, weights of events and of non-events, and the sums of the squares
+// of those weights.
 nb::object group_areas(Array<uint8_t> start, Array<uint8_t> y, Array<double> weight,
                        Array<int32_t> code, int groups) {
   constexpr size_t kFigures = 7;
-  const size_t n = y.size();
-  const bool weighted = weight.size() > 0;
   std::vector<double> out(size_t(groups) * 2 * kFigures);
   {
     nb::gil_scoped_release released;
-    auto w = [&](size_t i) { return weighted ? weight.data()[i] : 1.0; };
-    for (int g = 0; g < groups; ++g) {
-      double total[2][2] = {}, square[2][2] = {}, area[2] = {}, spread[2][2] = {};
-      for (size_t i = 0; i < n; ++i) {
-        const int side = code.data()[i] != g;
-        total[side][y.data()[i]] += w(i);
-        square[side][y.data()[i]] += w(i) * w(i);
-      }
-      for (int pass = 0; pass < 2; ++pass) {
-        double below[2][2] = {};
-        for (size_t first = 0, last = 0; first < n; first = last) {
-          double tied[2][2] = {}, squares[2][2] = {};
-          for (last = first; last < n && (last == first || !start.data()[last]); ++last) {
-            const int side = code.data()[last] != g, event = y.data()[last];
-            tied[side][event] += w(last);
-            squares[side][event] += w(last) * w(last);
-          }
-          for (int s = 0; s < 2; ++s) {
-            const double under0 = (below[s][0] + tied[s][0] / 2) / total[s][0];
-            const double under1 = (below[s][1] + tied[s][1] / 2) / total[s][1];
-            if (pass == 0) {
-              if (tied[s][1] > 0) area[s] += tied[s][1] * under0 / total[s][1];
-            } else {
-              const double off1 = under0 - area[s], off0 = under1 - (1 - area[s]);
-              if (tied[s][1] > 0) spread[s][1] += squares[s][1] * off1 * off1;
-              if (tied[s][0] > 0) spread[s][0] += squares[s][0] * off0 * off0;
-            }
-            below[s][0] += tied[s][0];
-            below[s][1] += tied[s][1];
-          }
-        }
-      }
+    const Areas rows{start.data(), y.data(), weight.size() ? weight.data() : nullptr, code.data(),
+                     y.size()};
+    in_parallel(rw::usual_threads(), size_t(groups), [&](size_t g) {
+      const Sides all = rows.totals(int(g));
+      Area area;
+      rows.pass<false>(int(g), all, area);
+      rows.pass<true>(int(g), all, area);
       for (int s = 0; s < 2; ++s) {
-        double* at = out.data() + (size_t(g) * 2 + s) * kFigures;
-        const double figures[kFigures] = {area[s],     spread[s][1], spread[s][0], total[s][1],
-                                          total[s][0], square[s][1], square[s][0]};
-        std::copy_n(figures, kFigures, at);
+        const double figures[kFigures] = {
+            area.value[s],     area.spread[s][1], area.spread[s][0],  all.weight[s][1],
+            all.weight[s][0], all.squares[s][1], all.squares[s][0]};
+        std::copy_n(figures, kFigures, out.data() + (g * 2 + size_t(s)) * kFigures);
       }
-    }
+    });
   }
   return nb::cast(rw::to_numpy(std::move(out), {size_t(groups), 2, kFigures}));
 }

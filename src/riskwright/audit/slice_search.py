@@ -18,7 +18,6 @@ Bools = NDArray[np.bool_]
 _KEPT = 256
 _MOST_DEPTH = 6
 _MOST_CELLS = 2**23
-_SAME_ROWS = 0.8
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,9 @@ def ranked_slices(
 ) -> tuple[list[FoundSlice], int]:
     """The k best slices and the number of conjunctions examined.
 
-    The kernel returns the best 256 that no accepted slice implies; where these do not hold k that
-    are told apart, it is asked again without what is settled by then.
+    A slice is left out where it is nested in a better one, and where better ones explain it: what
+    remains of it without their rows is too small or has no score above 0. The kernel returns the
+    best 256; where these do not hold k that stay, it is asked again without what is settled by then.
     """
     _check_cells(cards, depth)
     if not codes:
@@ -54,9 +54,10 @@ def ranked_slices(
     for place, code in enumerate(codes):
         columns[place] = code
     accepted: list[FoundSlice] = []
-    same: list[tuple[tuple[int, int], ...]] = []
+    explained: list[tuple[tuple[int, int], ...]] = []
+    taken = np.zeros(loss.size, bool)
     while True:
-        excluded, nested = _settled(accepted, same)
+        excluded, nested = _settled(accepted, explained)
         conditions, figures, examined = worst_slices(
             columns,
             np.asarray(cards, np.int64),
@@ -76,10 +77,12 @@ def ranked_slices(
             inside = np.ones(loss.size, bool)
             for column, value in found:
                 inside &= columns[column] == value
-            if any(_overlap(inside, other.inside) > _SAME_ROWS for other in accepted):
-                same.append(found)
+            rest = inside & ~taken
+            if _score(loss, weight, rest, alpha, min_rows) <= 0:
+                explained.append(found)
                 continue
             accepted.append(FoundSlice(found, float(score), inside))
+            taken |= inside
             if len(accepted) == k:
                 return accepted, int(examined)
         if len(figures) < _KEPT:
@@ -87,21 +90,29 @@ def ranked_slices(
 
 
 def _settled(
-    accepted: list[FoundSlice], same: list[tuple[tuple[int, int], ...]]
+    accepted: list[FoundSlice], explained: list[tuple[tuple[int, int], ...]]
 ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    all_of = [s.conditions for s in accepted] + same
+    all_of = [s.conditions for s in accepted] + explained
     rows = np.full((len(all_of), _MOST_DEPTH, 2), -1, np.int32)
     for row, conditions in zip(rows, all_of, strict=True):
         row[: len(conditions)] = conditions
-    return rows, np.array([1] * len(accepted) + [0] * len(same), np.uint8)
+    return rows, np.array([1] * len(accepted) + [0] * len(explained), np.uint8)
 
 
 def _nested(one: tuple[tuple[int, int], ...], other: tuple[tuple[int, int], ...]) -> bool:
     return set(one) <= set(other) or set(other) <= set(one)
 
 
-def _overlap(one: Bools, other: Bools) -> float:
-    return float((one & other).sum()) / float((one | other).sum())
+def _score(
+    loss: Floats, weight: Floats | None, inside: Bools, alpha: float, min_rows: int
+) -> float:
+    """Score of these rows; 0 where they are too few."""
+    if inside.sum() < min_rows:
+        return 0.0
+    w = np.ones(loss.size) if weight is None else weight
+    total, within = float(w.sum()), float(w[inside].sum())
+    ratio = float(w[inside] @ loss[inside]) / within / (float(w @ loss) / total)
+    return alpha * (ratio - 1) - (1 - alpha) * (total / within - 1)
 
 
 def _check_cells(cards: list[int], depth: int) -> None:

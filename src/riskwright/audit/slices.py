@@ -27,6 +27,7 @@ LossKind = Literal["log_loss", "brier", "error"]
 
 FEWEST_ROWS = 32
 HARM = 0.5
+SPLIT = 5107  # no stream that data made with the same seed would share
 _CLIP = 2.0**-52
 
 
@@ -145,8 +146,9 @@ def find_slices(
     -------
     Slices
         Exactly the k best scores above 0 among all conjunctions with enough rows, in that order,
-        but for those that imply or are implied by a better one, or share over 80% of the rows of
-        both with it. Columns with one value are set aside, and the record says so.
+        but for those that imply or are implied by a better one, and those that better ones explain:
+        without the rows of these they are too small or have no score above 0. Columns with one
+        value are set aside, and the record says so.
 
         The intervals of `loss` and `gap` hold for all `examined` conjunctions at once (Bonferroni),
         hence for the worst of them; those of `confirmed` for the slices returned. `p_value` tests
@@ -185,7 +187,7 @@ def find_slices(
     values, weight, kept = _checked_loss(loss, sample_weight)
     frame = as_frame(table, values.size if kept is None else kept.size)
     frame = frame if kept is None else frame.filter(pl.Series(kept))
-    held = generator(random_state, 0).random(values.size) < holdout
+    held = generator(random_state, SPLIT).random(values.size) < holdout
     searched = ~held
     if not searched.any():
         searched, held = np.ones(values.size, bool), np.zeros(values.size, bool)
