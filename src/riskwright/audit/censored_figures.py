@@ -101,9 +101,7 @@ class CensoredFigures(Figures):
         spread = float(w1 @ w1) * (1 - share) ** 2 + float(w0 @ w0) * share**2
         return share, spread / total**2, _Risk(self.rows, one), _Risk(self.rows, other)
 
-    def _rate(
-        self, measure: str, inside: Places, g: int, level: float, outside: bool
-    ) -> Estimate:
+    def _rate(self, measure: str, inside: Places, g: int, level: float, outside: bool) -> Estimate:
         assert self.rows.flagged is not None
         share, spread, one, other = self._parts(g, outside)
         counted = {
@@ -144,8 +142,7 @@ class CensoredFigures(Figures):
         known = int((self.rows.free | self.rows.events)[inside].sum())
         size = min(part.effective_n, max(float(known), 1.0))
         variance = float(influence @ influence)
-        found = calibration_of(observed, observed - predicted, variance, size, n, level)
-        return found
+        return calibration_of(observed, observed - predicted, variance, size, n, level)
 
     def _aucs_at(self, g: int, level: float) -> dict[bool, Estimate]:
         inside = self.grouping.codes == g
@@ -193,4 +190,4 @@ def _influence(part: FollowUp, horizon: float) -> Floats:
     steps = np.cumsum(np.divide(table.events * own, at_risk, out=np.zeros(left.size), where=some))
     survival = float(table.survival[within][-1]) if within.any() else 1.0
     happened = part.event & within[table.code]
-    return survival * (np.where(happened, own[table.code], 0.0) - steps[table.code])
+    return np.asarray(survival * (np.where(happened, own[table.code], 0.0) - steps[table.code]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -161,7 +162,7 @@ def _range_words(cuts: tuple[float, ...], whole: bool) -> tuple[str, ...]:
     if not cuts:
         return ()
     inner = []
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    for low, high in itertools.pairwise(cuts):
         last = high - 1
         if whole and last == low:
             inner.append(f"exactly {number_text(low)}")

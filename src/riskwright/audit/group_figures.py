@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,8 +191,9 @@ def calibration_of(
     )
 
 
-def _both(inside: Floats) -> Floats:
+def _both(sums: NDArray[Any]) -> Floats:
     """Sums by group, and over all other groups."""
+    inside = sums.astype(np.float64)
     return np.stack([inside, inside.sum(axis=0) - inside])
 
 

@@ -138,15 +138,15 @@ def group_gaps(
     >>> score = np.clip(p + 0.2 * (race == "b"), 0, 1)
     >>> found = group_gaps(rng.random(2000) < p, score, {"race": race}, at=0.5, measures=["fpr"])
     >>> print(found.findings[0].sentence)
-    Of the 525 with race = b who did not have the event, 46% were flagged (41% to 51%); of everyone \
-else 21%: 25 points more (19 to 31).
+    Of the 525 with race = b who did not have the event, 46% were flagged (41% to 51%); of \
+everyone else 21%: 25 points more (19 to 31).
     """
     normal_quantile(level)
     _check_counts(min_rows, min_events)
     asked = _Asked(at, level, min_rows, min_events)
     rows, kept = _rows_of(y, score, at, sample_weight, (time, event, horizon))
     asked_for = _measures(measures, rows, at)
-    own = [m for m in asked_for if m in MEASURES]
+    own = [m for m in asked_for if isinstance(m, str) and m in MEASURES]
     found = groupings(groups, rows.score.size if kept is None else kept.size, kept, depth)
     compared = reference_codes(found, reference)
     if isinstance(rows, Followed):
@@ -156,7 +156,7 @@ else 21%: 25 points more (19 to 31).
     else:
         every = [PlainFigures(g, rows) for g in found]
     named = "rest" if isinstance(reference, str) else _reference_words(reference)
-    tables = {m: _table(m, every, compared, named, asked) for m in own}
+    tables: dict[Measure, GroupTable] = {m: _table(m, every, compared, named, asked) for m in own}
     for metric in (m for m in asked_for if m not in MEASURES):
         if isinstance(rows, Followed) or named != "rest":
             raise ParameterError(
@@ -260,7 +260,9 @@ def _reordered(grouping: Grouping, order: NDArray[np.intp]) -> Grouping:
 
 
 def _reference_words(reference: Mapping[str, str]) -> str:
-    return ", ".join(f"{column} = {value}" if column else value for column, value in reference.items())
+    return ", ".join(
+        f"{column} = {value}" if column else value for column, value in reference.items()
+    )
 
 
 def _table(
@@ -323,9 +325,7 @@ def _gap(measure: str, figures: Figures, g: int, code: int | None, level: float)
     return difference(one, figures.estimate(measure, code, level), level)
 
 
-def _foreign(
-    metric: Measure, rows: Scored, found: list[Grouping], asked: _Asked
-) -> GroupTable:
+def _foreign(metric: Measure, rows: Scored, found: list[Grouping], asked: _Asked) -> GroupTable:
     """Another metric, by `group_table`, with the labels used here."""
     columns = {
         str(k): np.asarray([grouping.label(g) for g in range(len(grouping.values))])[grouping.codes]

@@ -87,7 +87,9 @@ def _sentence(measure: str, row: GroupRow, gaps: GroupGaps) -> str:
         span=f"{shown(estimate.low)} to {shown(estimate.high)}",
         by="" if gaps.horizon is None else f" by {gaps.horizon:g}",
     )
-    whom = "of everyone else" if gaps.reference == "rest" else f"of the reference ({gaps.reference})"
+    whom = (
+        "of everyone else" if gaps.reference == "rest" else f"of the reference ({gaps.reference})"
+    )
     if measure in ("auc", "calibration"):
         whom = whom.replace("of ", "for ", 1)
     way = "more" if gap.value > 0 else "less"

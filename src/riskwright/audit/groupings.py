@@ -107,13 +107,13 @@ def reference_codes(found: list[Grouping], reference: str | Mapping[str, str]) -
     for grouping in found:
         wanted = tuple(str(reference.get(column)) for column in grouping.columns)
         stated = all(column in reference for column in grouping.columns)
-        codes.append(grouping.values.index(wanted) if stated and wanted in grouping.values else None)
+        codes.append(
+            grouping.values.index(wanted) if stated and wanted in grouping.values else None
+        )
     return codes
 
 
-def _of_column(
-    name: str, values: ArrayLike, n: int, kept: NDArray[np.bool_] | None
-) -> Grouping:
+def _of_column(name: str, values: ArrayLike, n: int, kept: NDArray[np.bool_] | None) -> Grouping:
     labels, codes = factorised(values, name or "groups")
     if codes.size != n:
         raise length_error(name or "groups", codes.size, n)
@@ -122,13 +122,11 @@ def _of_column(
     present = np.flatnonzero(sizes)
     place = np.full(len(labels), -1, np.int32)
     place[present] = np.arange(present.size)
-    named = [(labels[k],) for k in present]
+    named: list[tuple[str, ...]] = [(labels[k],) for k in present]
     return Grouping((name,), named, place[codes], sizes[present], np.ones(present.size, bool))
 
 
-def _joint(
-    first: Grouping, second: Grouping, of: Mapping[tuple[str, ...], Grouping]
-) -> Grouping:
+def _joint(first: Grouping, second: Grouping, of: Mapping[tuple[str, ...], Grouping]) -> Grouping:
     width = len(second.values)
     keys = first.codes.astype(np.int64) * width + second.codes
     if len(first.values) * width <= 2**20:

@@ -44,7 +44,7 @@ def ranked_slices(
 
     A slice is left out where it is nested in a better one, and where better ones explain it: what
     remains of it without their rows is too small or has no score above 0. The kernel returns the
-    best 256; where these do not hold k that stay, it is asked again without what is settled by then.
+    best 256; where these do not hold k that stay, it is asked again without what is settled.
     """
     _check_cells(cards, depth)
     if not codes:

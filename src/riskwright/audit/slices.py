@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -73,21 +74,23 @@ class Slices(Record, frozen=True, kw_only=True):
     set_aside: dict[str, str] = {}
     harm: float = HARM
 
-    def on(
-        self, loss: ArrayLike, table: Any, *, sample_weight: ArrayLike | None = None
-    ) -> Slices:
+    def on(self, loss: ArrayLike, table: Any, *, sample_weight: ArrayLike | None = None) -> Slices:
         """The same slices with `confirmed` and findings from other rows.
 
         Parameters, Raises: as for `find_slices`. The rows must not have been searched: then all k
         gaps hold together at `level`, whatever the search did.
         """
-        values, weight, kept = _checked_loss(loss, sample_weight)
+        values, weight, kept = checked_loss(loss, sample_weight)
         size = values.size if kept is None else kept.size
         frame = as_frame(table, size)
         frame = frame if kept is None else frame.filter(pl.Series(kept))
         return self._confirmed(values, weight, frame)
 
     def _confirmed(self, values: Floats, weight: Floats | None, frame: pl.DataFrame) -> Slices:
+        if self.slices and not self.bins:
+            raise ParameterError(
+                "slices of texts", where="on", expected="slices of a table", hint="Search anew"
+            )
         level = bonferroni_level(self.level, len(self.slices))
         cut = {bins.column: bins for bins in self.bins}
         codes = {c: cut[c].codes(frame) for s in self.slices for c, _ in s.conditions}
@@ -184,7 +187,7 @@ def find_slices(
     """
     normal_quantile(level)
     _check(depth, bins, k, alpha, min_share, holdout, harm)
-    values, weight, kept = _checked_loss(loss, sample_weight)
+    values, weight, kept = checked_loss(loss, sample_weight)
     frame = as_frame(table, values.size if kept is None else kept.size)
     frame = frame if kept is None else frame.filter(pl.Series(kept))
     held = generator(random_state, SPLIT).random(values.size) < holdout
@@ -279,7 +282,7 @@ def _check(
         if not (isinstance(value, int | np.integer) and low <= value <= high):
             expected = f"a whole number from {low} to {high}"
             raise ParameterError("out of range", where=where, expected=expected, got=repr(value))
-    shares = {
+    shares: dict[str, tuple[float, str, Callable[[float], bool]]] = {
         "alpha": (alpha, "0 < alpha <= 1", lambda x: 0 < x <= 1),
         "min_share": (min_share, "0 < min_share < 1", lambda x: 0 < x < 1),
         "holdout": (holdout, "0 <= holdout < 1", lambda x: 0 <= x < 1),
@@ -290,7 +293,7 @@ def _check(
             raise ParameterError("out of range", where=where, expected=expected, got=repr(number))
 
 
-def _checked_loss(
+def checked_loss(
     loss: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[Floats, Floats | None, NDArray[np.bool_] | None]:
     values = np.ascontiguousarray(numbers(loss, "loss"))
@@ -358,9 +361,9 @@ def _method(alpha: float, examined: int, held: NDArray[np.bool_]) -> str:
 
 def with_findings(found: Slices, values: Floats) -> Slices:
     """The findings of the slices; `values` are the losses that they rest on."""
-    findings = []
+    findings: list[Finding] = []
     for part in found.slices:
-        finding = _finding(found, part, first=not findings)
+        finding = _finding(found, part, first=not any(f.code == "slice.worst" for f in findings))
         if finding is not None:
             findings.append(finding)
     if not any(f.severity in ("medium", "high") for f in findings):
@@ -408,13 +411,16 @@ def _nothing(found: Slices, values: Floats) -> Finding:
     tests = len(found.slices) if found.n_held_out else found.examined
     reach = normal_quantile(bonferroni_level(found.level, tests)) * float(values.std())
     least = reach / math.sqrt(rows)
+    seen = (
+        f"in one of {found.min_rows:,} rows a gap in {found.loss_name} above about {least:.2g} "
+        "would show"
+        if found.examined and least > 0
+        else f"none of {found.min_rows:,} rows or more has losses that differ"
+    )
     return Finding(
         code="slice.none",
         severity="info",
-        sentence=f"No slice of up to {found.depth} conditions on {len(found.columns)} columns is "
-        f"proven worse than the rest ({found.examined:,} examined on {found.n:,} rows); in one of "
-        f"{found.min_rows:,} rows a gap of {found.loss_name} above about {least:.2g} would show.",
+        sentence=f"No slice is proven worse than the rest, of {found.examined:,} examined on "
+        f"{found.n:,} rows; {seen}.",
         method=found.method,
     )
-
-
