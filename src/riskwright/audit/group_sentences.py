@@ -1,0 +1,136 @@
+"""What gaps between groups say, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from riskwright.core import Estimate, Finding
+from riskwright.metrics import GroupRow, GroupTable
+
+from ._differences import percent
+
+if TYPE_CHECKING:
+    from .group_gaps import GroupGaps
+
+__all__ = ["findings_of"]
+
+_WORSE_BELOW = ("ppv", "auc")
+_OPENINGS = {
+    "rate": "Of the {n} with {group}, {value} were flagged ({span})",
+    "fpr": "Of the {n} with {group} who did not have the event{by}, {value} were flagged ({span})",
+    "fnr": "Of the {n} with {group} who had the event{by}, {value} were not flagged ({span})",
+    "ppv": "Of the {n} with {group} who were flagged, {value} had the event{by} ({span})",
+    "auc": "Among the {n} with {group} someone who had the event{by} scored higher than someone "
+    "who had not in {value} of pairs ({span})",
+    "calibration": "Among the {n} with {group} the share of events{by} differed from the predicted "
+    "risk by {value} points ({span})",
+}
+
+
+def findings_of(gaps: GroupGaps, limits: Mapping[str, float]) -> tuple[Finding, ...]:
+    """The widest proven gap of each measure, or that there is none."""
+    found = [
+        finding
+        for table in gaps.tables
+        if (finding := _widest(table, gaps, limits.get(table.metric, math.inf))) is not None
+    ]
+    return tuple(found) if found else (_nothing(gaps),)
+
+
+def _widest(table: GroupTable, gaps: GroupGaps, limit: float) -> Finding | None:
+    proven = [row for row in table.rows if row.gap is not None and _nearer_end(row.gap) > 0]
+    if not proven:
+        return None
+    sign = -1 if table.metric in _WORSE_BELOW else 1
+    # Of two groups that mirror each other the one that fares worse is named.
+    widest = max(proven, key=lambda r: (round(_nearer_end(_gap(r)), 9), sign * _gap(r).value))
+    gap = _gap(widest)
+    others = sum(abs(_gap(row).value + gap.value) > 1e-12 for row in proven if row is not widest)
+    return Finding(
+        code=f"group.{table.metric}.gap",
+        sentence=_sentence(table.metric, widest, gaps) + _further(others),
+        severity="high" if _nearer_end(gap) > limit else "medium",
+        estimate=gap,
+        method=f"{table.method}; gap to {table.reference}: {gap.method}",
+    )
+
+
+def _gap(row: GroupRow) -> Estimate:
+    assert row.gap is not None
+    return row.gap
+
+
+def _nearer_end(gap: Estimate) -> float:
+    """Distance from zero of the interval; 0 where it covers zero or is none."""
+    if math.isnan(gap.low) or gap.low <= 0 <= gap.high:
+        return 0.0
+    return min(abs(gap.low), abs(gap.high))
+
+
+def _sentence(measure: str, row: GroupRow, gaps: GroupGaps) -> str:
+    estimate, gap = row.estimate, _gap(row)
+    assert estimate is not None
+    other = estimate.value - gap.value
+    if measure not in _OPENINGS:
+        return (
+            f"Among the {estimate.n:,} with {row.group} {measure.replace('_', ' ')} is "
+            f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}); for everyone else "
+            f"{other:.3f}: a difference of {gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})."
+        )
+    shown = _points if measure == "calibration" else percent
+    opening = _OPENINGS[measure].format(
+        n=f"{estimate.n:,}",
+        group=row.group,
+        value=shown(estimate.value),
+        span=f"{shown(estimate.low)} to {shown(estimate.high)}",
+        by="" if gaps.horizon is None else f" by {gaps.horizon:g}",
+    )
+    whom = (
+        "of everyone else" if gaps.reference == "rest" else f"of the reference ({gaps.reference})"
+    )
+    if measure in ("auc", "calibration"):
+        whom = whom.replace("of ", "for ", 1)
+    way = "more" if gap.value > 0 else "less"
+    ends = sorted((abs(gap.low), abs(gap.high)))
+    span = f"{_size(ends[0])} to {_size(ends[1])}"
+    return f"{opening}; {whom} {shown(other)}: {_size(abs(gap.value))} points {way} ({span})."
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _size(share: float) -> str:
+    """Percentage points, with a decimal where they are few."""
+    return f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.1f}"
+
+
+def _further(count: int) -> str:
+    if count == 0:
+        return ""
+    return f" {count} other group{'s differ' if count > 1 else ' differs'} beyond chance too."
+
+
+def _nothing(gaps: GroupGaps) -> Finding:
+    judged = {row.group for table in gaps.tables for row in table.rows}
+    small = {row.group for table in gaps.tables for row in table.small} - judged
+    reaches = [
+        (row.gap.high - row.gap.low) / 2
+        for table in gaps.tables
+        for row in table.rows
+        if row.gap is not None and not math.isnan(row.gap.low)
+    ]
+    seen = ""
+    if reaches:
+        middle = sorted(reaches)[len(reaches) // 2]
+        seen = f"; a gap of about {100 * middle:.2g} points would show in half of them"
+    measures = ", ".join(table.metric for table in gaps.tables)
+    left = f" {len(small)} groups are too small to judge." if small else ""
+    return Finding(
+        code="group.none",
+        sentence=f"No gap between {len(judged)} groups is proven in {measures}{seen}.{left}",
+        severity="info",
+        method=gaps.method,
+    )
