@@ -96,9 +96,9 @@ def _value(old: Any, new: Any, where: str) -> Iterator[Change]:
 
 
 def _estimate(old: Estimate, new: Estimate, where: str) -> Iterator[Change]:
-    if _same_number(old.value, new.value) and _same_number(old.low, new.low):
-        if _same_number(old.high, new.high) and (old.level, old.n) == (new.level, new.n):
-            return
+    numbers = zip(*((e.value, e.low, e.high, e.level, e.n) for e in (old, new)), strict=True)
+    if all(_same_number(one, other) for one, other in numbers):
+        return
     direction: Literal["up", "down", "same"] = "same"
     if old.value != new.value and not _same_number(old.value, new.value):
         direction = "up" if new.value > old.value else "down"
