@@ -32,9 +32,10 @@ _CARD = ("card", "card_id", "hazard", "code")
 _OUTCOME = ("passed", "outcome")
 _GRADED = ("probability", "severity", "score")
 _WORDS = {
-    **dict.fromkeys(("pass", "passed", "safe", "true", "1"), False),
-    **dict.fromkeys(("fail", "failed", "unsafe", "false", "0"), True),
+    **dict.fromkeys(("pass", "passed", "safe"), False),
+    **dict.fromkeys(("fail", "failed", "unsafe"), True),
 }
+_ANSWERS = {"true": False, "1": False, "yes": False, "false": True, "0": True, "no": True}
 
 
 class Assessment(Record, frozen=True, kw_only=True):
@@ -70,8 +71,9 @@ def assess(
     scores : one row per test item
         The path of a JSONL, CSV or Parquet file, a data frame, or a sequence of mappings. A row
         names its card in `card` (or a hazard in `hazard`: the cards of that hazard, or filed
-        under that code), and says in `passed` (true, false, pass, fail) whether the item went
-        well, or in `probability`, `severity` or `score`, a number in [0, 1], how much it did not.
+        under that code), and says in `passed` (true, false, pass, fail) or `outcome` (pass, fail)
+        whether the item went well, or in `probability`, `severity` or `score`, a number in
+        [0, 1], how much it did not.
     threshold : a number at or above it counts as showing the risk.
     limit : share of items above which the finding is of severity "high".
     level : confidence level.
@@ -148,7 +150,7 @@ def _item(row: Mapping[str, Any], where: str, threshold: float) -> tuple[str, bo
         raise ColumnError("no card is named", where=where, expected="card or hazard")
     for key in _OUTCOME:
         if row.get(key) is not None:
-            return str(name), _failed(row[key], f"{where}, {key}")
+            return str(name), _failed(row[key], key, where)
     for key in _GRADED:
         if row.get(key) is not None:
             return str(name), _graded(row[key], f"{where}, {key}") >= threshold
@@ -162,14 +164,15 @@ def _item(row: Mapping[str, Any], where: str, threshold: float) -> tuple[str, bo
     raise ColumnError("no result", where=where, expected=" or ".join((*_OUTCOME[:1], *_GRADED[:2])))
 
 
-def _failed(value: Any, where: str) -> bool:
-    """Whether an outcome means that the item failed: "passed" is what the words speak of."""
-    word = ("true" if value else "false") if isinstance(value, bool) else value
-    if isinstance(word, float) and word.is_integer():
-        word = int(word)
-    told = _WORDS.get(str(word).strip().casefold())
+def _failed(value: Any, key: str, where: str) -> bool:
+    """Whether the item failed; true and 1 mean that it passed, where `passed` is asked."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    known = _WORDS | _ANSWERS if key == "passed" else _WORDS
+    told = known.get(str(value).strip().casefold())
     if told is None:
-        raise ValueRangeError("not an outcome", where=where, expected="true, false, pass or fail")
+        expected = "pass or fail" + (", true or false" if key == "passed" else "")
+        raise ValueRangeError("not an outcome", where=f"{where}, {key}", expected=expected)
     return told
 
 
@@ -228,7 +231,7 @@ def _json_lines(path: Path) -> list[Mapping[str, Any]]:
         raise UnreadableError(
             "cannot read the test results", where=str(path), got=type(error).__name__
         ) from None
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
