@@ -1,1 +1,5 @@
 """Taxonomies of hazards, as data: categories with codes and names, found by name."""
+
+from .taxonomies import Category, Taxonomy, load_taxonomy, taxonomy_names
+
+__all__ = ["Category", "Taxonomy", "load_taxonomy", "taxonomy_names"]
