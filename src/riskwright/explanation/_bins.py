@@ -19,7 +19,7 @@ __all__ = ["ColumnBins", "TableBins", "bin_table", "check_bins"]
 Floats = NDArray[np.float64]
 Codes = NDArray[np.uint16]
 MISSING, OTHER = "missing", "other"
-MAX_LEVELS = 255
+MAX_LEVELS = 511
 MIN_ROWS = 5
 _ORIGIN = Origin("X")
 
@@ -113,7 +113,7 @@ def bin_table(
     """Bins of every column of `X`, about equally full, and the bin of every row.
 
     Numbers with at most `bins` distinct values have a bin for each; bins of fewer than `min_rows`
-    rows join their neighbour, rare levels and those beyond 255 become "other".
+    rows join their neighbour, rare levels and those beyond 511 become "other".
     """
     columns = _series(X, frozenset(categorical))
     unknown = set(categorical) - {column.name for column in columns}

@@ -145,51 +145,75 @@ class Design:
 
     # ---- fits that leave a fold out ------------------------------------------------------------
 
-    def squared_out_of_fold(self, y: Floats, starts: Integers) -> Floats:
-        """Fitted values by models that did not see the fold of the row; folds are runs of rows."""
-        grams, sums = self.gram(starts=starts), self.sums(y, starts)
-        whole, total = grams.sum(axis=0) + self.penalty, sums.sum(axis=0)
-        beta = np.linalg.solve(whole - grams, (total - sums)[:, :, None])[:, :, 0]
-        return self._by_fold(beta, starts)
+    def squared_out_of_fold(self, y: Floats, starts: Integers, inverse: Floats) -> Floats:
+        """Fitted values by models that did not see the fold of the row; folds are runs of rows.
+
+        The counts of a fold are taken from those of all rows; `inverse`, that of all rows' normal
+        equations, guides the solution.
+        """
+        whole, total = self.gram()[0] + self.penalty, self.sums(y)[0]
+        begin = inverse @ total
+        parts = []
+        for fold in itertools.pairwise(starts):
+            run = np.array(fold)
+            left = whole - self.gram(starts=run)[0]
+            rest = total - self.sums(y, run)[0] - left @ begin
+            parts.append((run, begin + _conjugate(left, rest, inverse)))
+        return self._by_fold(parts)
 
     def logistic_out_of_fold(
-        self, y: Floats, starts: Integers, begin: Floats, weights: Floats
+        self, y: Floats, starts: Integers, begin: Floats, weights: Floats, inverse: Floats
     ) -> Floats:
         """Risks by models that did not see the fold of the row.
 
         Newton steps from the fit to all rows, `begin`, with its Hessian less the part of the fold,
         of weights `weights`, until the gradient over the other rows vanishes.
         """
-        parts = self.gram(weights, starts)
-        whole = parts.sum(axis=0) + self.penalty / 4
-        betas = np.tile(begin, (len(parts), 1))
-        for fold, part in enumerate(parts):
-            first, last = starts[fold], starts[fold + 1]
+        whole = self.gram(weights)[0] + self.penalty / 4
+        parts = []
+        for first, last in itertools.pairwise(starts):
+            run = np.array([first, last])
             rest = self.taken(np.r_[0:first, last : self.n])
-            betas[fold] = rest._descend(np.r_[y[:first], y[last:]], begin, whole - part)
-        return sigmoid(self._by_fold(betas, starts))
+            left = whole - self.gram(weights, run)[0]
+            beta = rest._descend(np.r_[y[:first], y[last:]], begin, left, inverse)
+            parts.append((run, beta))
+        return sigmoid(self._by_fold(parts))
 
-    def _descend(self, y: Floats, begin: Floats, hessian: Floats) -> Floats:
+    def _descend(self, y: Floats, begin: Floats, hessian: Floats, inverse: Floats) -> Floats:
         """Minimise the logistic loss with one Hessian; with its own where that does not do."""
-        inverse = np.linalg.inv(hessian)
         aim, beta, before = self.sums(y)[0], begin, np.inf
         for _ in range(_FOLD_STEPS):
             gradient = self.sums(sigmoid(self.totals(beta)))[0] - aim + self.penalty_of(beta)
-            step = inverse @ gradient
+            step = _conjugate(hessian, gradient, inverse)
             length = float(gradient @ step)
-            if length < 1e-10 * self.n:
+            if length < 1e-9 * self.n:
                 return beta - step
             if length > before:
                 break
             beta, before = beta - step, length
         return self.fit_logistic(y)[0]
 
-    def _by_fold(self, betas: Floats, starts: Integers) -> Floats:
-        parts = [
-            self.taken(np.arange(first, last)).totals(beta)
-            for beta, first, last in zip(betas, starts[:-1], starts[1:], strict=True)
-        ]
-        return np.concatenate(parts)
+    def _by_fold(self, parts: list[tuple[Integers, Floats]]) -> Floats:
+        return np.concatenate([self.taken(np.arange(*run)).totals(beta) for run, beta in parts])
+
+
+def _conjugate(matrix: Floats, aim: Floats, inverse: Floats) -> Floats:
+    """Solve `matrix @ x = aim` by conjugate gradients, preconditioned by a like one's inverse."""
+    x, residual = np.zeros(aim.size), aim.copy()
+    close = inverse @ residual
+    direction, size = close, float(residual @ close)
+    least = 1e-20 * size
+    for _ in range(2 * aim.size):
+        if not size > least:
+            break
+        image = matrix @ direction
+        length = size / float(direction @ image)
+        x += length * direction
+        residual -= length * image
+        close = inverse @ residual
+        before, size = size, float(residual @ close)
+        direction = close + size / before * direction
+    return x
 
 
 class AdditiveModel:
@@ -236,7 +260,7 @@ class AdditiveModel:
         self,
         *,
         loss: Loss = "squared",
-        bins: int = 32,
+        bins: int = 64,
         smoothing: float = 30.0,
         ridge: float = 3.0,
         pairs: int = 0,
@@ -325,7 +349,7 @@ class AdditiveModel:
 def design_of(
     X: Any,
     *,
-    bins: int = 32,
+    bins: int = 64,
     smoothing: float = 30.0,
     ridge: float = 3.0,
     categorical: Sequence[str] = (),
