@@ -399,8 +399,7 @@ def with_pairs(
     Each time the pair whose coarse table of residual means explains most is added and the model
     fitted anew: the screening of Lou, Caruana, Gehrke & Hooker (2013), KDD, with tables for cuts.
     """
-    if not pairs >= 0:
-        raise ParameterError("out of range", where="pairs", expected="at least 0", got=repr(pairs))
+    check_pairs(pairs)
     maps = coarse_maps(design, len(columns))
     coarse = np.array([m[c] for m, c in zip(maps, design.codes[1:], strict=False)], dtype=np.uint16)
     sizes = [int(m.max()) + 1 for m in maps]
@@ -493,6 +492,13 @@ def sigmoid(x: Floats) -> Floats:
 def fold_order(n: int, folds: int, rng: np.random.Generator) -> tuple[Integers, Integers]:
     """A random order of the rows, and where each of `folds` runs of it begins (and the end)."""
     return rng.permutation(n), np.linspace(0, n, folds + 1).astype(np.int64)
+
+
+def check_pairs(pairs: int) -> None:
+    if not (isinstance(pairs, int | np.integer) and pairs >= 0):
+        raise ParameterError(
+            "out of range", where="pairs", expected="a whole number of at least 0", got=repr(pairs)
+        )
 
 
 def check_risks(y: Floats, where: str) -> None:

@@ -28,7 +28,7 @@ from riskwright.stats._columns import numbers, places, same_length
 from riskwright.stats._kernels import concordance
 
 from ._bins import ColumnBins
-from .additive import Design, design_of, fold_order, sigmoid, with_pairs
+from .additive import Design, check_pairs, design_of, fold_order, sigmoid, with_pairs
 
 __all__ = ["MissingFeature", "Residuals", "missing_feature_test"]
 
@@ -171,10 +171,10 @@ class Plan:
 
     def check(self, n: int) -> None:
         normal_quantile(self.level)
+        check_pairs(self.pairs)
         ranges = {
             "folds": (2 <= self.folds, "at least 2"),
             "repeats": (1 <= self.repeats, "at least 1"),
-            "pairs": (0 <= self.pairs, "at least 0"),
             "power": (0 < self.power < 1, "between 0 and 1"),
             "limit": (0 <= self.limit < 1, "from 0 to below 1"),
         }
