@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
@@ -49,6 +51,8 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _PRIOR_SD = 3.0
 _CONTRADICTION = 0.9999
+_CLEAR = 4.0
+_SIGMAS = (1e-3, 0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 
 
 class TestedGroup(Record, frozen=True, kw_only=True):
@@ -144,34 +148,44 @@ class _Data:
     positive: Bools
     alpha: float | None
     prevalence: float | None
+    sigma: float | None = None
+
+    @property
+    def held(self) -> tuple[bool, bool]:
+        """Whether sigma and alpha are fixed."""
+        return self.sigma is not None, self.alpha is not None
 
     @property
     def size(self) -> int:
-        return self.design.shape[1] + self.free.size + 1 + (self.alpha is None)
+        return self.design.shape[1] + self.free.size + 2 - sum(self.held)
 
     def unpacked(self, theta: Floats) -> tuple[Floats, Floats, float, float]:
         """Linear predictors of outcome and policy, sigma, alpha."""
         d, f = self.design.shape[1], self.free.size
         alpha = float(theta[-1]) if self.alpha is None else self.alpha
+        sigma = float(theta[d + f]) if self.sigma is None else self.sigma
         policy = self.design[:, self.free] @ theta[d : d + f]
-        return self.design @ theta[:d], policy, float(theta[d + f]), alpha
+        return self.design @ theta[:d], policy, sigma, alpha
 
     def spread(self, parts: Sequence[Floats]) -> Floats:
         """Gradients per row with respect to theta, from those to the four predictors."""
         blocks = [parts[0][:, None] * self.design, parts[1][:, None] * self.design[:, self.free]]
-        blocks += [part[:, None] for part in parts[2 : 3 + (self.alpha is None)]]
+        last = zip(parts[2:], self.held, strict=True)
+        blocks += [part[:, None] for part, held in last if not held]
         return np.concatenate(blocks, axis=1)
 
     def curvature(self, parts: Callable[[int, int], Floats]) -> Floats:
         """Sum over rows of second derivatives with respect to theta, likewise."""
         ones = np.ones((self.design.shape[0], 1))
-        blocks = [self.design, self.design[:, self.free], ones]
-        blocks += [ones] if self.alpha is None else []
-        rows = []
-        for i, left in enumerate(blocks):
-            pairs = enumerate(blocks)
-            rows.append([left.T @ (parts(min(i, j), max(i, j))[:, None] * b) for j, b in pairs])
-        return np.block(rows)
+        blocks = {0: self.design, 1: self.design[:, self.free]}
+        blocks |= {2 + k: ones for k, held in enumerate(self.held) if not held}
+        upper = {(i, j): parts(i, j)[:, None] for i in blocks for j in blocks if i <= j}
+        return np.block(
+            [
+                [left.T @ (upper[min(i, j), max(i, j)] * right) for j, right in blocks.items()]
+                for i, left in blocks.items()
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -262,6 +276,10 @@ class _At:
         by = {(0, 0): _WEIGHTS, (0, 2): _WEIGHTS * _NODES, (2, 2): _WEIGHTS * _NODES**2}
         none = np.zeros(_NODES.size)
         return self.data.curvature(lambda i, j: bend @ by.get((i, j), none))
+
+    @cached_property
+    def risk_given_no_test(self) -> tuple[Floats, Floats]:
+        return self.risk_given_test(False)
 
     def risk_given_test(self, tested: bool) -> tuple[Floats, Floats]:
         """P(Y = 1 | X, T) of each row and its gradients."""
@@ -380,13 +398,11 @@ def selective_labels(
     free = _policy_columns(expertise, columns.names)
     data = _Data(columns.design, free, seen, positive, alpha, rate)
     labels = None if groups is None else _groups(groups, seen.size)
-    theta, multiplier = _maximum(data)
+    solutions, sigma_range = _solutions(data, spread, level)
     return SelectiveFit(
         columns=columns,
-        data=data,
-        theta=theta,
-        multiplier=multiplier,
-        prevalence_se=spread,
+        solutions=solutions,
+        sigma_range=sigma_range,
         level=level,
         harm_limit=float(harm_limit),
         expertise=None if expertise is None else tuple(expertise),
@@ -399,10 +415,8 @@ class SelectiveFit:
     """What `selective_labels` learned; made by that function."""
 
     columns: _Columns
-    data: _Data
-    theta: Floats
-    multiplier: float
-    prevalence_se: float
+    solutions: tuple[_Solution, ...]
+    sigma_range: tuple[float, float] | None
     level: float
     harm_limit: float
     expertise: tuple[str, ...] | None
@@ -423,8 +437,8 @@ class SelectiveFit:
         """
         design = self.columns.more(X)
         nobody = np.zeros(design.shape[0], dtype=bool)
-        data = _Data(design, self.data.free, nobody, nobody, self.data.alpha, None)
-        at = _At(data, self.theta)
+        data = _Data(design, self._data.free, nobody, nobody, self._data.alpha, None)
+        at = _At(data, self.solutions[0].theta)
         if observed is None:
             return at.risk
         tested = _flags(observed, design.shape[0])
@@ -433,31 +447,31 @@ class SelectiveFit:
     @property
     def coefficients(self) -> dict[str, Estimate]:
         """b_Y: log odds of the outcome per unit of each column, and "intercept"."""
-        every = np.arange(len(self.columns.names) + 1)
-        return self._coefficients(every, 0)
+        return self._coefficients(np.arange(len(self.columns.names) + 1), 0)
 
     @property
     def policy(self) -> dict[str, Estimate]:
         """b_D: log odds of a test at equal risk, per unit of each column that it may use."""
-        return self._coefficients(self.data.free, self.data.design.shape[1])
+        return self._coefficients(self._data.free, self._data.design.shape[1])
 
     @property
     def unobserved_sd(self) -> Estimate:
         """sigma, the spread of what testers saw and the columns do not hold."""
-        at = self.data.design.shape[1] + self.data.free.size
-        gradient = np.zeros(self.data.size)
-        gradient[at] = 1.0
-        return self._estimate(abs(float(self.theta[at])), gradient, name="unobserved_sd", floor=0)
+        found = self.solutions[0].sigma(self.level)
+        if self.sigma_range is None:
+            return found
+        low, high = self.sigma_range
+        return replace(found, low=low, high=high, method="profile likelihood, on a grid")
 
     @property
     def constraints(self) -> tuple[str, ...]:
         """The constraints in words."""
         told = []
-        if self.data.prevalence is not None:
-            told.append(f"prevalence: {self.data.prevalence:.4g} of the population")
+        if self._data.prevalence is not None:
+            told.append(f"prevalence: {self._data.prevalence:.4g} of the population")
         if self.expertise is not None:
-            by = ", ".join(self.expertise) or "nothing else"
-            told.append(f"expertise: testing depends on the risk and on {by}")
+            by = "".join(f" and on {name}" for name in self.expertise)
+            told.append(f"expertise: testing depends on the risk{by or ' alone'}")
         return tuple(told)
 
     def undertested(self, groups: ArrayLike) -> tuple[TestedGroup, ...]:
@@ -472,29 +486,26 @@ class SelectiveFit:
         `under_tested` is True where the whole interval of `gap` lies below 0; the gaps of all k
         groups hold at once (each at 1 - (1 - level) / k).
         """
-        labels, codes = _groups(groups, self.data.observed.size)
-        expected, gradient, slope = self._at.average_policy()
-        off = self.data.observed - expected
-        shift = (off - self._influence @ gradient.mean(axis=0)) / slope.mean()
-        own = _Expected(expected, gradient, slope, shift)
-        return tuple(
-            self._group(label, codes == k, own, 1 - (1 - self.level) / len(labels))
-            for k, label in enumerate(labels)
-        )
+        labels, codes = _groups(groups, self._data.observed.size)
+        joint = 1 - (1 - self.level) / len(labels)
+        return tuple(self._group(label, codes == k, joint) for k, label in enumerate(labels))
 
     def report(self) -> SelectiveLabelsReport:
         """All aggregates and findings as a record."""
-        seen, n = self.data.observed, int(self.data.observed.size)
-        found = () if self.groups is None else self._report_groups()
-        risk_observed = _share(self.data.positive[seen], self.level, "risk_observed")
-        unobserved = self._mean_risk(~seen, self._at.risk_given_test(False), "risk_unobserved")
+        seen, n = self._data.observed, int(self._data.observed.size)
+        found: tuple[TestedGroup, ...] = ()
+        if self.groups is not None:
+            labels, codes = self.groups
+            found = self.undertested(np.asarray(labels, dtype=object)[codes])
+        unobserved = self._over(lambda one: one.mean_risk(~seen, True, self.level))
         if not self.constraints:
-            unobserved = _noted(unobserved, "; no constraint: rests on the model's form alone")
+            note = "; no constraint: rests on the model's form alone"
+            unobserved = replace(unobserved, method=unobserved.method + note)
         report = SelectiveLabelsReport(
             n=n,
             observed=_share(seen, self.level, "observed"),
-            risk_observed=risk_observed,
-            risk_unobserved=unobserved,
+            risk_observed=_share(self._data.positive[seen], self.level, "risk_observed"),
+            risk_unobserved=replace(unobserved, name="risk_unobserved"),
             groups=found,
             policy=self.policy,
             constraints=self.constraints,
@@ -502,12 +513,64 @@ class SelectiveFit:
             unobserved_sd=self.unobserved_sd,
         )
         findings = (_risk_finding(report, int((~seen).sum())), *self._group_findings(found))
-        return _replaced(report, findings)
+        return replace(report, findings=findings)
 
-    def _report_groups(self) -> tuple[TestedGroup, ...]:
-        assert self.groups is not None
-        labels, codes = self.groups
-        return self.undertested(np.asarray(labels, dtype=object)[codes])
+    @property
+    def _data(self) -> _Data:
+        return self.solutions[0].data
+
+    def _over(self, ask: Callable[[_Solution], Estimate]) -> Estimate:
+        """The estimate of the best fit; its interval joins those at all values of sigma."""
+        found = [ask(one) for one in self.solutions]
+        if len(found) == 1:
+            return found[0]
+        return replace(
+            found[0],
+            low=min(one.low for one in found),
+            high=max(one.high for one in found),
+            method=f"{found[0].method}, joined over the profile interval of sigma",
+        )
+
+    def _coefficients(self, free: NDArray[np.int64], start: int) -> dict[str, Estimate]:
+        carried = self.columns.original_units(free)
+        names = ["intercept", *self.columns.names]
+        return {
+            names[column]: self._over(
+                lambda one, j=j, column=column: one.linear(  # type: ignore[misc]
+                    start, carried[j], names[column], self.level
+                )
+            )
+            for j, column in enumerate(free.tolist())
+        }
+
+    def _group(self, label: str, member: Bools, joint: float) -> TestedGroup:
+        seen = self._data.observed
+        risk = self._over(lambda one: one.mean_risk(member, False, self.level))
+        untested = _nothing("risk_untested", "none: everybody was tested", self.level)
+        if (member & ~seen).any():
+            untested = self._over(lambda one: one.mean_risk(member & ~seen, True, self.level))
+        at_average = self._over(lambda one: one.at_average(member, self.level)[0])
+        gap = self._over(lambda one: one.at_average(member, joint)[1])
+        if not (member & seen).any():
+            risk, untested, at_average, gap = map(self._blind, (risk, untested, at_average, gap))
+        return TestedGroup(
+            group=label,
+            n=int(member.sum()),
+            tested=_share(seen[member], self.level, "tested"),
+            risk=risk,
+            risk_untested=untested,
+            under_tested=bool(gap.high < 0),
+            tested_at_average=at_average,
+            gap=gap,
+        )
+
+    def _blind(self, estimate: Estimate) -> Estimate:
+        """What to say of a figure of a group of which no outcome was observed."""
+        if self.constraints:
+            note = "; no outcome of the group was observed: rests on the constraints alone"
+            return replace(estimate, method=estimate.method + note)
+        why = "none: no outcome of the group was observed and no constraint identifies its risk"
+        return _nothing(estimate.name, why, estimate.level, estimate.n)
 
     def _group_findings(self, found: tuple[TestedGroup, ...]) -> list[Finding]:
         told = [_tested_finding(g, self.harm_limit) for g in found if g.gap.value < 0]
@@ -515,125 +578,107 @@ class SelectiveFit:
             told.append(_nobody_undertested(found))
         return told + [_blind_finding(g) for g in found if g.tested.value == 0]
 
+
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    """The best parameters, with sigma free or fixed, and the influence of each row on them."""
+
+    data: _Data
+    theta: Floats
+    multiplier: float
+    prevalence_se: float
+
     @cached_property
-    def _at(self) -> _At:
+    def at(self) -> _At:
         return _At(self.data, self.theta)
 
     @cached_property
     def _inverse(self) -> Floats:
-        return np.linalg.inv(_system(self._at, self.multiplier)[0])
+        return np.linalg.inv(_system(self.at, self.multiplier)[0])
 
     @cached_property
     def _influence(self) -> Floats:
         """Influence of each row on theta, of shape (n, p)."""
-        scores = self._at.scores - _prior(self.data, self.theta)[1] / self.data.observed.size
+        scores = self.at.scores - _prior(self.data, self.theta)[1] / self.data.observed.size
         if self.data.prevalence is not None:
-            scores = scores - self.multiplier * self._at.risk_gradient
-            off = self.data.prevalence - self._at.risk
+            scores = scores - self.multiplier * self.at.risk_gradient
+            off = self.data.prevalence - self.at.risk
             scores = np.concatenate([scores, off[:, None]], axis=1)
-        return scores @ self._inverse[: self.data.size].T
+        influence: Floats = scores @ self._inverse[: self.data.size].T
+        return influence
 
-    def _estimate(
+    @cached_property
+    def _average(self) -> _Expected:
+        chance, gradient, slope = self.at.average_policy()
+        shift = self.data.observed - chance - self._influence @ gradient.mean(axis=0)
+        return _Expected(chance, gradient, slope, shift / slope.mean())
+
+    def estimate(
         self,
         value: float,
         gradient: Floats,
-        direct: Floats | float = 0.0,
+        direct: Floats | float,
         *,
         name: str,
+        level: float,
         n: int | None = None,
-        level: float | None = None,
         share: bool = False,
-        floor: float | None = None,
     ) -> Estimate:
         """Interval from influence values; `direct` are those that do not pass through theta."""
-        rows, level = self.data.observed.size, level or self.level
+        rows = self.data.observed.size
         variance = float(np.sum((self._influence @ gradient + direct) ** 2)) / rows**2
         if self.prevalence_se:
             outside = float(self._inverse[: self.data.size, -1] @ gradient)
             variance += (outside * self.prevalence_se) ** 2
-        se = float(np.sqrt(variance))
         bounded = share and 1e-12 < value < 1 - 1e-12
-        low, high = (logit_interval if bounded else normal_interval)(value, se, level)
-        method = "influence values (sandwich)" + (", logit scale" if bounded else "")
+        interval = logit_interval if bounded else normal_interval
+        low, high = interval(value, float(np.sqrt(variance)), level)
         return Estimate(
             name=name,
             value=value,
-            low=low if floor is None else max(low, floor),
+            low=low,
             high=high,
             level=level,
             n=rows if n is None else n,
-            method=method,
+            method="influence values (sandwich)" + (", logit scale" if bounded else ""),
         )
 
-    def _coefficients(self, free: NDArray[np.int64], start: int) -> dict[str, Estimate]:
-        carried = self.columns.original_units(free)
-        inside = self.theta[start : start + free.size]
-        found = {}
-        for j, column in enumerate(free):
-            name = "intercept" if column == 0 else self.columns.names[column - 1]
-            gradient = np.zeros(self.data.size)
-            gradient[start : start + free.size] = carried[j]
-            found[name] = self._estimate(float(carried[j] @ inside), gradient, name=name)
-        return found
+    def linear(self, start: int, factors: Floats, name: str, level: float) -> Estimate:
+        """A combination of neighbouring parameters."""
+        gradient = np.zeros(self.data.size)
+        gradient[start : start + factors.size] = factors
+        return self.estimate(float(gradient @ self.theta), gradient, 0.0, name=name, level=level)
 
-    def _mean_risk(self, rows: Bools, risk: tuple[Floats, Floats], name: str) -> Estimate:
-        """Mean of a risk over some rows, as draws of a population."""
-        share = rows.mean()
-        value = float(risk[0][rows].mean())
-        direct = np.where(rows, risk[0] - value, 0.0) / share
-        gradient = risk[1][rows].mean(axis=0)
-        n = int(rows.sum())
-        return self._estimate(value, gradient, direct, name=name, n=n, share=True)
+    def sigma(self, level: float) -> Estimate:
+        at = self.data.design.shape[1] + self.data.free.size
+        sign = np.sign(self.theta[at : at + 1]) or np.ones(1)
+        found = self.linear(at, sign, "unobserved_sd", level)
+        return replace(found, low=max(found.low, 0.0))
 
-    def _group(self, label: str, member: Bools, own: _Expected, level: float) -> TestedGroup:
-        seen, n = self.data.observed, int(member.sum())
-        at_average, gap = self._at_average(member, own, level)
-        risk = self._mean_risk(member, (self._at.risk, self._at.risk_gradient), "risk")
-        untested = member & ~seen
-        if untested.any():
-            given = self._at.risk_given_test(False)
-            risk_untested = self._mean_risk(untested, given, "risk_untested")
-        else:
-            risk_untested = _nothing("risk_untested", "none: everybody was tested", self.level)
-        if not (member & seen).any():
-            why = self._blind_method()
-            risk, risk_untested = why(risk), why(risk_untested)
-            at_average, gap = why(at_average), why(gap)
-        return TestedGroup(
-            group=label,
-            n=n,
-            tested=_share(seen[member], self.level, "tested"),
-            risk=risk,
-            risk_untested=risk_untested,
-            under_tested=bool(gap.high < 0),
-            tested_at_average=at_average,
-            gap=gap,
-        )
+    def mean_risk(self, rows: Bools, untested: bool, level: float) -> Estimate:
+        """Mean risk of some rows (given no test, or not), as draws of a population."""
+        at = self.at
+        risk, slopes = at.risk_given_no_test if untested else (at.risk, at.risk_gradient)
+        value = float(risk[rows].mean())
+        direct = np.where(rows, risk - value, 0.0) / rows.mean()
+        name = "risk_untested" if untested else "risk"
+        gradient, n = slopes[rows].mean(axis=0), int(rows.sum())
+        return self.estimate(value, gradient, direct, name=name, level=level, n=n, share=True)
 
-    def _at_average(
-        self, member: Bools, own: _Expected, level: float
-    ) -> tuple[Estimate, Estimate]:
+    def at_average(self, member: Bools, level: float) -> tuple[Estimate, Estimate]:
+        """Share of the members tested at the average policy, and what they lack to it."""
+        own, seen = self._average, self.data.observed
         share, n = member.mean(), int(member.sum())
         expected = float(own.chance[member].mean())
-        slope = float(own.slope[member].mean())
         gradient = own.gradient[member].mean(axis=0)
-        direct = np.where(member, own.chance - expected, 0.0) / share + slope * own.shift
-        at_average = self._estimate(
-            expected, gradient, direct, name="tested_at_average", n=n, share=True
+        moved = float(own.slope[member].mean()) * own.shift
+        direct = np.where(member, own.chance - expected, 0.0) / share + moved
+        at_average = self.estimate(
+            expected, gradient, direct, name="tested_at_average", level=level, n=n, share=True
         )
-        gap = float(self.data.observed[member].mean()) - expected
-        off = np.where(member, self.data.observed - own.chance - gap, 0.0) / share
-        return at_average, self._estimate(
-            gap, -gradient, off - slope * own.shift, name="gap", n=n, level=level
-        )
-
-    def _blind_method(self) -> Callable[[Estimate], Estimate]:
-        """What to say of a group of which no outcome was observed."""
-        if self.constraints:
-            note = "; no outcome of the group was observed: rests on the constraints alone"
-            return lambda estimate: _noted(estimate, note)
-        why = "none: no outcome of the group was observed and no constraint identifies its risk"
-        return lambda estimate: _nothing(estimate.name, why, estimate.level, estimate.n)
+        gap = float(seen[member].mean()) - expected
+        off = np.where(member, seen - own.chance - gap, 0.0) / share - moved
+        return at_average, self.estimate(gap, -gradient, off, name="gap", level=level, n=n)
 
 
 @dataclass(frozen=True)
@@ -793,7 +838,8 @@ def _prior(data: _Data, theta: Floats) -> tuple[float, Floats, Floats]:
     if data.alpha is None:
         centre[-1] = 1.0
     off = theta - centre
-    return float(precision @ off**2) / 2, precision * off, precision
+    fixed = (data.sigma or 0.0) ** 2 * _PRIOR_SD**-2
+    return (float(precision @ off**2) + fixed) / 2, precision * off, precision
 
 
 def _maximum(data: _Data) -> tuple[Floats, float]:
@@ -828,6 +874,44 @@ def _maximum(data: _Data) -> tuple[Floats, float]:
     return _polished(data, np.asarray(found.x))
 
 
+def _solutions(
+    data: _Data, spread: float, level: float
+) -> tuple[tuple[_Solution, ...], tuple[float, float] | None]:
+    """The best fit; where sigma is not clear of 0, those at all sigma of its profile interval.
+
+    Influence values do not see how all else moves with sigma where sigma may be 0: the
+    likelihood is flat in it there. The intervals at fixed sigma, joined over the profile interval
+    of sigma, are at least as wide as the regular ones where those hold.
+    """
+    best = _Solution(data, *_maximum(data), spread)
+    sigma = best.sigma(level)
+    se = (sigma.high - sigma.value) / normal_quantile(level)
+    if sigma.value > max(_CLEAR * se, 0.5):
+        return (best,), None
+    bar = normal_quantile(level) ** 2 / 2
+    d = data.design.shape[1] + data.free.size
+    target, theta = _posterior(best), np.delete(best.theta, d)
+    above = [s for s in _SIGMAS if s > sigma.value]
+    below = [s for s in reversed(_SIGMAS) if s <= sigma.value]
+    found, ends = [best], []
+    for side in (below, above):
+        nearby, multiplier, end = theta, best.multiplier, sigma.value
+        for fixed in side:
+            held = replaced(data, sigma=fixed)
+            nearby, multiplier = _polished(held, nearby, multiplier)
+            found.append(_Solution(held, nearby, multiplier, spread))
+            end = fixed
+            if target - _posterior(found[-1]) > bar:
+                break
+        ends.append(end)
+    return tuple(found), (ends[0], ends[1])
+
+
+def _posterior(solution: _Solution) -> float:
+    likelihood = float(solution.at.likelihood[0].sum())
+    return likelihood - _prior(solution.data, solution.theta)[0]
+
+
 def _system(at: _At, multiplier: float) -> tuple[Floats, Floats, float]:
     """Matrix of the optimality conditions, gradient of the objective, miss of the constraint."""
     data, n = at.data, at.data.observed.size
@@ -842,15 +926,11 @@ def _system(at: _At, multiplier: float) -> tuple[Floats, Floats, float]:
     return matrix, gradient, float(at.risk.mean()) - data.prevalence
 
 
-def _polished(data: _Data, theta: Floats) -> tuple[Floats, float]:
+def _polished(data: _Data, theta: Floats, multiplier: float = 0.0) -> tuple[Floats, float]:
     """Newton's steps on the optimality conditions, from a point nearby."""
-    p, multiplier, bound = data.size, 0.0, data.prevalence is not None
-    for _ in range(20):
+    p, bound = data.size, data.prevalence is not None
+    for _ in range(30):
         at = _At(data, theta)
-        if bound:
-            edge = at.risk_gradient.mean(axis=0)
-            pull = _system(at, 0.0)[1]
-            multiplier = multiplier or float(-(edge @ pull) / (edge @ edge))
         matrix, gradient, miss = _system(at, multiplier)
         wanted = -np.concatenate([gradient, [miss]]) if bound else -gradient
         try:
@@ -880,20 +960,6 @@ def _share(flags: Bools, level: float, name: str) -> Estimate:
 def _nothing(name: str, why: str, level: float, n: int = 0) -> Estimate:
     nan = float("nan")
     return Estimate(name=name, value=nan, low=nan, high=nan, level=level, n=n, method=why)
-
-
-def _noted(estimate: Estimate, note: str) -> Estimate:
-    import msgspec
-
-    return msgspec.structs.replace(estimate, method=estimate.method + note)
-
-
-def _replaced(
-    report: SelectiveLabelsReport, findings: tuple[Finding, ...]
-) -> SelectiveLabelsReport:
-    import msgspec
-
-    return msgspec.structs.replace(report, findings=findings)
 
 
 def _percent(estimate: Estimate) -> str:
