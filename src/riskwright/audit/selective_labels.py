@@ -786,9 +786,7 @@ def _rate(prevalence: float | Estimate | None) -> tuple[float | None, float]:
     return float(value), float(spread)
 
 
-def _refuse_contradiction(
-    rate: float | None, spread: float, seen: Bools, positive: Bools
-) -> None:
+def _refuse_contradiction(rate: float | None, spread: float, seen: Bools, positive: Bools) -> None:
     """At least those seen with the outcome have it, at most those not seen without."""
     if rate is None:
         return
