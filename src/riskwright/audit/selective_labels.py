@@ -64,6 +64,8 @@ class TestedGroup(Record, frozen=True, kw_only=True):
     groups hold at once.
     """
 
+    __test__ = False
+
     group: str
     n: int
     tested: Estimate
@@ -157,7 +159,7 @@ class _Data:
 
     @property
     def size(self) -> int:
-        return self.design.shape[1] + self.free.size + 2 - sum(self.held)
+        return int(self.design.shape[1] + self.free.size + 2 - sum(self.held))
 
     def unpacked(self, theta: Floats) -> tuple[Floats, Floats, float, float]:
         """Linear predictors of outcome and policy, sigma, alpha."""
@@ -248,7 +250,7 @@ class _At:
         bend_r = -1.0 * self.data.observed[:, None] * outcome * (1 - outcome)
         bend_u = -test * (1 - test)
         of_r, of_u = self.slopes
-        crossed = {(0, 3): 1.0, (2, 3): _NODES}
+        crossed: dict[tuple[int, int], Any] = {(0, 3): 1.0, (2, 3): _NODES}
 
         def part(i: int, j: int) -> Floats:
             inner = bend_r * of_r[i] * of_r[j] + bend_u * of_u[i] * of_u[j]
@@ -594,7 +596,8 @@ class _Solution:
 
     @cached_property
     def _inverse(self) -> Floats:
-        return np.linalg.inv(_system(self.at, self.multiplier)[0])
+        inverse: Floats = np.linalg.inv(_system(self.at, self.multiplier)[0])
+        return inverse
 
     @cached_property
     def _influence(self) -> Floats:
@@ -732,7 +735,8 @@ def _flags(values: ArrayLike, size: int) -> Bools:
     flags = numbers(values, "observed")
     same_length(flags, "observed", size, "X")
     refuse((flags != 0) & (flags != 1), "observed", "not a flag", "0 or 1")
-    return flags == 1
+    seen: Bools = flags == 1
+    return seen
 
 
 def _labels(outcome: ArrayLike, observed: ArrayLike, size: int) -> tuple[Bools, Bools]:

@@ -417,7 +417,7 @@ def _mean(labels: _Labels, outcome: Floats, rows: Bools, level: float) -> Estima
 
 def _linear(design: Floats, outcome: Floats) -> tuple[Floats, Floats, Floats]:
     """Coefficients, inverse of the sum of x x', residuals."""
-    bread = np.linalg.inv(design.T @ design)
+    bread: Floats = np.linalg.inv(design.T @ design)
     coefficients = bread @ (design.T @ outcome)
     return coefficients, bread, outcome - design @ coefficients
 
