@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import structs
@@ -27,7 +27,7 @@ _EXPONENTS = (0.05, 2.0)
 _SMALLEST = 1e-3
 _DRAWS = 200
 _HALVINGS = 60
-_EXCHANGED = 12
+_CELLS = 20_000
 
 
 class LearningCurve(Record, frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class GroupPlan(Record, frozen=True, kw_only=True):
     """A group: rows held and rows to gather, what they cost and what they are expected to give.
 
     `rows_low` and `rows_high` hold the rows to gather for most curves that fit the results as
-    well; both are near `rows` where curves are known, None where their spread is not.
+    well; both equal `rows` where all curves are known, None where the spread of one is not.
     """
 
     group: str
@@ -264,8 +264,9 @@ def gather_plan(
     Returns
     -------
     GatherPlan
-        Whole rows. For equal costs the plan is optimal for the curves as fitted; else it is within
-        `upper_bound` - `utility` of it, which is less than what a few rows give.
+        Whole rows. For equal costs, and for whole costs where groups times budget is at most
+        20,000, the plan is optimal for the curves as fitted; else it lies within
+        `upper_bound` - `utility` of the optimum.
 
     Raises
     ------
@@ -306,7 +307,9 @@ def gather_plan(
         )
     part = _shares(shares, names)
     rows, bound = problem.solved(float(budget))
-    reach = _range(problem, fitted, float(budget), level, seed)
+    reach: tuple[NDArray[Any], NDArray[Any]] | None = (rows, rows)
+    if any(np.any(curve.covariance) or curve.freedom == 0 for curve in fitted):
+        reach = _range(problem, fitted, float(budget), level, seed)
     equal = problem.along(np.ones(len(names)), float(budget))
     proportional = None if part is None else problem.along(part, float(budget))
     groups = tuple(
@@ -435,11 +438,10 @@ class _Problem:
         """Whole rows within the budget, and a bound that no rows within it can beat."""
         rows, price = self.priced(budget)
         bound = self.value(rows) + float(price[0]) * (budget - float(self.cost @ rows))
-        rows = self._filled(rows, budget)
-        unequal = self.cost.min() < self.cost.max()
-        if unequal and rows.size <= _EXCHANGED:
-            rows = self._exchanged(rows, budget)
-        return rows, bound
+        whole = bool(np.all(self.cost == np.round(self.cost)))
+        if self.cost.min() < self.cost.max() and whole and rows.size * budget <= _CELLS:
+            return self._exact(math.floor(budget)), bound
+        return self._filled(rows, budget), bound
 
     def _filled(self, rows: Ints, budget: float) -> Ints:
         """Spend what is left, the best row per cost first, as long as any fits and helps."""
@@ -452,25 +454,26 @@ class _Problem:
                 return rows
             rows[g] += 1
 
-    def _exchanged(self, rows: Ints, budget: float) -> Ints:
-        """Give up one row of a group for rows of the others while that helps."""
-        best, best_value = rows, self.value(rows)
-        for _ in range(10 * rows.size):
-            found = False
-            for g in np.flatnonzero((best > 0) & (self.held + best > 1)):
-                without = best.copy()
-                without[g] -= 1
-                for h in range(rows.size):
-                    other = without.copy()
-                    other[h] += 1
-                    if h == g or self.cost @ other > budget * (1 + 1e-12):
-                        continue
-                    other = self._filled(other, budget)
-                    if self.value(other) > best_value + 1e-12 * abs(best_value):
-                        best, best_value, found = other, self.value(other), True
-            if not found:
-                break
-        return best
+    def _exact(self, budget: int) -> Ints:
+        """The best rows for whole costs, by dynamic programming over what may be spent."""
+        best, chosen = np.zeros(budget + 1), []
+        for g, cost in enumerate(self.cost.astype(np.int64).tolist()):
+            rows = np.zeros((budget // cost + 1, self.cost.size), dtype=np.int64)
+            rows[:, g] = np.arange(rows.shape[0])
+            worth = self.utilities(rows)[:, g]
+            better, taken = np.full(budget + 1, -np.inf), np.zeros(budget + 1, dtype=np.int64)
+            for r in range(max(1 - int(self.held[g]), 0), rows.shape[0]):
+                value = best[: budget + 1 - cost * r] + worth[r]
+                more = value > better[cost * r :]
+                better[cost * r :][more] = value[more]
+                taken[cost * r :][more] = r
+            best = better
+            chosen.append(taken)
+        found, left = np.zeros(self.cost.size, dtype=np.int64), budget
+        for g in reversed(range(self.cost.size)):
+            found[g] = chosen[g][left]
+            left -= int(found[g] * self.cost[g])
+        return found
 
     def along(self, direction: Floats, budget: float) -> Ints:
         """Rows in proportion to `direction`, as many as the budget allows, at least one in all."""

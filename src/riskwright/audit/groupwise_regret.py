@@ -188,9 +188,14 @@ class OnlineGroupwise:
             for g, name in enumerate(self.groups)
             if self._state.n[g]
         )
-        report = {"n": self.n_rows_, "groups": found, "outcome_range": self.outcome_range}
         empty = [name for g, name in enumerate(self.groups) if not self._state.n[g]]
-        return GroupwiseRegret(**report, method=_METHOD, findings=(_finding(found, empty),))
+        return GroupwiseRegret(
+            n=self.n_rows_,
+            groups=found,
+            outcome_range=self.outcome_range,
+            method=_METHOD,
+            findings=(_finding(found, empty),),
+        )
 
     def _row(self, x: ArrayLike, member: ArrayLike) -> tuple[Floats, Bools]:
         row = numbers(x, "x")
@@ -199,10 +204,7 @@ class OnlineGroupwise:
 
     def _members(self, member: ArrayLike, size: int) -> Bools:
         given = len(self.groups) - 1
-        if given:
-            flags = numbers(member, "member", ndim=2)
-        else:
-            flags = np.zeros((size, 0))
+        flags = numbers(member, "member", ndim=2) if given else np.zeros((size, 0))
         if flags.shape != (size, given):
             raise DataError(
                 "wrong shape",

@@ -385,7 +385,7 @@ def selective_labels(
     >>> observed = rng.random(2000) < expit(x + seen_only - 1)
     >>> fit = selective_labels({"age": x}, outcome, observed, expertise=[])
     >>> low, high = fit.report().risk_unobserved.low, fit.report().risk_unobserved.high
-    >>> low < outcome[~observed].mean() < high
+    >>> bool(low < outcome[~observed].mean() < high)
     True
     """
     normal_quantile(level)
@@ -596,8 +596,8 @@ class _Solution:
 
     @cached_property
     def _inverse(self) -> Floats:
-        inverse: Floats = np.linalg.inv(_system(self.at, self.multiplier)[0])
-        return inverse
+        matrix = _system(self.at, self.multiplier)[0]
+        return np.linalg.inv(matrix).astype(np.float64)
 
     @cached_property
     def _influence(self) -> Floats:
