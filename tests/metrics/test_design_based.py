@@ -67,9 +67,11 @@ def test_it_is_unbiased_over_all_samples_of_gold_labels():
         drawn = np.array([code >> i & 1 for i in range(4)], dtype=bool)
         gold = np.where(drawn, truth, np.nan)
         labels = _Labels(predicted, gold, drawn, chance, False)
-        total += np.prod(np.where(drawn, chance, 1 - chance)) * labels.pseudo_outcomes(
-            predicted
-        ).mean() if drawn.any() else np.prod(1 - chance) * predicted.mean()
+        total += (
+            np.prod(np.where(drawn, chance, 1 - chance)) * labels.pseudo_outcomes(predicted).mean()
+            if drawn.any()
+            else np.prod(1 - chance) * predicted.mean()
+        )
     assert total == pytest.approx(truth.mean(), abs=1e-12)
 
 
