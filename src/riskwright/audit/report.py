@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riskwright.core import Finding, Record, ScoreCard
+from riskwright.core import Estimate, Finding, Record, ScoreCard
 from riskwright.explanation.distillation import DistillationReport
 from riskwright.explanation.responsiveness import ResponsivenessReport
 from riskwright.metrics import Evaluation, NetBenefitCurve, ReliabilityCurve
@@ -38,13 +38,17 @@ class AuditSubject(Record, frozen=True, kw_only=True):
 
 
 class OperatingPoint(Record, frozen=True, kw_only=True):
-    """What a threshold does to 1,000 people: flagged, rightly flagged, missed."""
+    """What a threshold does, as shares of all people: 1,000 times each is "per 1,000 people".
+
+    `rightly_flagged` and `missed` are shares of all people too: flagged with the event, and not
+    flagged although they have it.
+    """
 
     threshold: float
-    flagged: float
-    rightly_flagged: float
-    missed: float
-    events: float
+    flagged: Estimate
+    rightly_flagged: Estimate
+    missed: Estimate
+    events: Estimate
 
 
 class ColumnSummary(Record, frozen=True, kw_only=True):
