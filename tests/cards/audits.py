@@ -337,10 +337,10 @@ def full_audit(card: ScoreCard | None = None, **changes: Any) -> Audit:
 
 def bare_audit(**changes: Any) -> Audit:
     """Nothing ran."""
-    reasons = {
-        name: "no outcome was named"
-        for name in ("evaluation", "groups", "slices", "multiplicity", "selective_labels")
-    }
+    reasons = dict.fromkeys(
+        ("evaluation", "groups", "slices", "multiplicity", "selective_labels"),
+        "no outcome was named",
+    )
     reasons |= {
         "responsiveness": "no actions were stated: the plan's `actions`",
         "distillation": "the score is a card: it shows what it uses",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from riskwright._version import __version__
 from riskwright.core import Estimate
@@ -13,7 +13,7 @@ from riskwright.plots.shape import ShapeDisplay
 
 from . import audit_words as words
 from . import wording
-from .audit_blocks import Block, Facts, Grid, Items, Part, Words
+from .audit_blocks import Block, Facts, Grid, Part, Words
 from .audit_front import display_drawing, table_order
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def appendix_parts(audit: Audit, caps: Caps) -> list[Part]:
     ]
 
 
-def _cells(estimate: Estimate | None, percent: bool = False, signed: bool = False) -> tuple[str, ...]:
+def _cells(
+    estimate: Estimate | None, percent: bool = False, signed: bool = False
+) -> tuple[str, ...]:
     """Value, interval, n, method."""
     if estimate is None:
         return ("–", "–", "–", "")
@@ -133,11 +135,9 @@ def _subject(audit: Audit) -> Iterator[Block]:
         ("Data", s.data_name),
     )
     yield Facts(tuple((name, text.strip() or "not stated") for name, text in texts), 2)
-    for name, listed in (("Not for", s.not_for), ("Limits", s.limits)):
-        if listed:
-            yield Items(tuple((name, text) for text in listed))
-        else:
-            yield Words(f"{name}: not stated.")
+    listed = [("Not for", text) for text in s.not_for] or [("Not for", "not stated")]
+    listed += [("Limit", text) for text in s.limits] or [("Limits", "not stated")]
+    yield Facts(tuple(listed))
 
 
 def _figures(audit: Audit, caps: Caps) -> Iterator[Block]:

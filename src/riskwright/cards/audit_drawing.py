@@ -60,26 +60,29 @@ def _differs(gap: Estimate) -> bool:
     return gap.low > 0 or gap.high < 0
 
 
-def group_panels(tables: Sequence[GroupTable], groups: Sequence[str], width: float) -> Picture:
+def group_panels(
+    tables: Sequence[GroupTable], groups: Sequence[str], width: float, extra: float = 0.0
+) -> Picture:
     """Gaps to the reference for each group and measure.
 
     A gap whose interval excludes zero is a filled dot on a thick black bar, any other an open dot
     on a thin grey one; the figure itself stands at its right, n at the end of the line. Without a
-    reference the figures are drawn in the place of gaps.
+    reference the figures are drawn in the place of gaps. Lines stand `extra` pixels farther apart.
     """
+    step = _ROW + extra
     rows = [{row.group: row for row in (*t.rows, *t.small)} for t in tables]
     n_width = 14 + max(text_width(f"{_rows_of(rows, g):,}", _SMALL) for g in groups)
     names = min(max(text_width(g, _SIZE) for g in groups), 0.24 * width) + 10
     panel = (width - names - n_width) / len(tables)
     titles = [wrapped(words.measure_name(t.metric), panel - 10, _SIZE, bold=True) for t in tables]
     top = 14.0 * max(map(len, titles)) + 10
-    foot = top + _ROW * len(groups)
+    foot = top + step * len(groups)
     shapes: list[Shape] = [Rect(0, 0, width, foot + 22, PAPER)]
     shapes.append(Text(width, top - 8, "n", _SMALL, "end", color=QUIET))
     for i, label in enumerate(groups):
-        y = top + _ROW * (i + 0.5)
+        y = top + step * (i + 0.5)
         if i % 2 == 0:
-            shapes.append(Rect(0, y - _ROW / 2, width, _ROW, "#f4f4f4"))
+            shapes.append(Rect(0, y - step / 2, width, step, "#f4f4f4"))
         shapes.append(Text(0, y + 4, _fitted(label, names - 8), _SIZE))
         n = _rows_of(rows, label)
         shapes.append(Text(width, y + 4, f"{n:,}", _SMALL, "end", color=QUIET))
@@ -87,7 +90,7 @@ def group_panels(tables: Sequence[GroupTable], groups: Sequence[str], width: flo
         left = names + place * panel
         for line, text in enumerate(titles[place]):
             shapes.append(Text(left, 12 + 14 * line, text, _SIZE, bold=True))
-        shapes += _panel(table, found, groups, _Box(left, panel, top))
+        shapes += _panel(table, found, groups, _Box(left, panel, top, step))
     described = [text for t, found in zip(tables, rows, strict=True) for text in _told(t, found)]
     more = len(described) - _DESCRIBED
     text = "; ".join(described[:_DESCRIBED]) + (f"; and {more:,} more" if more > 0 else "")
@@ -127,6 +130,7 @@ class _Box:
     left: float
     width: float
     top: float
+    step: float
 
 
 def _panel(
@@ -138,14 +142,14 @@ def _panel(
     ends = [end for e in drawn if e is not None for end in (e.value, e.low, e.high)]
     axis = Axis.over("", (*ends, 0.0) if gaps else ends, percent=percent)
     scale = _Scale(axis, left, left + width - _VALUE - 12)
-    foot = top + _ROW * len(groups)
+    foot = top + box.step * len(groups)
     for x, name in _ticks(scale):
         yield Line(((x, top), (x, foot)), 1, SHADE)
         yield Text(x, foot + 14, name, _SMALL, "middle", color=QUIET)
     if gaps and axis.low <= 0 <= axis.high:
         yield Line(((scale(0), top), (scale(0), foot + 3)), 1.2, INK)
     for i, (label, estimate) in enumerate(zip(groups, drawn, strict=True)):
-        y = top + _ROW * (i + 0.5)
+        y = top + box.step * (i + 0.5)
         row = found.get(label)
         yield from _dot(scale, y, estimate, gaps)
         if row is None or row.estimate is None:
@@ -171,13 +175,13 @@ def _dot(scale: _Scale, y: float, estimate: Estimate | None, gaps: bool) -> Iter
 
 def _ticks(scale: _Scale) -> list[tuple[float, str]]:
     """Ticks whose names do not touch, 0 among them where it is one."""
-    labels = scale.axis.tick_labels()
+    labels = [name.rstrip("%") for name in scale.axis.tick_labels()]
     places: list[tuple[float, str]] = []
     for every in range(1, max(len(labels), 1) + 1):
         places = [(scale(scale.axis.ticks[i]), labels[i]) for i in scale.axis.sparse(every)]
         room = (b[0] - a[0] for a, b in pairwise(places))
         need = (
-            (text_width(a[1], _SMALL) + text_width(b[1], _SMALL)) / 2 + 5
+            0.4 * (text_width(a[1], _SMALL) + text_width(b[1], _SMALL)) + 4
             for a, b in pairwise(places)
         )
         if all(r >= n for r, n in zip(room, need, strict=True)):

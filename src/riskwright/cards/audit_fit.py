@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from riskwright.plots.shapes import text_width, wrapped
 
@@ -12,13 +12,16 @@ from .audit_blocks import Block, Drawing, Facts, Grid, Items, Part, Tiles, Words
 __all__ = ["Fit", "Head", "Sheet", "fitted", "sheet_height", "title_factor"]
 
 _HEIGHT, _WIDTH, _GAP = 1030.0, 703.0, 14.0  # of A4 within the margins, at 96 dpi
-_NARROWER = 0.9  # width of the faces of the page, in parts of those that `wrapped` reckons with
+_NARROWER = 0.86  # width of the faces of the page, in parts of those that `wrapped` reckons with
 _LEADING = 1.25
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Size of letters in pixels, height of pictures, and how much of each list is shown."""
+    """Size of letters in pixels, size of pictures, and how much of each list is shown.
+
+    `extra` is room, in pixels of the sheet, that pictures of the parts so named may fill.
+    """
 
     letters: float
     tall: float
@@ -26,6 +29,7 @@ class Fit:
     totals: int
     groups: int
     texts: int
+    extra: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,39 +49,66 @@ class Sheet:
 
 
 _FITS = (
-    Fit(11.0, 1.0, 10, 10, 10, 5),
-    Fit(10.5, 1.0, 10, 10, 10, 5),
+    Fit(11.0, 1.0, 10, 12, 12, 5),
+    Fit(10.5, 1.0, 10, 11, 11, 5),
     Fit(10.0, 1.0, 10, 10, 10, 5),
-    Fit(10.0, 0.85, 9, 9, 8, 4),
+    Fit(10.0, 0.9, 10, 10, 10, 5),
+    Fit(9.5, 0.9, 9, 9, 9, 4),
     Fit(9.5, 0.85, 8, 8, 8, 4),
-    Fit(9.0, 0.85, 8, 7, 7, 4),
-    Fit(9.0, 0.75, 7, 6, 6, 3),
-    Fit(8.5, 0.75, 6, 6, 5, 3),
-    Fit(8.0, 0.75, 5, 5, 4, 3),
+    Fit(9.0, 0.85, 8, 8, 8, 4),
+    Fit(9.0, 0.8, 7, 6, 7, 4),
+    Fit(8.5, 0.8, 7, 6, 6, 3),
+    Fit(8.0, 0.75, 5, 5, 5, 3),
     Fit(7.5, 0.75, 5, 4, 4, 2),
-    Fit(7.0, 0.75, 4, 3, 3, 2),
+    Fit(7.0, 0.7, 4, 3, 3, 2),
 )
 
 
 def fitted(make: Callable[[Fit], Sheet]) -> tuple[Sheet, Fit]:
-    """The most readable sheet that should fit one page; the smallest where none does."""
+    """The most readable sheet that should fit one page; the smallest where none does.
+
+    Room that is left in a row and on the page goes to the pictures.
+    """
     for fit in _FITS:
         sheet = make(fit)
-        if sheet_height(sheet, fit.letters) <= _HEIGHT:
-            break
+        left = _HEIGHT - sheet_height(sheet, fit.letters)
+        if left >= 0:
+            roomy = replace(fit, extra=_extra(sheet, fit.letters, left))
+            return make(roomy), roomy
     return sheet, fit
 
 
 def sheet_height(sheet: Sheet, letters: float) -> float:
     """Height in pixels at a size of letters; the factors are those of the style sheet."""
     page = _Page(letters)
+    heights = [max(page.part(part) for part in row) for row in _rows(sheet)]
+    return page.head(sheet.head) + sum(heights) + 0.85 * letters * len(heights)
+
+
+def _rows(sheet: Sheet) -> list[list[Part]]:
+    """Parts that stand side by side."""
     rows: list[list[Part]] = [[]]
     for part in sheet.parts:
         if sum(p.span for p in rows[-1]) + part.span > 12:
             rows.append([])
         rows[-1].append(part)
-    heights = [max(page.part(part) for part in row) for row in rows]
-    return page.head(sheet.head) + sum(heights) + 0.85 * letters * len(rows)
+    return rows
+
+
+def _extra(sheet: Sheet, letters: float, left: float) -> dict[str, float]:
+    """What each picture may grow: to the height of its row, and by its share of what is left."""
+    page = _Page(letters)
+    rows = [row for row in _rows(sheet) if any(_pictured(part) for part in row)]
+    share = 0.8 * min(left, 40.0 * len(rows)) / max(len(rows), 1)
+    found: dict[str, float] = {}
+    for row in rows:
+        tallest = max(page.part(part) for part in row)
+        found |= {part.name: tallest - page.part(part) + share for part in row if _pictured(part)}
+    return found
+
+
+def _pictured(part: Part) -> bool:
+    return any(isinstance(block, Drawing) for block in part.blocks)
 
 
 class _Page:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from riskwright.core import Estimate, ScoreCard
 from riskwright.plots.display import Display
@@ -18,31 +18,23 @@ from . import audit_words as words
 from . import wording
 from .audit_blocks import Block, Drawing, Facts, Grid, Items, Part, Tiles, Words
 from .audit_drawing import group_panels, shown_groups
+from .audit_fit import Fit
 
 if TYPE_CHECKING:
     from riskwright.audit.group_gaps import GroupGaps
     from riskwright.audit.multiplicity import MultiplicityReport
     from riskwright.audit.report import Audit
     from riskwright.audit.slices import Slice
+    from riskwright.metrics import NetBenefitCurve
 
-__all__ = ["Sizes", "display_drawing", "front_parts", "head_facts"]
+__all__ = ["display_drawing", "front_parts", "head_facts"]
 
 _PANELS = ("fpr", "fnr", "ppv", "calibration")
 _FIGURES = ("auroc", "calibration_slope", "calibration_in_the_large", "brier")
 _LONG = 150
 
 
-class Sizes(Protocol):
-    """How much the sheet may hold."""
-
-    tall: float
-    terms: int
-    totals: int
-    groups: int
-    texts: int
-
-
-def front_parts(audit: Audit, sizes: Sizes) -> list[Part]:
+def front_parts(audit: Audit, sizes: Fit) -> list[Part]:
     """Parts 2 to 10; the head stands above them."""
     return [
         Part("2", "The score", "score", tuple(_score(audit, sizes)), 6),
@@ -96,13 +88,25 @@ def display_drawing(
     )
 
 
+def _picture(
+    display: Display, name: str, column: float, width: float, height: float, sizes: Fit
+) -> Drawing:
+    """A display in a `column` so wide on the sheet, with the room that is left for it."""
+    width /= sizes.tall
+    least = display_drawing(display, f"{name}-picture", width, height)
+    extra = min(sizes.extra.get(name, 0.0), 110.0) * width / column
+    if extra < 1:
+        return least
+    return display_drawing(display, f"{name}-picture", width, least.height + extra)
+
+
 def _height(svg: str, asked: float) -> float:
     """The height that the picture took, from its `viewBox`."""
     box = svg.partition('viewBox="')[2].partition('"')[0].split()
     return float(box[3]) if len(box) == 4 else asked
 
 
-def _score(audit: Audit, sizes: Sizes) -> Iterator[Block]:
+def _score(audit: Audit, sizes: Fit) -> Iterator[Block]:
     card = audit.card
     if card is None:
         digest = words.short_digest(audit.subject.score_digest)
@@ -150,7 +154,7 @@ def _performance(audit: Audit) -> Iterator[Block]:
         yield Grid("How well it does", ("Figure", "Value", level, "n"), rows, "lrrr")
 
 
-def _calibration(audit: Audit, sizes: Sizes) -> Iterator[Block]:
+def _calibration(audit: Audit, sizes: Fit) -> Iterator[Block]:
     curve = audit.reliability
     if curve is None:
         yield Words(words.why_not(audit, "evaluation"))
@@ -159,30 +163,33 @@ def _calibration(audit: Audit, sizes: Sizes) -> Iterator[Block]:
         groups = audit.reliability_by_group
         if groups:
             display = GroupReliabilityDisplay(curve, groups)
-        yield display_drawing(display, "truth-picture", 430, 290 * sizes.tall)
-    found = audit.evaluation
-    if found is not None:
-        yield Words(_calibration_sentence(found.overall), "quiet")
+        yield _picture(display, "truth", 345, 500, 300, sizes)
+    texts = [] if audit.evaluation is None else _calibration_texts(audit.evaluation.overall)
     if curve is not None:
         kind = "Band" if curve.simultaneous else "Bars"
-        text = f"{kind}: {100 * curve.level:g}% intervals, n {curve.n:,}."
+        texts.append(f"{kind}: {100 * curve.level:g}% intervals, n {curve.n:,}.")
         more = len(audit.reliability_by_group) - 4
         if more > 0:
-            text += f" {more:,} smaller groups are in the appendix."
-        yield Words(text, "quiet")
+            texts.append(f"{more:,} smaller groups are in the appendix.")
+    if texts:
+        yield Words(" ".join(texts), "quiet")
 
 
-def _calibration_sentence(figures: dict[str, Estimate]) -> str:
+def _calibration_texts(figures: dict[str, Estimate]) -> list[str]:
     texts = []
     if (shift := figures.get("calibration_in_the_large")) is not None:
         side = _side(shift, 0.0, ("too high", "right on the whole", "too low"))
-        texts.append(f"Risks are {side}: observed minus predicted {words.amount(shift)}.")
+        texts.append(f"Risks are {side}: calibration in the large {_bounded(shift)}.")
     if (slope := figures.get("calibration_slope")) is not None:
         side = _side(slope, 1.0, ("too extreme", "right", "too much alike"))
-        texts.append(f"Their spread is {side}: slope {words.amount(slope)}.")
+        texts.append(f"Their spread is {side}: slope {_bounded(slope)}.")
     if (auroc := figures.get("auroc")) is not None:
-        texts.append(f"Ranking: AUROC {words.amount(auroc)}.")
-    return " ".join(texts)
+        texts.append(f"AUROC {_bounded(auroc)}.")
+    return texts
+
+
+def _bounded(estimate: Estimate) -> str:
+    return f"{words.value_of(estimate)} ({words.bounds(estimate)})"
 
 
 def _side(estimate: Estimate, ideal: float, sides: tuple[str, str, str]) -> str:
@@ -193,12 +200,16 @@ def _side(estimate: Estimate, ideal: float, sides: tuple[str, str, str]) -> str:
     return sides[2] if estimate.low > ideal else sides[1]
 
 
-def _decision(audit: Audit, sizes: Sizes) -> Iterator[Block]:
+def _decision(audit: Audit, sizes: Fit) -> Iterator[Block]:
     point = audit.operating_point
     if point is None:
         yield Words("No threshold was stated, so no decision was judged.")
     else:
-        yield Words(f"Of 1,000 people, flagged where the score is at least {point.threshold:g}:")
+        events = _thousand(point.events, "")
+        yield Words(
+            f"Of 1,000 people {events[0]} have the outcome ({events[2]}). Flagged from a score of "
+            f"{point.threshold:g} (n {point.flagged.n:,}):"
+        )
         yield Tiles(
             (
                 _thousand(point.flagged, "flagged"),
@@ -206,25 +217,24 @@ def _decision(audit: Audit, sizes: Sizes) -> Iterator[Block]:
                 _thousand(point.missed, "with the outcome, missed"),
             )
         )
-        events = _thousand(point.events, "")
-        yield Words(
-            f"{events[0]} of 1,000 have the outcome ({events[2]}); n {point.events.n:,}.", "quiet"
-        )
     if audit.net_benefit is None:
-        if audit.operating_point is None:
+        if point is None:
             yield Words(words.why_not(audit, "evaluation"))
         return
-    yield display_drawing(
-        NetBenefitDisplay(audit.net_benefit), "benefit-picture", 330, 230 * sizes.tall
+    yield _picture(NetBenefitDisplay(audit.net_benefit), "decision", 225, 360, 200, sizes)
+    yield Words(
+        _benefit_note(audit.net_benefit, None if point is None else point.threshold), "quiet"
     )
-    curve = audit.net_benefit
+
+
+def _benefit_note(curve: NetBenefitCurve, threshold: float | None) -> str:
     text = f"Band: {100 * curve.level:g}% intervals, n {curve.n:,}."
-    if point is not None and point.threshold in curve.threshold:
-        at = curve.threshold.index(point.threshold)
-        gain = f"{curve.net_benefit[at]:.3f} ({curve.low[at]:.3f} to {curve.high[at]:.3f})"
-        text += f" Net benefit at {point.threshold:g}: {gain}; acting on all "
-        text += f"{curve.treat_all[at]:.3f}, on none 0."
-    yield Words(text.replace("-", wording.MINUS), "quiet")
+    if threshold is None or threshold not in curve.threshold:
+        return text
+    at = curve.threshold.index(threshold)
+    gain = f"{curve.net_benefit[at]:.3f} ({curve.low[at]:.3f} to {curve.high[at]:.3f})"
+    text += f" At {threshold:g}: {gain}; acting on all {curve.treat_all[at]:.3f}."
+    return text.replace("-", wording.MINUS)
 
 
 def _thousand(share: Estimate, what: str) -> tuple[str, str, str]:
@@ -233,7 +243,7 @@ def _thousand(share: Estimate, what: str) -> tuple[str, str, str]:
     return (f"{1000 * share.value:.0f}" if share.value == share.value else "none", what, known)
 
 
-def _groups(audit: Audit, sizes: Sizes) -> Iterator[Block]:
+def _groups(audit: Audit, sizes: Fit) -> Iterator[Block]:
     gaps = audit.gaps
     if gaps is None:
         yield Words(words.why_not(audit, "groups"))
@@ -244,13 +254,12 @@ def _groups(audit: Audit, sizes: Sizes) -> Iterator[Block]:
         yield Words("No group was large enough to be judged.")
         return
     groups, many = shown_groups(tables, sizes.groups)
-    picture = group_panels(tables, groups, 620)
+    width = 620 / sizes.tall
+    extra = sizes.extra.get("groups", 0.0) * width / 460
+    picture = group_panels(tables, groups, width, min(extra / len(groups), 12.0))
     svg = to_svg(picture, name="groups-picture")
     yield Drawing(svg, picture.width, picture.height, picture.title, picture.description)
     yield Words(_groups_sentence(gaps, len(groups), many), "quiet")
-    proven = [f for f in gaps.findings if f.severity in ("high", "medium")]
-    if proven:
-        yield Words(words.brief(words.ranked(proven)[0].sentence, 260))
 
 
 def _groups_sentence(gaps: GroupGaps, shown: int, many: int) -> str:
@@ -305,15 +314,14 @@ def _slice_text(found: Slice) -> str:
     return f"{text}; held out {words.amount(found.confirmed, signed=True)}."
 
 
-def _multiplicity(audit: Audit, sizes: Sizes) -> Iterator[Block]:
+def _multiplicity(audit: Audit, sizes: Fit) -> Iterator[Block]:
     found = audit.multiplicity
     if found is None or not found.tolerances:
         yield Words(words.why_not(audit, "multiplicity"))
         return
-    for sentence in _multiplicity_sentences(found):
-        yield Words(sentence)
+    yield Words(_multiplicity_sentence(found))
     display = RangeWidthsDisplay(found.tolerances, found.n)
-    yield display_drawing(display, "multiplicity-picture", 330, 205 * sizes.tall)
+    yield _picture(display, "multiplicity", 225, 360, 200, sizes)
     yield Words(
         f"Exact brackets over n {found.n:,} people; no more than "
         f"{max(t.largest_gap for t in found.tolerances):.1g} left open.",
@@ -321,18 +329,19 @@ def _multiplicity(audit: Audit, sizes: Sizes) -> Iterator[Block]:
     )
 
 
-def _multiplicity_sentences(found: MultiplicityReport) -> Iterator[str]:
-    for tolerance in found.tolerances[:2]:
-        name = words.brief(tolerance.name, 30)
-        if tolerance.conflicts is not None:
-            share = words.between(tolerance.conflicts)
-            yield f"{share} of people would be decided otherwise by an equally good score ({name})."
-        else:
-            share = words.between(tolerance.mean_width)
-            yield f"A person's risk ranges over {share} on average ({name})."
+def _multiplicity_sentence(found: MultiplicityReport) -> str:
+    """What the first two tolerances mean for people."""
+    told = found.tolerances[:2]
+    conflicts = [(t, t.conflicts) for t in told if t.conflicts is not None]
+    shares = [(t, c) for t, c in conflicts] or [(t, t.mean_width) for t in told]
+    texts = [f"{words.between(share)} ({words.brief(t.name, 24)})" for t, share in shares]
+    if conflicts:
+        people = " and ".join(texts)
+        return f"{people} of people would be decided otherwise by an equally good score."
+    return f"A person's risk ranges on average over {' and '.join(texts)}."
 
 
-def _recourse(audit: Audit, sizes: Sizes) -> Iterator[Block]:
+def _recourse(audit: Audit, sizes: Fit) -> Iterator[Block]:
     found = audit.responsiveness
     if found is None:
         yield Words(words.why_not(audit, "responsiveness"))
@@ -349,7 +358,7 @@ def _recourse(audit: Audit, sizes: Sizes) -> Iterator[Block]:
         )
     if found.features:
         display = RecourseDisplay(found, most=5)
-        yield display_drawing(display, "recourse-picture", 330, 190 * sizes.tall)
+        yield _picture(display, "recourse", 225, 360, 200, sizes)
     yield Words(_recourse_note(found), "quiet")
 
 
@@ -374,7 +383,9 @@ def _data(audit: Audit) -> Iterator[tuple[str, str]]:
             f"{words.share_of(found.risk_unobserved)}, of the observed "
             f"{words.share_of(found.risk_observed)}",
         )
-    notes = [f"{words.brief(c.name, 30)}: {words.brief(c.note, 60)}" for c in audit.columns if c.note]
+    notes = [
+        f"{words.brief(c.name, 30)}: {words.brief(c.note, 60)}" for c in audit.columns if c.note
+    ]
     more = f"; and {len(notes) - 3:,} more" if len(notes) > 3 else ""
     yield "Drift", "; ".join(notes[:3]) + more if notes else "nothing noted"
 
@@ -392,7 +403,7 @@ def _missing(audit: Audit) -> str:
     return f"in {len(lacking):,} of {len(audit.columns):,} columns, most in {', '.join(named)}"
 
 
-def _limits(audit: Audit, sizes: Sizes) -> Iterator[Block]:
+def _limits(audit: Audit, sizes: Fit) -> Iterator[Block]:
     limits = audit.subject.limits
     if limits:
         texts = [("", words.brief(text, 200)) for text in limits[: sizes.texts]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import audit_words as words
@@ -55,7 +56,7 @@ def audit_page(audit: Audit) -> str:
             parts=sheet.parts,
             appendix=appendix_parts(audit, caps),
             letters=f"{fit.letters:g}px",
-            title_size=f"{title_factor(sheet.head.title):g}rem",
+            title_size=f"{title_factor(sheet.head.title):g}em",
         )
         if len(page.encode()) <= _MOST_BYTES:
             break
@@ -72,7 +73,7 @@ def audit_head(audit: Audit) -> Head:
     )
 
 
-def _worst(audit: Audit) -> list[tuple[str, str, str]]:
+def _worst(audit: Audit) -> Sequence[tuple[str, str, str]]:
     """Severity, its word and the sentence of the first findings that are to be looked at."""
     return [
         (

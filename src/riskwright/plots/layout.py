@@ -89,9 +89,7 @@ class _Frame:
         )
 
 
-def figure_picture(
-    figure: Figure, width: float, height: float, *, bare: bool = False
-) -> Picture:
+def figure_picture(figure: Figure, width: float, height: float, *, bare: bool = False) -> Picture:
     """The figure on `width` x `height` pixels: title, legend, axes, counts, caption, in this order.
 
     The words take the room they need and the axes what is left, at least 120 pixels; the picture
@@ -104,7 +102,7 @@ def figure_picture(
     legend, rows = _legend(figure, inner)
     top = _MARGIN + 20 * len(title) + 20 * rows + (22 if figure.y.label else 6)
     strip = _STRIP if figure.columns else 0.0
-    below = strip + 20 + 20 + 15 * len(caption) + _MARGIN
+    below = strip + 20 + 20 + (15 * len(caption) + _MARGIN if caption else 0)
     height = max(height, top + below + max(120.0, 26.0 * len(figure.y.names)))
     names = figure.y.tick_labels()
     left = _MARGIN + max([30.0, *(text_width(t, _LABEL) for t in names)]) + 6
