@@ -56,7 +56,14 @@ class Display(ABC):
         self.figure_ = self.ax_.figure
         return self
 
-    def to_svg(self, *, width: float = 440, height: float = 440, name: str | None = None) -> str:
+    def to_svg(
+        self,
+        *,
+        width: float = 440,
+        height: float = 440,
+        name: str | None = None,
+        bare: bool = False,
+    ) -> str:
         """The figure as one `<svg>` element, with a title and a description for screen readers.
 
         It can stand in a file or within a page; less than 30 kB, however many points there are.
@@ -65,6 +72,7 @@ class Display(ABC):
         ----------
         width, height : in pixels of 1/96 inch, 240 to 4,000 wide; higher where the words need it.
         name : prefix of the identifiers within the element, by default one made from its content.
+        bare : without the visible title and caption, for pages that say both themselves.
 
         Raises
         ------
@@ -75,7 +83,7 @@ class Display(ABC):
                 raise ParameterError(
                     "impossible size", where=side, expected=f"{least} to 4000", got=repr(size)
                 )
-        picture = figure_picture(self.figure(), width, height)
+        picture = figure_picture(self.figure(), width, height, bare=bare)
         if name is None:
             name = f"figure-{zlib.crc32(repr(picture).encode('utf-8', 'replace')):08x}"
         return to_svg(picture, name=name)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-__all__ = ["Axis", "Band", "Columns", "Curve", "Figure", "Mark", "Points", "Style", "runs"]
+__all__ = ["Axis", "Band", "Bars", "Columns", "Curve", "Figure", "Mark", "Points", "Style", "runs"]
 
-Style = Literal["main", "other", "rule"]
+Style = Literal["main", "other", "third", "fourth", "fifth", "rule"]
 Pair = tuple[float, float]
 _ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
 MINUS = "\N{MINUS SIGN}"
@@ -109,7 +109,19 @@ class Columns:
         return min(0.025, max(0.8 * nearest / (axis.high - axis.low), 0.005))
 
 
-Mark = Curve | Band | Points
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Boxes from `start` to `end` along x and from 0 to `length` along y, or the other way round
+    where `sideways`."""
+
+    start: tuple[float, ...]
+    end: tuple[float, ...]
+    length: tuple[float, ...]
+    label: str
+    sideways: bool = False
+
+
+Mark = Curve | Band | Bars | Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +143,10 @@ class Figure:
 
     def keyed(self) -> list[Mark]:
         """Marks of the legend, what matters most first."""
-        order = ("main", "other", "band", "rule")
+        order = ("main", "other", "third", "fourth", "fifth", "band", "rule")
 
         def rank(mark: Mark) -> int:
-            return order.index("band" if isinstance(mark, Band) else mark.style)
+            return order.index("band" if isinstance(mark, Band | Bars) else mark.style)
 
         return sorted((mark for mark in self.marks if mark.label), key=rank)
 

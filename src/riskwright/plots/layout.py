@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .figure import Band, Columns, Curve, Figure, Mark, Pair, Points, Style, runs
+from .figure import Band, Bars, Columns, Curve, Figure, Mark, Pair, Points, Style, runs
 from .shapes import (
     ACCENT,
     BAND,
@@ -29,9 +29,30 @@ from .shapes import (
 
 __all__ = ["COLORS", "DASHES", "WIDTHS", "figure_picture", "thinned"]
 
-COLORS: dict[Style, str] = {"main": ACCENT, "other": SECOND, "rule": QUIET}
-DASHES: dict[Style, tuple[float, ...]] = {"main": (), "other": (7, 4), "rule": (1.5, 3.5)}
-WIDTHS: dict[Style, float] = {"main": 2.2, "other": 2.0, "rule": 1.4}
+COLORS: dict[Style, str] = {
+    "main": ACCENT,
+    "other": SECOND,
+    "third": "#1b6e4d",
+    "fourth": "#6a3d9a",
+    "fifth": INK,
+    "rule": QUIET,
+}
+DASHES: dict[Style, tuple[float, ...]] = {
+    "main": (),
+    "other": (7, 4),
+    "third": (2.5, 2.5),
+    "fourth": (10, 3, 2, 3),
+    "fifth": (14, 5),
+    "rule": (1.5, 3.5),
+}
+WIDTHS: dict[Style, float] = {
+    "main": 2.2,
+    "other": 2.0,
+    "third": 2.0,
+    "fourth": 1.8,
+    "fifth": 1.4,
+    "rule": 1.4,
+}
 _TITLE, _LABEL, _SMALL = 15.0, 12.5, 11.5
 _STRIP = 46.0
 _MOST_POINTS = 320
@@ -68,19 +89,20 @@ class _Frame:
         )
 
 
-def figure_picture(figure: Figure, width: float, height: float) -> Picture:
+def figure_picture(figure: Figure, width: float, height: float, *, bare: bool = False) -> Picture:
     """The figure on `width` x `height` pixels: title, legend, axes, counts, caption, in this order.
 
     The words take the room they need and the axes what is left, at least 120 pixels; the picture
-    grows taller than asked where that is not enough.
+    grows taller than asked where that is not enough. A `bare` one has neither title nor caption.
     """
     inner = width - 2 * _MARGIN
-    title = wrapped(figure.title, inner, _TITLE, bold=True)
-    caption = [line for text in figure.caption.split("\n") for line in wrapped(text, inner, _SMALL)]
+    title = [] if bare else wrapped(figure.title, inner, _TITLE, bold=True)
+    texts = [] if bare else figure.caption.split("\n")
+    caption = [line for text in texts for line in wrapped(text, inner, _SMALL)]
     legend, rows = _legend(figure, inner)
     top = _MARGIN + 20 * len(title) + 20 * rows + (22 if figure.y.label else 6)
     strip = _STRIP if figure.columns else 0.0
-    below = strip + 20 + 20 + 15 * len(caption) + _MARGIN
+    below = strip + 20 + 20 + (15 * len(caption) + _MARGIN if caption else 0)
     height = max(height, top + below + max(120.0, 26.0 * len(figure.y.names)))
     names = figure.y.tick_labels()
     left = _MARGIN + max([30.0, *(text_width(t, _LABEL) for t in names)]) + 6
@@ -127,8 +149,8 @@ class _Legend:
 
 
 def _key(mark: Mark, x: float, y: float) -> Iterator[Shape]:
-    if isinstance(mark, Band):
-        yield Rect(x, y - 6, 24, 12, BAND)
+    if isinstance(mark, Band | Bars):
+        yield Rect(x, y - 6, 24, 12, BAND, None if isinstance(mark, Band) else ACCENT)
     elif isinstance(mark, Curve):
         color, dashes = COLORS[mark.style], DASHES[mark.style]
         yield Line(((x, y), (x + 24, y)), WIDTHS[mark.style], color, dashes)
@@ -208,8 +230,19 @@ def _drawn(mark: Mark, frame: _Frame) -> Iterator[Shape]:
                 ends = ((mark.x[i], min(max(side[i], axis.low), axis.high)) for i in kept)
                 edges.append(thinned([(frame.x(x), frame.y(y)) for x, y in ends]))
             yield Area((*edges[0], *reversed(edges[1])), BAND)
+    elif isinstance(mark, Bars):
+        yield from _bars(mark, frame)
     else:
         yield from _points(mark, frame)
+
+
+def _bars(mark: Bars, frame: _Frame) -> Iterator[Shape]:
+    for start, end, length in zip(mark.start, mark.end, mark.length, strict=True):
+        if all(map(math.isfinite, (start, end, length))):
+            x, y = ((0.0, length), (start, end)) if mark.sideways else ((start, end), (0.0, length))
+            left, right = sorted(map(frame.x, x))
+            top, bottom = sorted(map(frame.y, y))
+            yield Rect(left, top, right - left, bottom - top, BAND, ACCENT)
 
 
 def _apart(run: list[int], x: Sequence[float], y: Sequence[float], frame: _Frame) -> list[int]:

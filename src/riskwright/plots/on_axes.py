@@ -7,9 +7,9 @@ from typing import Any
 
 from riskwright.core import MissingExtraError
 
-from .figure import Band, Columns, Curve, Figure, Mark
+from .figure import Band, Bars, Columns, Curve, Figure, Mark
 from .layout import COLORS, DASHES, WIDTHS
-from .shapes import BAND, PAPER, QUIET
+from .shapes import ACCENT, BAND, PAPER, QUIET
 
 __all__ = ["draw"]
 
@@ -50,6 +50,9 @@ def _mark(ax: Any, mark: Mark) -> None:
             mark.x, mark.low, mark.high, color=BAND, linewidth=0, label=mark.label, zorder=1
         )
         return
+    if isinstance(mark, Bars):
+        _boxes(ax, mark)
+        return
     label, color = mark.label or "_", COLORS[mark.style]
     if isinstance(mark, Curve):
         dashes = DASHES[mark.style]
@@ -66,7 +69,7 @@ def _mark(ax: Any, mark: Mark) -> None:
         mark.x,
         mark.y,
         **{"xerr" if mark.sideways else "yerr": _bars(below, above)},
-        fmt=_MARKERS[mark.style],
+        fmt=_MARKERS.get(mark.style, "D"),
         color=color,
         markerfacecolor=color if mark.style == "main" else PAPER,
         markersize=5,
@@ -75,6 +78,15 @@ def _mark(ax: Any, mark: Mark) -> None:
         label=label,
         zorder=3,
     )
+
+
+def _boxes(ax: Any, mark: Bars) -> None:
+    thick = [end - start for start, end in zip(mark.start, mark.end, strict=True)]
+    look = {"color": BAND, "edgecolor": ACCENT, "label": mark.label or "_", "zorder": 1}
+    if mark.sideways:
+        ax.barh(mark.start, mark.length, height=thick, align="edge", **look)
+    else:
+        ax.bar(mark.start, mark.length, width=thick, align="edge", **look)
 
 
 def _bars(below: list[float], above: list[float]) -> list[list[float]]:
