@@ -13,17 +13,19 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from riskwright.core import DataError, Finding, ParameterError
+from riskwright.core import DataError, Finding
 from riskwright.core.records import Severity
 from riskwright.explanation import Actions, distill, responsiveness
 from riskwright.metrics import evaluate, net_benefit, reliability
 from riskwright.stats import horizon_outcomes
 
-from .data_quality import column_summaries, hardness_findings
+from .data_quality import column_summaries
 from .familiarity import Familiarity
 from .group_gaps import group_gaps
+from .hardness import hardness
 from .measuring import measured_findings, operating_point
 from .multiplicity import Multiplicity
+from .numeric_columns import numeric_columns
 from .plan import AuditPlan, load_plan
 from .report import Audit, AuditSubject
 from .scored_rows import ScoredRows, feature_frame, scored_rows
@@ -49,6 +51,11 @@ class _Run:
     found: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     not_run: dict[str, str] = field(default_factory=dict)
+
+    def step(self, part: str) -> Callable[[int, int], None]:
+        """Progress within one part."""
+        number = list(_RUNS).index(part)
+        return lambda done, total: self.progress(part, (number + done / max(total, 1)) / len(_RUNS))
 
     def known(self) -> tuple[NDArray[np.bool_], Floats, Floats | None]:
         """Rows whose outcome is known, their outcomes, and weights (IPCW under censoring)."""
@@ -116,9 +123,9 @@ def run_audit(
     --------
     >>> import riskwright as rw
     >>> rng = np.random.default_rng(0)
-    >>> frame = pl.DataFrame({"age": rng.integers(20, 80, 2000), "sex": rng.choice(["f", "m"], 2000)})
-    >>> risk = (frame["age"].to_numpy() - 10) / 100
-    >>> frame = frame.with_columns(ill=pl.Series(rng.random(2000) < risk))
+    >>> age, sex = rng.integers(20, 80, 2000), rng.choice(["f", "m"], 2000)
+    >>> risk = (age - 10) / 100
+    >>> frame = pl.DataFrame({"age": age, "sex": sex, "ill": rng.random(2000) < risk})
     >>> found = rw.audit(risk, frame, target="ill", groups=["sex"], threshold=0.4)
     >>> found.gaps.reference, found.multiplicity
     ('rest', None)
@@ -127,7 +134,8 @@ def run_audit(
     asked = load_plan(plan, **stated)
     rows = scored_rows(model_or_scores, data, asked)
     run = _Run(rows, asked, reference, progress or (lambda name, share: None))
-    _prepare(run)
+    if asked.actions is not None:
+        run.found["actions"] = Actions.from_mapping(asked.actions, rows.table.X)
     for number, (name, part) in enumerate(_RUNS.items()):
         run.progress(name, number / len(_RUNS))
         if name in asked.skip:
@@ -139,15 +147,6 @@ def run_audit(
             run.not_run[name] = f"the data do not allow it: {error}"
     run.progress("done", 1.0)
     return _audit(run, time.perf_counter() - start)
-
-
-def _prepare(run: _Run) -> None:
-    """What the user must put right before any long work."""
-    plan, rows = run.plan, run.rows
-    if plan.actions is not None:
-        run.found["actions"] = Actions.from_mapping(plan.actions, rows.table)
-    if plan.threshold is not None and not np.isfinite(plan.threshold):
-        raise ParameterError("not a threshold", where="threshold", got=str(plan.threshold))
 
 
 def _evaluation(run: _Run) -> None:
@@ -215,18 +214,15 @@ def _slices(run: _Run) -> None:
     if rows.y is None:
         run.not_run["slices"] = "no outcome was named"
         return
+    kept, y, weight = run.known()
+    score = rows.score[kept]
     if rows.is_probability:
-        name = "squared error"
+        name, loss = "squared error", (y - score) ** 2
     elif plan.threshold is not None:
-        name = "wrong decision"
+        name, loss = "share of wrong decisions", 1.0 * ((score >= plan.threshold) != (y == 1))
     else:
         run.not_run["slices"] = "the scores are no probabilities and no threshold was named"
         return
-    kept, y, weight = run.known()
-    score = rows.score[kept]
-    loss = (y - score) ** 2
-    if name == "wrong decision":
-        loss = ((score >= plan.threshold) != (y == 1)).astype(np.float64)
     columns = [
         *rows.table.X,
         *(g for g in rows.table.groups.values() if g.name not in rows.table.X),
@@ -255,7 +251,7 @@ def _multiplicity(run: _Run) -> None:
     run.found["multiplicity"] = fitted.report(
         threshold=plan.threshold,
         tolerances=plan.tolerances,
-        progress=lambda done, total: run.progress("multiplicity", done / max(total, 1)),
+        progress=run.step("multiplicity"),
     )
 
 
@@ -277,8 +273,9 @@ def _responsiveness(run: _Run) -> None:
             target=True,
             level=plan.level,
             random_state=plan.seed,
+            progress=run.step("responsiveness"),
         )
-        run.found["responsiveness"] = found.report()
+        run.found["responsiveness"] = found.report(rows.points(found.asked, found.features))
 
 
 def _distillation(run: _Run) -> None:
@@ -306,13 +303,14 @@ def _selective_labels(run: _Run) -> None:
     if rows.observed is None or rows.y is None:
         run.not_run["selective_labels"] = "no column says whether the outcome was observed"
         return
+    grouping = next(iter(rows.groups.values()), None)
     run.found["selective_labels"] = selective_labels(
-        rows.table.X,
+        numeric_columns(rows.columns),
         rows.y,
         rows.observed,
         prevalence=plan.prevalence,
         expertise=plan.expertise,
-        groups=rows.groups or None,
+        groups=grouping,
         level=plan.level,
     ).report()
 
@@ -323,7 +321,8 @@ def _familiarity(run: _Run) -> None:
         return
     features = [feature.name for feature in run.rows.table.features]
     learned = feature_frame(run.reference, run.plan, features)
-    run.findings += Familiarity().fit(learned).report(run.rows.table.X).findings
+    known = Familiarity(seed=run.plan.seed).fit(learned)
+    run.findings += known.report(run.rows.table.X, level=run.plan.level).findings
 
 
 def _data(run: _Run) -> None:
@@ -331,7 +330,7 @@ def _data(run: _Run) -> None:
     run.found["columns"] = column_summaries(rows.table)
     if rows.y is not None and rows.is_probability and rows.time is None:
         kept, y, _ = run.known()
-        run.findings += hardness_findings(y, rows.score[kept], run.plan.level)
+        run.findings += hardness(rows.score[kept], y, level=run.plan.level).findings
 
 
 _RUNS: dict[str, Callable[[_Run], None]] = {

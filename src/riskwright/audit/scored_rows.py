@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from riskwright.core import (
@@ -56,6 +57,26 @@ class ScoredRows:
     @property
     def groups(self) -> dict[str, NDArray[Any]]:
         return {name: column.to_numpy() for name, column in self.table.groups.items()}
+
+    @property
+    def columns(self) -> list[pl.Series]:
+        """Features, and the columns of groups that are none."""
+        features = set(self.table.X.columns)
+        return [*self.table.X, *(g for n, g in self.table.groups.items() if n not in features)]
+
+    def points(self, which: NDArray[Any], features: Sequence[str]) -> Floats | None:
+        """Points that each feature of the card adds for these rows, above the least it can add
+        for any of them; None without a card."""
+        if self.card is None:
+            return None
+        frame = self.table.X[which]
+        found = np.zeros((len(which), len(features)))
+        for j, feature in enumerate(features):
+            terms = tuple(term for term in self.card.terms if term.item.feature == feature)
+            if terms:
+                added = score_frame(replace(self.card, terms=terms), frame)["points"].to_numpy()
+                found[:, j] = added - added.min()
+        return found
 
     @property
     def is_probability(self) -> bool:
