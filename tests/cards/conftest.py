@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pytest
@@ -147,3 +149,15 @@ def constant(heart: ScoreCard) -> ScoreCard:
     """A card without a statement."""
     row = msgspec.structs.replace(heart.rows[0], low=0.0, high=0.0)
     return msgspec.structs.replace(heart, terms=(), rows=(row,))
+
+
+@pytest.fixture(scope="session")
+def documents() -> ModuleType:
+    """One document of every kind, complete."""
+    path = Path(__file__).parent / "_documents.py"
+    spec = importlib.util.spec_from_file_location("card_documents", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -327,10 +327,10 @@ def _dates(card: Document, today: datetime.date) -> Iterator[_Found]:
     stated += [(f"audits[{i}].date", a.date) for i, a in enumerate(getattr(card, "audits", ()))]
     days = {}
     for field, text in stated:
-        if not text:
+        if not text.strip():
             continue
         try:
-            days[field] = datetime.date.fromisoformat(text[:10])
+            days[field] = datetime.date.fromisoformat(text.strip()[:10])
         except ValueError:
             hint = "Write it as 2026-01-31"
             yield field, "unsupported", f"The date {text!r} cannot be read.", hint

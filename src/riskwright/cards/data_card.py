@@ -132,7 +132,7 @@ def data_card(
     >>> frame = pl.DataFrame({"age": [70, 45, 51, 70], "died": [1, 0, 0, 1]})
     >>> card = data_card(read_table(frame, target="died"), title="Ward", licence="CC BY 4.0")
     >>> card.rows.value, card.duplicates.value, card.label_rate.value
-    (4, 1, 0.5)
+    (4.0, 1.0, 0.5)
     """
     _check_stated(stated)
     n = table.n

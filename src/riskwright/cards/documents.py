@@ -72,4 +72,5 @@ def audit_reference(audit: Any, *, passed: bool | None = None) -> AuditReference
 
 def exact(value: float, n: int, name: str, method: str = "exact count") -> Estimate:
     """A number that is known without error, as an `Estimate` whose interval is the number."""
-    return Estimate(value=value, low=value, high=value, level=1.0, n=n, method=method, name=name)
+    number = float(value)
+    return Estimate(value=number, low=number, high=number, level=1.0, n=n, method=method, name=name)

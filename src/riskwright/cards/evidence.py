@@ -23,9 +23,14 @@ _MEASURE = (
     r"au(?:ro|pr)?c|c-statistic|accuracy|sensitivity|specificity|precision|recall|f1|brier"
     r"|ppv|npv|fpr|fnr|log loss|calibration slope"
 )
+_SAME = (
+    *(("auc", "auroc"), ("c statistic", "auroc"), ("auprc", "average precision")),
+    *(("recall", "sensitivity"), ("ppv", "precision")),
+    *(("fnr", "miss rate"), ("fpr", "false alarm rate")),
+)
 _FIGURE = re.compile(
     rf"(?P<percent>\d+(?:[.,]\d+)?)\s?(?:%|per\s?cent\b)"
-    rf"|\b(?:{_MEASURE})\b[^.;,\d]{{0,24}}?(?P<plain>\d*[.,]\d+|\d+)(?!\s?(?:%|per\s?cent))",
+    rf"|\b(?P<measure>{_MEASURE})\b[^.;,\d]{{0,24}}?(?P<plain>\d*[.,]\d+|\d+)(?!\s?(?:%|per\s?cent))",
     re.IGNORECASE,
 )
 
@@ -60,8 +65,12 @@ def digests_of(finding: Finding, what: str) -> list[str]:
 
 
 def unsupported_figures(card: Document) -> Iterator[tuple[str, str]]:
-    """Field and wording of the figures in a card's texts that no estimate on it shows."""
-    known = [number for _, e in estimates_in(card) for number in (e.value, e.low, e.high, e.level)]
+    """Field and wording of the figures in a card's texts that no estimate on it shows.
+
+    A percentage needs an estimate with that value, end or level among findings, figures and
+    counts; a number beside the name of a measure needs an estimate of that measure with that value.
+    """
+    named = list(_named_estimates(card))
     for field, text in _texts(card):
         for found in _FIGURE.finditer(text):
             percent = found["percent"]
@@ -69,8 +78,33 @@ def unsupported_figures(card: Document) -> Iterator[tuple[str, str]]:
             stated = float(shown) / (100 if percent else 1)
             decimals = len(shown.partition(".")[2]) + (2 if percent else 0)
             near = 0.5000001 * 10.0**-decimals
+            measure = None if percent else _measure(found["measure"])
+            known = (
+                number
+                for name, e in named
+                if measure is None or measure in name
+                for number in ((e.value, e.low, e.high, e.level) if percent else (e.value,))
+            )
             if not any(abs(number - stated) <= near for number in known):
                 yield field, " ".join(found.group().split())
+
+
+def _named_estimates(card: Document) -> Iterator[tuple[str, Estimate]]:
+    """Names and estimates that a text may speak of: not the rows of a table of totals."""
+    for _, finding in findings_in(card):
+        if finding.estimate is not None:
+            yield _measure(f"{finding.code} {finding.estimate.name}"), finding.estimate
+    for where, estimate in estimates_in(card):
+        if not where.startswith("card.rows"):
+            yield _measure(f"{where} {estimate.name}"), estimate
+
+
+def _measure(name: str) -> str:
+    """A name in which every measure goes by one word."""
+    text = " ".join(re.split(r"[^a-z0-9]+", name.casefold()))
+    for word, usual in _SAME:
+        text = re.sub(rf"\b{word}\b", usual, text)
+    return text
 
 
 def _texts(card: Document) -> Iterator[tuple[str, str]]:

@@ -16,10 +16,18 @@ from .known import Known
 __all__ = ["huggingface_dataset", "huggingface_model"]
 
 _LICENCES = {
-    "cc by 4.0": "cc-by-4.0", "cc by sa 4.0": "cc-by-sa-4.0", "cc by nc 4.0": "cc-by-nc-4.0",
-    "cc0 1.0": "cc0-1.0", "cc0": "cc0-1.0", "public domain": "cc0-1.0", "mit": "mit",
-    "apache 2.0": "apache-2.0", "bsd 3 clause": "bsd-3-clause", "odbl": "odbl",
-    "odc by": "odc-by", "gpl 3.0": "gpl-3.0",
+    "cc by 4.0": "cc-by-4.0",
+    "cc by sa 4.0": "cc-by-sa-4.0",
+    "cc by nc 4.0": "cc-by-nc-4.0",
+    "cc0 1.0": "cc0-1.0",
+    "cc0": "cc0-1.0",
+    "public domain": "cc0-1.0",
+    "mit": "mit",
+    "apache 2.0": "apache-2.0",
+    "bsd 3 clause": "bsd-3-clause",
+    "odbl": "odbl",
+    "odc by": "odc-by",
+    "gpl 3.0": "gpl-3.0",
 }
 _SIZES = (
     *((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")),
@@ -81,5 +89,14 @@ def _licence(text: str) -> dict[str, str]:
 
 
 def _page(head: dict[str, Any], body: str) -> str:
-    told = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+    told = yaml.safe_dump(_on_one_line(head), sort_keys=False, allow_unicode=True, width=math.inf)
     return f"---\n{told}---\n\n{body}"
+
+
+def _on_one_line(value: Any) -> Any:
+    """Every text on one line, so that none can end the head."""
+    if isinstance(value, dict):
+        return {key: _on_one_line(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_on_one_line(part) for part in value]
+    return " ".join(value.split()) if isinstance(value, str) else value
