@@ -72,7 +72,7 @@ def _cells(
         return ("–", "–", "–", "")
     return (
         words.value_of(estimate, percent, signed),
-        words.bounds(estimate, percent, signed),
+        _unbroken(estimate, percent, signed),
         f"{estimate.n:,}",
         estimate.method,
     )
@@ -484,11 +484,15 @@ def _selective(audit: Audit, caps: Caps) -> Iterator[Block]:
 
 
 def _two(estimate: Estimate, percent: bool = False, signed: bool = False) -> str:
-    """Value and interval for one cell; the interval stays on one line."""
-    bounds = words.bounds(estimate, percent, signed)
-    if not math.isnan(estimate.low):
-        bounds = bounds.replace(" ", "\N{NO-BREAK SPACE}")
+    """Value and interval for one cell."""
+    bounds = _unbroken(estimate, percent, signed)
     return f"{words.value_of(estimate, percent, signed)} ({bounds})"
+
+
+def _unbroken(estimate: Estimate, percent: bool, signed: bool) -> str:
+    """The interval on one line; why there is none may take more."""
+    bounds = words.bounds(estimate, percent, signed)
+    return bounds if math.isnan(estimate.low) else bounds.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _columns(audit: Audit, caps: Caps) -> Iterator[Block]:

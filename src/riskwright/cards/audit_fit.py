@@ -12,7 +12,7 @@ from .audit_blocks import Block, Drawing, Facts, Grid, Items, Part, Tiles, Words
 __all__ = ["Fit", "Head", "Sheet", "fitted", "sheet_height", "title_factor"]
 
 _HEIGHT, _WIDTH, _GAP = 1030.0, 703.0, 14.0  # of A4 within the margins, at 96 dpi
-_NARROWER = 0.86  # width of the faces of the page, in parts of those that `wrapped` reckons with
+_NARROWER = 0.9  # width of the faces of the page, in parts of those that `wrapped` reckons with
 _LEADING = 1.25
 _SPREAD = 250.0  # more room than this is left blank at the foot of the page
 

@@ -395,7 +395,7 @@ def _missing(audit: Audit) -> str:
     if not lacking:
         return f"none in {len(audit.columns):,} columns"
     named = [
-        f"{words.brief(c.name, 30)} {c.missing:,} ({wording.percent(c.missing / max(audit.n, 1))})"
+        f"{words.brief(c.name, 30)}: {c.missing:,} ({wording.percent(c.missing / max(audit.n, 1))})"
         for c in lacking[:3]
     ]
     return f"in {len(lacking):,} of {len(audit.columns):,} columns, most in {', '.join(named)}"
