@@ -72,7 +72,7 @@ def _cells(
         return ("–", "–", "–", "")
     return (
         words.value_of(estimate, percent, signed),
-        words.bounds(estimate, percent, signed),
+        _unbroken(estimate, percent, signed),
         f"{estimate.n:,}",
         estimate.method,
     )
@@ -265,11 +265,8 @@ def _slices(audit: Audit, caps: Caps) -> Iterator[Block]:
     for s in found.slices[: caps.rows]:
         held = ("not held out", "")
         if s.confirmed is not None:
-            e = s.confirmed
-            held = (words.value_of(e, signed=True), words.bounds(e, signed=True))
-            held = (f"{held[0]} ({held[1]})", f"{e.n:,}")
-        gap = f"{words.value_of(s.gap, signed=True)} ({words.bounds(s.gap, signed=True)})"
-        loss = f"{words.value_of(s.loss)} ({words.bounds(s.loss)})"
+            held = (_two(s.confirmed, signed=True), f"{s.confirmed.n:,}")
+        loss, gap = _two(s.loss), _two(s.gap, signed=True)
         p_value = "<0.0001" if s.p_value < 1e-4 else f"{s.p_value:.4f}"
         cells = (s.words, f"{s.n:,}", wording.percent(s.share), loss, gap, p_value, *held)
         rows.append((*cells, f"{s.score:.3f}"))
@@ -384,7 +381,12 @@ def _distillation(audit: Audit, caps: Caps) -> Iterator[Block]:
     yield Words(ShapeDisplay.reading, "quiet")
     shown = found.shapes[: caps.shapes]
     for number, shape in enumerate(shown, 1):
-        yield display_drawing(ShapeDisplay(shape), f"shape{number}", 330, 230)
+        heading = f"{shape.feature}: importance {shape.importance:.3f}, n {sum(shape.n):,}"
+        heading += "; differs from the outcome" if shape.differs else ""
+        name = f"shape{number}"
+        yield display_drawing(
+            ShapeDisplay(shape), name, 330, 230, heading=words.brief(heading, 160)
+        )
     yield from _importances(found, caps)
     yield Words(f"{found.method} n {found.n:,}.", "quiet")
 
@@ -455,7 +457,7 @@ def _selective(audit: Audit, caps: Caps) -> Iterator[Block]:
             (
                 g.group,
                 f"{g.n:,}",
-                *(_two(e) for e in (g.tested, g.risk, g.risk_untested)),
+                *(_two(e, True) for e in (g.tested, g.risk, g.risk_untested)),
                 "yes" if g.under_tested else "no",
             )
             for g in found.groups[: caps.groups]
@@ -481,8 +483,16 @@ def _selective(audit: Audit, caps: Caps) -> Iterator[Block]:
     yield Words(f"Constraints: {constraints}. {found.method}.", "quiet")
 
 
-def _two(estimate: Estimate) -> str:
-    return f"{words.value_of(estimate, True)} ({words.bounds(estimate, True)})"
+def _two(estimate: Estimate, percent: bool = False, signed: bool = False) -> str:
+    """Value and interval for one cell."""
+    bounds = _unbroken(estimate, percent, signed)
+    return f"{words.value_of(estimate, percent, signed)} ({bounds})"
+
+
+def _unbroken(estimate: Estimate, percent: bool, signed: bool) -> str:
+    """The interval on one line; why there is none may take more."""
+    bounds = words.bounds(estimate, percent, signed)
+    return bounds if math.isnan(estimate.low) else bounds.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _columns(audit: Audit, caps: Caps) -> Iterator[Block]:
@@ -520,7 +530,7 @@ def _reproduce(audit: Audit) -> Iterator[Block]:
     yield Facts(
         (
             *((f"{name} digest", digest or "not stated") for name, digest in digests.items()),
-            ("Rows", f"{audit.n:,}, {wording.count(audit.events)} with the outcome"),
+            ("Rows", words.rows_of(audit)),
             ("Level", f"{100 * audit.level:g}% where nothing else is said"),
             ("Time taken", f"{audit.seconds:.3g} seconds"),
             ("Made with", f"riskwright {__version__}"),

@@ -62,14 +62,15 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A picture as SVG of a size in pixels, what it says in words, and how to read it."""
+    """A picture as SVG of a size in pixels, its name and what it says in words; `heading` is what
+    stands above it, where the picture does not stand alone."""
 
     svg: str
     width: float
     height: float
     title: str
     description: str
-    reading: str = ""
+    heading: str = ""
     kind: Literal["drawing"] = "drawing"
 
 

@@ -69,10 +69,11 @@ def group_panels(
     on a thin grey one; the figure itself stands at its right, n at the end of the line. Without a
     reference the figures are drawn in the place of gaps. Lines stand `extra` pixels farther apart.
     """
-    step = _ROW + extra
+    names = min(max(text_width(g, _SIZE) for g in groups), 0.24 * width) + 10
+    labels = [_two_lines(label, names - 8) for label in groups]
+    step = max(_ROW + extra, 28.0 if any(len(lines) > 1 for lines in labels) else 0.0)
     rows = [{row.group: row for row in (*t.rows, *t.small)} for t in tables]
     n_width = 14 + max(text_width(f"{_rows_of(rows, g):,}", _SMALL) for g in groups)
-    names = min(max(text_width(g, _SIZE) for g in groups), 0.24 * width) + 10
     panel = (width - names - n_width) / len(tables)
     titles = [wrapped(words.measure_name(t.metric), panel - 10, _SIZE, bold=True) for t in tables]
     top = 14.0 * max(map(len, titles)) + 10
@@ -83,7 +84,8 @@ def group_panels(
         y = top + step * (i + 0.5)
         if i % 2 == 0:
             shapes.append(Rect(0, y - step / 2, width, step, "#f4f4f4"))
-        shapes.append(Text(0, y + 4, _fitted(label, names - 8), _SIZE))
+        above = 6.5 * (len(labels[i]) - 1)
+        shapes += [Text(0, y + 4 - above + 13 * k, t, _SIZE) for k, t in enumerate(labels[i])]
         n = _rows_of(rows, label)
         shapes.append(Text(width, y + 4, f"{n:,}", _SMALL, "end", color=QUIET))
     for place, (table, found) in enumerate(zip(tables, rows, strict=True)):
@@ -189,10 +191,12 @@ def _ticks(scale: _Scale) -> list[tuple[float, str]]:
     return places
 
 
-def _fitted(text: str, width: float) -> str:
-    text = " ".join(text.split())
-    if text_width(text, _SIZE) <= width + 12:
-        return text
-    while text and text_width(f"{text}…", _SIZE) > width:
-        text = text[:-1]
-    return f"{text}…"
+def _two_lines(text: str, width: float) -> list[str]:
+    """The text on one or two lines, with an ellipsis where it needs more."""
+    lines = wrapped(text, 1.1 * width, _SIZE)
+    if len(lines) < 3:
+        return lines
+    second = lines[1]
+    while second and text_width(f"{second}…", _SIZE) > 1.1 * width:
+        second = second[:-1]
+    return [lines[0], f"{second}…"]

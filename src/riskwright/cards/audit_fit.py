@@ -12,15 +12,17 @@ from .audit_blocks import Block, Drawing, Facts, Grid, Items, Part, Tiles, Words
 __all__ = ["Fit", "Head", "Sheet", "fitted", "sheet_height", "title_factor"]
 
 _HEIGHT, _WIDTH, _GAP = 1030.0, 703.0, 14.0  # of A4 within the margins, at 96 dpi
-_NARROWER = 0.86  # width of the faces of the page, in parts of those that `wrapped` reckons with
+_NARROWER = 0.9  # width of the faces of the page, in parts of those that `wrapped` reckons with
 _LEADING = 1.25
+_SPREAD = 250.0  # more room than this is left blank at the foot of the page
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
     """Size of letters in pixels, size of pictures, and how much of each list is shown.
 
-    `extra` is room, in pixels of the sheet, that pictures of the parts so named may fill.
+    `extra` is room, in pixels of the sheet, that pictures of the parts so named may fill; `spread`
+    says whether the rows stand apart so that they fill the page.
     """
 
     letters: float
@@ -30,6 +32,7 @@ class Fit:
     groups: int
     texts: int
     extra: dict[str, float] = field(default_factory=dict)
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ def fitted(make: Callable[[Fit], Sheet]) -> tuple[Sheet, Fit]:
         sheet = make(fit)
         left = _HEIGHT - sheet_height(sheet, fit.letters)
         if left >= 0:
-            roomy = replace(fit, extra=_extra(sheet, fit.letters, left))
+            extra = _extra(sheet, fit.letters, left)
+            roomy = replace(fit, extra=extra, spread=left < _SPREAD)
             return make(roomy), roomy
     return sheet, fit
 

@@ -73,19 +73,13 @@ def _horizon(audit: Audit) -> str:
 
 
 def display_drawing(
-    display: Display, name: str, width: float, height: float, *, reading: bool = False
+    display: Display, name: str, width: float, height: float, *, heading: str = ""
 ) -> Drawing:
     """A display without title and caption, for a page that says both."""
     figure = display.figure()
     svg = display.to_svg(width=width, height=height, name=name, bare=True)
-    return Drawing(
-        svg,
-        width,
-        _height(svg, height),
-        figure.title,
-        figure.description,
-        display.reading if reading else "",
-    )
+    tall = _height(svg, height)
+    return Drawing(svg, width, tall, figure.title, figure.description, heading)
 
 
 def _picture(
@@ -168,6 +162,8 @@ def _calibration(audit: Audit, sizes: Fit) -> Iterator[Block]:
     if curve is not None:
         kind = "Band" if curve.simultaneous else "Bars"
         texts.append(f"{kind}: {100 * curve.level:g}% intervals, n {curve.n:,}.")
+        if audit.gaps is not None and audit.gaps.horizon is not None:
+            texts.append(f"Outcomes at {audit.gaps.horizon:g}.")
         more = len(audit.reliability_by_group) - 4
         if more > 0:
             texts.append(f"{more:,} smaller groups are in the appendix.")
@@ -365,13 +361,15 @@ def _recourse(audit: Audit, sizes: Fit) -> Iterator[Block]:
 def _recourse_note(found: Any) -> str:
     how = "every feasible change was tried" if found.exact else "feasible changes were sampled"
     level = f"bars: {100 * found.fixed.level:g}% intervals; "
-    return f"One feature changed at a time; {level}{how}; n {found.n_asked:,}."
+    text = f"One feature changed at a time; {level}{how}; n {found.n_asked:,}."
+    lacking = [f.can_work for f in found.features if f.can_work.low != f.can_work.low]
+    return f"{text} No bar: {words.bounds(lacking[0])}." if lacking else text
 
 
 def _data(audit: Audit) -> Iterator[tuple[str, str]]:
     s = audit.subject
     yield "Period", words.brief(s.period, 100) or "not stated"
-    yield "Rows", f"{audit.n:,}, {wording.count(audit.events)} with the outcome"
+    yield "Rows", words.rows_of(audit)
     yield "Missing values", _missing(audit)
     found = audit.selective_labels
     if found is None:
@@ -397,7 +395,7 @@ def _missing(audit: Audit) -> str:
     if not lacking:
         return f"none in {len(audit.columns):,} columns"
     named = [
-        f"{words.brief(c.name, 30)} {c.missing:,} ({wording.percent(c.missing / max(audit.n, 1))})"
+        f"{words.brief(c.name, 30)}: {c.missing:,} ({wording.percent(c.missing / max(audit.n, 1))})"
         for c in lacking[:3]
     ]
     return f"in {len(lacking):,} of {len(audit.columns):,} columns, most in {', '.join(named)}"

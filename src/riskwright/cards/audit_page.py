@@ -55,6 +55,7 @@ def audit_page(audit: Audit) -> str:
             worst=_worst(audit),
             parts=sheet.parts,
             appendix=appendix_parts(audit, caps),
+            spread=fit.spread,
             letters=f"{fit.letters:g}px",
             title_size=f"{title_factor(sheet.head.title):g}em",
         )

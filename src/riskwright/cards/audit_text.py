@@ -90,7 +90,7 @@ def _block(block: Block) -> str:
     if isinstance(block, Words):
         return _plain(block.text)
     if isinstance(block, Drawing):
-        return f"*{_plain(block.title)}.* {_plain(block.description)}"
+        return f"*{_plain(block.heading or block.title)}.* {_plain(block.description)}"
     if isinstance(block, Facts):
         return "\n".join(f"- **{_plain(name)}:** {_plain(text)}" for name, text in block.pairs)
     if isinstance(block, Tiles):

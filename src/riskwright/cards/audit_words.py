@@ -24,6 +24,7 @@ __all__ = [
     "listed_parts",
     "measure_name",
     "ranked",
+    "rows_of",
     "share_of",
     "short_digest",
     "value_of",
@@ -111,6 +112,13 @@ def why_not(audit: Audit, *names: str) -> str:
 def listed_parts(audit: Audit) -> list[tuple[str, str]]:
     """What did not run, in words, and why."""
     return [(_PARTS.get(k, k.replace("_", " ")), v) for k, v in audit.not_run.items()]
+
+
+def rows_of(audit: Audit) -> str:
+    """How many rows, and how many with the outcome where one was named."""
+    if not audit.events and audit.evaluation is None:
+        return f"{audit.n:,}"
+    return f"{audit.n:,}, {wording.count(audit.events)} with the outcome"
 
 
 def measure_name(key: str) -> str:
