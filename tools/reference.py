@@ -24,11 +24,14 @@ REFERENCE = ROOT / "docs" / "reference.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 MODULES = (
     ("riskwright", "What `import riskwright as rw` gives."),
+    ("riskwright.audit", "What a score does to people."),
+    ("riskwright.explanation", "What could change a decision, and what a black box uses."),
     ("riskwright.metrics", "Measures of predictions against outcomes."),
     ("riskwright.stats", "Bounds, bands, tail measures, sequences and follow-up."),
     ("riskwright.plots", "Displays: the numbers of a curve, drawn on demand."),
     ("riskwright.scoring.deployment", "A learned card put to work."),
-    ("riskwright.cards", "Cards rendered."),
+    ("riskwright.cards", "Cards, documents and pages."),
+    ("riskwright.taxonomy", "Named lists of hazards and harms."),
 )
 INTRODUCTION = """\
 # Reference
@@ -193,13 +196,13 @@ def _entries(body: str) -> str:
 def _commands() -> str:
     from riskwright.cli.__main__ import _app
 
-    page = _app().generate_docs(output_format="markdown")
+    page = _app(["card"]).generate_docs(output_format="markdown")
     page = page[page.index("## riskwright fit") :]
-    page = re.sub(r"^## riskwright (\w+)", r"### riskwright \1", page, flags=re.M)
+    page = re.sub(r"^##+ riskwright (\w+)", r"### riskwright \1", page, flags=re.M)
     page = re.sub(r"^\*\*(.+)\*\*:$", r"\1:", page, flags=re.M).replace("```console", "```text")
     codes = (
-        "Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, "
-        "130 interrupted without a result."
+        "Exit codes: 0 done, 1 a budget cannot be certified, a policy is not kept or a card has "
+        "gaps, 2 wrong usage or data, 130 interrupted without a result."
     )
     talk = f"Results go to standard output, talk to standard error. {codes}"
     return f"## Command line\n\n{talk}\n\n{page}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ class _Run:
 def run_audit(
     model_or_scores: Any,
     data: Any,
-    plan: AuditPlan | Mapping[str, Any] | str | None = None,
+    plan: AuditPlan | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     *,
     reference: Any = None,
     progress: Progress | None = None,
@@ -275,7 +276,7 @@ def _responsiveness(run: _Run) -> None:
             random_state=plan.seed,
             progress=run.step("responsiveness"),
         )
-        run.found["responsiveness"] = found.report(rows.points(found.asked, found.features))
+        run.found["responsiveness"] = found.report(rows.points(found.features))
 
 
 def _distillation(run: _Run) -> None:

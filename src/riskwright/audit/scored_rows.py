@@ -17,10 +17,9 @@ from riskwright.core import (
     ParameterError,
     ScoreCard,
     UsageError,
-    content_hash,
     digest_arrays,
-    json_values,
 )
+from riskwright.core.score_digest import score_digest
 from riskwright.evidence import Table, read_table
 from riskwright.evidence.readers import open_table
 from riskwright.evidence.table import read_roles
@@ -64,17 +63,17 @@ class ScoredRows:
         features = set(self.table.X.columns)
         return [*self.table.X, *(g for n, g in self.table.groups.items() if n not in features)]
 
-    def points(self, which: NDArray[Any], features: Sequence[str]) -> Floats | None:
-        """Points that each feature of the card adds for these rows, above the least it can add
-        for any of them; None without a card."""
+    def points(self, features: Sequence[str]) -> Floats | None:
+        """Points (n, features) that each feature of the card adds above the least it adds for
+        anybody here; None without a card."""
         if self.card is None:
             return None
-        frame = self.table.X[which]
-        found = np.zeros((len(which), len(features)))
+        found = np.zeros((self.table.n, len(features)))
         for j, feature in enumerate(features):
             terms = tuple(term for term in self.card.terms if term.item.feature == feature)
             if terms:
-                added = score_frame(replace(self.card, terms=terms), frame)["points"].to_numpy()
+                part = replace(self.card, terms=terms)
+                added = score_frame(part, self.table.X)["points"].to_numpy()
                 found[:, j] = added - added.min()
         return found
 
@@ -103,7 +102,7 @@ def scored_rows(model_or_scores: Any, data: Any, plan: AuditPlan) -> ScoredRows:
         digest = digest_arrays(score)
     else:
         score = _checked(predict(table.X), table.n, "the model's scores")
-        digest = _model_digest(model, card, score)
+        digest = _model_digest(model, score)
     return ScoredRows(table, y, time, observed, score, predict, model, card, digest)
 
 
@@ -270,11 +269,9 @@ def _checked(values: Any, n: int, where: str) -> Floats:
     return score
 
 
-def _model_digest(model: Any, card: ScoreCard | None, score: Floats) -> str:
-    """Of the model's saved content where it has one, else of its scores on these rows."""
-    if hasattr(model, "to_artifact"):
-        kind, body = model.to_artifact()
-        return "sha256:" + content_hash([kind, json_values(body)])
-    if card is not None:
-        return "sha256:" + content_hash(json_values(card))
-    return digest_arrays(score)
+def _model_digest(model: Any, score: Floats) -> str:
+    """Of what the model computes where that can be read, else of its scores on these rows."""
+    try:
+        return score_digest(model)
+    except ParameterError:
+        return digest_arrays(score)

@@ -44,16 +44,60 @@ _VERBS = {
         """riskwright decide score.json new.csv --target y --budget "precision >= 80%" """,
         "riskwright decide score.json new.csv --target y --budgets budgets.yaml --html page.html",
     ),
+    "audit": (
+        "Audit a score: groups, slices, multiplicity, recourse, on one page, against a policy.",
+        "riskwright audit card/score.json test.csv --target y --groups sex --out audit.html",
+        "riskwright audit card/score.json test.csv --plan plan.yaml --policy policy.yaml",
+        "riskwright audit scores.csv --score p --target y --groups sex race --threshold 0.3",
+        "riskwright audit audit.json --policy stricter.yaml",
+    ),
     "card": (
         "Print a card as text, page, picture, SQL, spreadsheet formula or Python function.",
         "riskwright card card/score.json --format html --out card.html",
         "riskwright card card/score.json --format sql --dialect spark --table patients",
         """riskwright card card/score.json --format excel --cells '{"age": "B2"}'""",
+        "riskwright card sheet.json --format md",
+    ),
+}
+_DOCUMENTS = {
+    "new": (
+        "Begin a card of a score, a data set, a use or a risk.",
+        "new",
+        "riskwright card new sheet card/score.json --audit audit.json --out sheet.json",
+        "riskwright card new data people.csv --target y --groups sex --out data.json",
+        "riskwright card new deployment pipeline.json --fields use.yaml --out use.json",
+    ),
+    "check": (
+        "List what a card lacks, states without evidence, or states of another score.",
+        "check",
+        "riskwright card check sheet.json --model card/score.json --audit audit.json",
+    ),
+    "diff": (
+        "Say what changed between two versions of a card.",
+        "difference",
+        "riskwright card diff old.json new.json",
+    ),
+    "export": (
+        "Write a card in the form that somebody else asks for.",
+        "exported",
+        "riskwright card export sheet.json --to huggingface --out README.md",
+        "riskwright card export data.json --to croissant",
+    ),
+    "assess": (
+        "Mark risk cards as manifested, not manifested or untested.",
+        "assess",
+        "riskwright card assess --cards risks/ --scores results.jsonl",
+    ),
+    "notice": (
+        "Write the notice to one person, with reasons that can work.",
+        "notice",
+        """riskwright card notice card/score.json --row '{"age": 61}' --fields desk.yaml""",
     ),
 }
 _CODES = """
 Results go to standard output, talk to standard error.
-Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, 130 interrupted."""
+Exit codes: 0 done, 1 a budget cannot be certified, a policy is not kept or a card has gaps,
+2 wrong usage or data, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = _app()(words, exit_on_error=False, result_action="return_value")
+        code = _app(words)(words, exit_on_error=False, result_action="return_value")
     except CycloptsError as error:
         return _failed(words, 2, "RW1000", str(error))
     except KeyboardInterrupt:
@@ -81,7 +125,8 @@ def _failed(words: Sequence[str], code: int, name: str, message: str) -> int:
     return code
 
 
-def _app() -> App:
+def _app(words: Sequence[str]) -> App:
+    """All verbs, loaded when called; the further words of `card` only where it is the verb."""
     app = App(
         name="riskwright",
         help="Risk scores that people can read, trust and act upon.",
@@ -93,11 +138,30 @@ def _app() -> App:
         suppress_keyboard_interrupt=False,
     )
     for name, (summary, *examples) in _VERBS.items():
+        if name == "card" and words[:1] == ["card"]:
+            app.command(_card_app(summary, *examples))
+            continue
         app.command(
             f"riskwright.cli.{name}:{name}",
             name=name,
             help=summary,
             help_epilogue=_epilogue(examples),
+        )
+    return app
+
+
+def _card_app(summary: str, *examples: str) -> App:
+    """`card` prints one; its further words make, check, compare and export documents."""
+    from .card import card
+
+    app = App(name="card", help=summary, help_epilogue=_epilogue(examples))
+    app.default(card)
+    for name, (what, function, *shown) in _DOCUMENTS.items():
+        app.command(
+            f"riskwright.cli.documents:{function}",
+            name=name,
+            help=what,
+            help_epilogue=_epilogue(shown),
         )
     return app
 

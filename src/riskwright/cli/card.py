@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from riskwright.cards import render
-from riskwright.core import UsageError
+from riskwright.core import ScoreCard, UsageError, load, read_artifact
 from riskwright.scoring.deployment import Dialect, to_python, to_spreadsheet, to_sql
 
 from .running import parsed_json, read_card, say, show, show_exactly, verb, write
 
+if TYPE_CHECKING:
+    from riskwright.cards import DocumentFormat
+
 __all__ = ["card"]
+
+_DOCUMENTS = ("score_card_sheet", "data_card", "deployment_card", "risk_card", "notice")
+_FORMS: dict[str, DocumentFormat] = {
+    "text": "txt",
+    "markdown": "md",
+    "html": "html",
+    "json": "json",
+}
 
 Form = Literal["text", "markdown", "html", "svg", "png", "json", "sql", "excel", "python"]
 
@@ -37,7 +48,7 @@ def card(
     Parameters
     ----------
     score
-        The saved score, such as card/score.json.
+        The saved score, such as card/score.json; or a document of `riskwright card new`.
     format
         What to print.
     out
@@ -54,17 +65,11 @@ def card(
         Short for --format json.
     """
     form = "json" if json else format
-    saved = read_card(score)
     content: str | bytes
-    if form == "sql":
-        content = to_sql(saved, dialect, table=table, booleans=booleans or ()) + ";\n"
-    elif form == "python":
-        content = to_python(saved)
-    elif form == "excel":
-        formulas = to_spreadsheet(saved, None if cells is None else _cells(cells))
-        content = f"total\t{formulas.total}\nrisk\t{formulas.risk}\n"
+    if read_artifact(score)["kind"] in _DOCUMENTS:
+        content = _document(score, form)
     else:
-        content = render(saved, form)
+        content = _score_card(read_card(score), form, dialect, table, booleans, cells)
     if out is not None:
         write(out, content)
         say(f"Written: {out}")
@@ -74,6 +79,37 @@ def card(
         raise UsageError("a picture cannot be shown here", where="--format png", hint="Name --out")
     else:
         sys.stdout.buffer.write(content)
+
+
+def _document(path: Path, form: Form) -> str:
+    """A sheet, data card, deployment card, risk card or notice."""
+    if form not in _FORMS:
+        raise UsageError(
+            "a document has no such form",
+            where=f"--format {form}",
+            expected=", ".join(_FORMS),
+        )
+    from riskwright.cards import render_document  # loads decisions, which a card does not need
+
+    return render_document(load(path), _FORMS[form])
+
+
+def _score_card(
+    saved: ScoreCard,
+    form: Form,
+    dialect: Dialect,
+    table: str,
+    booleans: list[str] | None,
+    cells: str | None,
+) -> str | bytes:
+    if form == "sql":
+        return to_sql(saved, dialect, table=table, booleans=booleans or ()) + ";\n"
+    if form == "python":
+        return to_python(saved)
+    if form == "excel":
+        formulas = to_spreadsheet(saved, None if cells is None else _cells(cells))
+        return f"total\t{formulas.total}\nrisk\t{formulas.risk}\n"
+    return render(saved, form)
 
 
 def _cells(text: str) -> dict[str, str]:
