@@ -93,6 +93,12 @@ def test_findings_need_digests_and_estimates(heart: ScoreCard, documents: Module
     one(replace(sheet, card=no_data), "unsupported", "card.performance")
 
 
+def test_audits_are_referred_to_by_digest(heart: ScoreCard, documents: ModuleType) -> None:
+    sheet = documents.sheet(heart)
+    nameless = replace(sheet.audits[0], digest="")
+    one(replace(sheet, audits=(nameless,)), "unsupported", "audits[0]", "without its digest")
+
+
 @pytest.mark.parametrize(
     ("text", "claim"),
     [
@@ -374,6 +380,7 @@ def test_exact_counts_and_the_order_of_reasons(documents: ModuleType) -> None:
     grown = {change.field: change for change in diff(documents.data(), documents.data(250))}
     assert grown["rows"].sentence == "went up, from 200 to 250; both are exact."
     assert grown["data_digest"].kind == "changed"
+    assert "columns[smoker].values" not in grown
     letter = documents.letter()
     turned = replace(letter, reasons=letter.reasons[::-1])
     assert [str(change) for change in diff(letter, turned)] == ["reasons: The order changed."]

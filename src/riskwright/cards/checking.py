@@ -184,14 +184,14 @@ def _missing(card: Document) -> Iterator[_Found]:
         value = getattr(card, field)
         empty = not value.strip() if isinstance(value, str) else value is None or not value
         if empty:
-            yield field, "missing", f"No {words} is stated.", hint
+            yield field, "missing", f"Not stated: {words}.", hint
     if isinstance(card, ScoreCardSheet):
         if card.card.population.strip() in ("", "not stated"):
-            hint = "Say for whom the score is made"
-            yield "card.population", "missing", "No population is stated.", hint
+            hint = "State the population of the score card"
+            yield "card.population", "missing", "Not stated: for whom the score is made.", hint
         if not card.card.limits:
             hint = "Say where and when the score does not hold"
-            yield "card.limits", "missing", "No limits of use are stated.", hint
+            yield "card.limits", "missing", "Not stated: limits of use.", hint
 
 
 def _unsupported(card: Document) -> Iterator[_Found]:
@@ -210,6 +210,10 @@ def _unsupported(card: Document) -> Iterator[_Found]:
                 f"The finding {finding.code} states a number without an estimate.",
                 "Attach the estimate with its interval",
             )
+    for place, audit in enumerate(getattr(card, "audits", ())):
+        if not audit.digest.strip():
+            hint = "Refer to it by digest; see audit_reference"
+            yield f"audits[{place}]", "unsupported", "An audit is named without its digest.", hint
     if isinstance(card, ScoreCardSheet) and card.card.performance and not card.card.data_digest:
         yield (
             "card.performance",

@@ -97,20 +97,23 @@ def _value(old: Any, new: Any, where: str) -> Iterator[Change]:
 
 def _estimate(old: Estimate, new: Estimate, where: str) -> Iterator[Change]:
     numbers = zip(*((e.value, e.low, e.high, e.level, e.n) for e in (old, new)), strict=True)
-    if all(_same_number(one, other) for one, other in numbers):
+    exact = all(e.level == 1.0 and e.low == e.high for e in (old, new))
+    if all(_same_number(one, other) for one, other in numbers) or (
+        exact and old.value == new.value
+    ):
         return
     direction: Literal["up", "down", "same"] = "same"
     if old.value != new.value and not _same_number(old.value, new.value):
         direction = "up" if new.value > old.value else "down"
     ends = (old.low, old.high, new.low, new.high)
     overlap = None if any(map(math.isnan, ends)) else old.low <= new.high and new.low <= old.high
-    went = "stayed where it was," if direction == "same" else f"went {direction},"
+    went = "stayed where it was, but" if direction == "same" else f"went {direction},"
     meeting = {
         None: "an interval is not known, so this may be chance",
         True: "the intervals overlap, so this may be chance",
         False: "the intervals do not overlap",
     }[overlap]
-    if overlap is not None and old.level == new.level == 1.0:
+    if exact:
         meeting = "both are exact"
     sentence = f"{went} from {_words(old)} to {_words(new)}; {meeting}."
     yield Change(

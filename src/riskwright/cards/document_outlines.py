@@ -72,7 +72,6 @@ def _sheet(sheet: ScoreCardSheet) -> Outline:
     card = sheet.card
     head, rows = wording.risk_table(card)
     points = [(t.item.label, wording.points(t)) for t in card.terms]
-    figures = [(name, value, bounds) for name, value, bounds in wording.figures(card)]
     sections = [
         Section(
             "What it is for",
@@ -101,20 +100,7 @@ def _sheet(sheet: ScoreCardSheet) -> Outline:
                 Words(wording.formula(card)),
             ],
         ),
-        Section(
-            "How well it does",
-            [
-                findings_grid(sheet.performance)
-                if sheet.performance
-                else Words("No finding about its performance is attached."),
-                *(
-                    [Grid(("When it was made", "Value", "Interval"), "lrr", figures)]
-                    if figures
-                    else []
-                ),
-                Words(wording.performance_note(card)),
-            ],
-        ),
+        _performance(sheet),
         Section("Audits", [_audits(sheet.audits), *_found_by(sheet.audits)]),
         Section("What is proved", [Facts(list(wording.proof(card.certificate)))]),
         Section("Limits", [Items(wording.limits(card))]),
@@ -132,6 +118,20 @@ def _sheet(sheet: ScoreCardSheet) -> Outline:
             ("Learned from", wording.facts(card)[2].text),
             ("Digest of the score", score_digest(card)),
             ("Digest of the data it was learned from", stated(card.data_digest)),
+        ],
+    )
+
+
+def _performance(sheet: ScoreCardSheet) -> Section:
+    figures = wording.figures(sheet.card)
+    return Section(
+        "How well it does",
+        [
+            findings_grid(sheet.performance)
+            if sheet.performance
+            else Words("No finding about its performance is attached."),
+            *([Grid(("When it was made", "Value", "Interval"), "lrr", figures)] if figures else []),
+            Words(wording.performance_note(sheet.card)),
         ],
     )
 
@@ -241,25 +241,7 @@ def _data(card: DataCard) -> Outline:
         card.description or NOT_STATED,
         [
             Section("What was counted", [Facts(counted)]),
-            Section(
-                "Where it comes from",
-                [
-                    Words("Sources:", strong=True),
-                    _items(card.sources),
-                    Facts(
-                        [
-                            ("Collection", stated(card.collection)),
-                            ("Period", stated(card.period)),
-                            ("Population", stated(card.population)),
-                            ("Labels", stated(card.annotation)),
-                            ("Consent", stated(card.consent)),
-                            ("Personal data", stated(card.personal_data)),
-                            ("Licence", stated(card.licence)),
-                            ("Maintenance", stated(card.maintenance)),
-                        ]
-                    ),
-                ],
-            ),
+            _origin(card),
             Section(
                 "What it is for",
                 [
@@ -275,6 +257,28 @@ def _data(card: DataCard) -> Outline:
             *([Section("Columns set aside", [Facts(aside)])] if aside else []),
         ],
         [*_signature(card), ("Digest of the data", card.data_digest)],
+    )
+
+
+def _origin(card: DataCard) -> Section:
+    return Section(
+        "Where it comes from",
+        [
+            Words("Sources:", strong=True),
+            _items(card.sources),
+            Facts(
+                [
+                    ("Collection", stated(card.collection)),
+                    ("Period", stated(card.period)),
+                    ("Population", stated(card.population)),
+                    ("Labels", stated(card.annotation)),
+                    ("Consent", stated(card.consent)),
+                    ("Personal data", stated(card.personal_data)),
+                    ("Licence", stated(card.licence)),
+                    ("Maintenance", stated(card.maintenance)),
+                ]
+            ),
+        ],
     )
 
 
