@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -78,9 +79,7 @@ def single_changes(
     return SingleChanges(tried, hits, exact, (np.concatenate(whose), np.concatenate(points_kept)))
 
 
-def _count(
-    tried: Indices, hits: Indices, whom: Indices, column: Indices, reached: Bools
-) -> None:
+def _count(tried: Indices, hits: Indices, whom: Indices, column: Indices, reached: Bools) -> None:
     key = whom * tried.shape[1] + column
     tried += np.bincount(key, minlength=tried.size).reshape(tried.shape)
     hits += np.bincount(key[reached], minlength=tried.size).reshape(tried.shape)
@@ -122,10 +121,10 @@ def _listed(
             tables.append((p, int(column), ptr[:-1][part.start_of], count, rows))
     if not tables:
         return
-    total = sum(np.minimum(count, draws) for *_, count, _ in tables)
+    total = np.sum([np.minimum(count, draws) for *_, count, _ in tables], axis=0)
     ends = np.searchsorted(np.cumsum(total), np.arange(_POINTS, total.sum() + _POINTS, _POINTS))
-    cuts = np.unique(np.concatenate(([0], np.minimum(ends + 1, len(total)), [len(total)])))
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    cuts = np.unique([0, *np.minimum(ends + 1, len(total)).tolist(), len(total)])
+    for low, high in pairwise(cuts.tolist()):
         pieces = []
         for p, column, first, count, rows in tables:
             whom, at = _tried(first[low:high], count[low:high], draws, rng)

@@ -57,7 +57,9 @@ class People:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def rows(self, index: Indices, columns: Sequence[int] = (), values: Floats | None = None) -> Any:
+    def rows(
+        self, index: Indices, columns: Sequence[int] = (), values: Floats | None = None
+    ) -> Any:
         """Rows `index` as a table like X, with new `values` (codes) in `columns`."""
         if self._array is not None:
             return self._matrix(index, columns, values)
@@ -141,9 +143,13 @@ def _codes(series: pl.Series, known: Observed) -> Floats:
     if known.kind == "number":
         return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
     if known.kind == "text":
-        places = series.cast(pl.String).replace_strict(
-            list(known.levels), list(range(len(known.levels))), return_dtype=pl.Float64
-        ) if known.levels else series.is_null().cast(pl.Float64) * np.nan
+        places = (
+            series.cast(pl.String).replace_strict(
+                list(known.levels), list(range(len(known.levels))), return_dtype=pl.Float64
+            )
+            if known.levels
+            else series.is_null().cast(pl.Float64) * np.nan
+        )
         return places.fill_null(np.nan).to_numpy()
     try:
         ranks = series.rank("dense")

@@ -13,7 +13,6 @@ from riskwright.core import (
     DataError,
     MissingValueError,
     ParameterError,
-
 )
 from riskwright.evidence.columns import nearest, quoted
 from riskwright.stats._columns import places
@@ -82,7 +81,7 @@ class Choices(NamedTuple):
     """Own changes for m rows: those of row i are `own[start[i]:start[i] + count[i]]`."""
 
     start: Indices
-    count: Indices
+    counts: Indices
     own: Floats
 
     @classmethod
@@ -274,5 +273,3 @@ def refuse_rows(bound: Bound) -> None:
             got=where + more,
             hint="Correct the statement or the rows; Actions.check lists all",
         )
-
-

@@ -265,7 +265,8 @@ class ReachableSets:
                 "too many points to list",
                 where="person",
                 expected=f"at most {self.limit:,}",
-                got="continuous or unlisted" if np.isinf(self.sizes[person])
+                got="continuous or unlisted"
+                if np.isinf(self.sizes[person])
                 else f"{self.sizes[person]:,.0f}",
                 hint="Raise limit, or coarsen the steps",
             )
@@ -315,7 +316,7 @@ def enumerated(
     ]
     forced = [(place[s], place[t], scale) for s, t, scale in bound.links if s in place]
     for k, column in enumerate(columns):
-        count = choices[k].count[owner]
+        count = choices[k].counts[owner]
         if count.sum() > _ROWS:
             return None
         grown = np.repeat(np.arange(len(owner)), count)
@@ -349,7 +350,7 @@ def gather(start: Indices, count: Indices) -> tuple[Indices, Indices]:
 
 
 def _partition(bound: Bound) -> Iterator[Indices]:
-    """Columns that constraints or linkage tie together, sources first; single ones that can move."""
+    """Columns that statements tie together, sources first; and those that move alone."""
     root = {int(j): int(j) for j in bound.movable}
 
     def find(j: int) -> int:
@@ -373,9 +374,7 @@ def _partition(bound: Bound) -> Iterator[Indices]:
 def _sources_first(bound: Bound) -> list[int]:
     order, waiting = [], [int(j) for j in bound.movable]
     while waiting:
-        free = [
-            j for j in waiting if not any(t == j and s in waiting for s, t, _ in bound.links)
-        ]
+        free = [j for j in waiting if not any(t == j and s in waiting for s, t, _ in bound.links)]
         order += free
         waiting = [j for j in waiting if j not in free]
     return order
@@ -406,5 +405,3 @@ def _short(rules: list[Any], starts: Floats, limit: int) -> bool:
             return False
         total = max(total, int((most - least + 1).sum()))
     return total <= _ROWS
-
-
