@@ -246,10 +246,10 @@ class Joint(Constraint, frozen=True, kw_only=True):
     def holds(self, start: Floats, own: Floats, reached: Floats, known: Bools) -> Bools:
         listed = np.asarray(self.values, dtype=np.float64)[:, known]
         at = _places(reached[:, known], listed)
-        ok = at.any(axis=1)
+        ok: Bools = np.asarray(at.any(axis=1))
         if known.all() and self.reachable is not None:
             reach = np.asarray(self.reachable, dtype=bool)
-            moved = (own != 0).any(axis=1)
+            moved = (reached != start).any(axis=1)
             allowed = reach[_places(start, listed).argmax(axis=1), at.argmax(axis=1)]
             ok &= ~moved | allowed
         return ok
@@ -273,12 +273,12 @@ class Linkage(Record, frozen=True, kw_only=True):
 
 def _places(points: Floats, listed: Floats) -> Bools:
     """(N, L): which of the listed rows each point equals."""
-    same: Bools = np.ones((len(points), len(listed)), dtype=bool)
+    same = np.ones((len(points), len(listed)), dtype=bool)
     for j in range(points.shape[1]):
         ours, theirs = points[:, j, None], listed[:, j]
         slack = 1e-9 * np.maximum(np.abs(ours), np.abs(theirs))
         np.logical_and(same, np.abs(ours - theirs) <= slack, out=same)
-    return same
+    return np.asarray(same, dtype=bool)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -87,8 +87,10 @@ class Part:
         """Changes of the k-th feature: which of `persons` each is for, and the joint value.
 
         The own change is uniform over what the feature may do; where it cannot stand alone it is
-        completed as in `one_at_a_time`, with one completion drawn. What cannot be completed is
-        left out, so that fewer than `draws` may come back.
+        completed as in `one_at_a_time`, with one completion drawn. A change with m completions is
+        then kept with probability m / (the most that any change drawn for the person has), so that
+        each joint value counts alike. What cannot be completed is left out: fewer than `draws` may
+        come back.
         """
         rule = self.bound.rules[self.columns[k]]
         whom = np.repeat(np.arange(len(persons)), draws)
@@ -97,14 +99,18 @@ class Part:
         own[:, k] = rule.draw(starts[:, k], rng)
         moved = own[:, k] != 0
         reached, ok = self._moved(starts, own)
-        values = reached
+        values, weight = reached, np.ones(len(whom))
         ok &= moved
         hard = np.flatnonzero(moved & ~ok) if len(self.columns) > 1 else np.empty(0, np.intp)
         for block in np.array_split(hard, max(1, len(hard) // _BLOCK)):
             if block.size:
-                done, completed = self._completed(starts[block], k, own[block, k], rng)
-                values[block[done]] = completed
+                done, completed, count = self._completed(starts[block], k, own[block, k], rng)
+                values[block[done]], weight[block[done]] = completed, count
                 ok[block[done]] = True
+        most = np.ones(len(persons))
+        np.maximum.at(most, whom[ok], weight[ok])
+        if most.max() > 1:
+            ok &= rng.random(len(whom)) * most[whom] < weight
         return whom[ok], values[ok]
 
     def draw_any(self, persons: Indices, draws: int, rng: np.random.Generator) -> Floats:
@@ -123,7 +129,7 @@ class Part:
         else:
             values = self.starts[start_of]
             for block in np.array_split(np.arange(len(values)), max(1, len(values) // _BLOCK)):
-                done, drawn = self._completed(values[block], None, None, rng)
+                done, drawn, _ = self._completed(values[block], None, None, rng)
                 values[block[done]] = drawn
         return values.reshape(len(persons), draws, -1)
 
@@ -140,9 +146,9 @@ class Part:
 
     def _completed(
         self, starts: Floats, k: int | None, own: Floats | None, rng: np.random.Generator
-    ) -> tuple[Indices, Floats]:
-        """One joint value for each start that has any: rows, values. With `k`, its own change is
-        `own` and the fewest other features change."""
+    ) -> tuple[Indices, Floats, Indices]:
+        """One joint value for each start that has any: rows, values, and of how many it was drawn.
+        With `k`, its own change is `own` and the fewest other features change."""
         stay = np.zeros(len(starts))
         short, full = [], []
         for c, column in enumerate(self.columns):
@@ -161,7 +167,8 @@ class Part:
         if listed is None:
             listed = enumerated(self.bound, self.columns, starts, short, limit=2**20)
         if listed is None:
-            return np.empty(0, np.intp), np.empty((0, len(self.columns)))
+            none = np.empty(0, np.intp)
+            return none, np.empty((0, len(self.columns))), none
         kept = np.arange(len(listed.owner))
         if k is not None:
             others = np.count_nonzero(listed.own, axis=1)
@@ -169,8 +176,8 @@ class Part:
             np.minimum.at(fewest, listed.owner, others)
             kept = np.flatnonzero(others == fewest[listed.owner])
         kept = kept[np.lexsort((rng.random(len(kept)), listed.owner[kept]))]
-        owners, first = np.unique(listed.owner[kept], return_index=True)
-        return owners, listed.reached[kept[first]]
+        owners, first, count = np.unique(listed.owner[kept], return_index=True, return_counts=True)
+        return owners, listed.reached[kept[first]], count
 
 
 class ReachableSets:

@@ -433,9 +433,9 @@ def responsiveness(
     2410.22598). A change of j is a feasible action in which j changes of its own, and in which,
     for that change of j, as few other features of its part change of their own as can be: none
     where j can change alone, else all smallest completions count. A feature that only moves
-    because another drags it along (linkage) has no change of its own. Drawn: the own change of j
-    is uniform over its range and one smallest completion is drawn, so that where the completions
-    of a part too large to list vary in number, each change of j, not each completion, counts alike.
+    because another drags it along (linkage) has no change of its own. In parts too large to list,
+    the own change of j is drawn over its range and one smallest completion with it, thinned so that
+    each action counts alike; completions by continuous features count as one.
 
     Equal people and equal points are asked once. The cost is that of `predict` on the distinct
     points: at most n times the number of feasible single changes. Points are told apart by a
