@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ._decisions import Decisions
 from .reachable import ReachableSets, gather
+from .recourse import PercentileShift
 
 __all__ = ["SingleChanges", "single_changes"]
 
@@ -51,7 +52,7 @@ def single_changes(
     *,
     draws: int,
     rng: np.random.Generator,
-    cost: Callable[[Floats, Floats], Floats],
+    shift: PercentileShift,
 ) -> SingleChanges:
     """All changes of one feature where there are at most `draws` for the person, else `draws`."""
     shape = (len(sets.rows), len(sets.people.names))
@@ -59,6 +60,7 @@ def single_changes(
     exact = np.ones(shape, dtype=bool)
     kept: list[tuple[Indices, Floats]] = []
     keep = sets.sizes > sets.limit
+    prices = [shift.of(part) for part in sets.parts]
     starts = sets.people.codes[sets.rows][:, sets.columns]
     for batch in _listed(sets, draws, exact, rng):
         _, first, back = np.unique(_hashes(sets, batch), return_index=True, return_inverse=True)
@@ -66,14 +68,17 @@ def single_changes(
         reached = decisions.in_blocks(sets, points.whom, _values(sets, starts, points))[back]
         _count(tried, hits, batch.whom, batch.column, reached)
         good = np.flatnonzero(reached & keep[batch.whom])
-        good = good[:: max(1, len(good) // 200_000)]
         won = _Batch(*(field[good] for field in batch))
-        _keep(kept, won.whom, won.column, _values(sets, starts, won)(slice(None)), starts, cost)
+        cheap = _cheapest(won.whom, won.column, _price(prices, won))
+        won = _Batch(*(field[cheap] for field in won))
+        kept.append((won.whom, _values(sets, starts, won)(slice(None))))
     for whom, column, values in _drawn(sets, starts, draws, exact, rng):
         reached = decisions.in_blocks(sets, whom, lambda b, values=values: values[b])  # type: ignore[misc]
         columns = np.full(len(whom), column)
         _count(tried, hits, whom, columns, reached)
-        _keep(kept, whom[reached], columns[reached], values[reached], starts, cost)
+        whom, columns, values = whom[reached], columns[reached], values[reached]
+        cheap = _cheapest(whom, columns, shift(starts[whom], values))
+        kept.append((whom[cheap], values[cheap]))
     empty = (np.empty(0, np.intp), np.empty((0, len(sets.columns))))
     whose, points_kept = zip(*kept, strict=True) if kept else ((empty[0],), (empty[1],))
     return SingleChanges(tried, hits, exact, (np.concatenate(whose), np.concatenate(points_kept)))
@@ -85,23 +90,22 @@ def _count(tried: Indices, hits: Indices, whom: Indices, column: Indices, reache
     hits += np.bincount(key[reached], minlength=tried.size).reshape(tried.shape)
 
 
-def _keep(
-    kept: list[tuple[Indices, Floats]],
-    whom: Indices,
-    column: Indices,
-    values: Floats,
-    starts: Floats,
-    cost: Callable[[Floats, Floats], Floats],
-) -> None:
-    """The few cheapest points of each person and column."""
-    if not len(whom):
-        return
-    key = whom * (int(column.max()) + 1) + column
-    order = np.lexsort((cost(starts[whom], values), key))
-    first = np.concatenate(([True], key[order][1:] != key[order][:-1]))
+def _cheapest(whom: Indices, column: Indices, price: Floats) -> Indices:
+    """Places of the few cheapest points of each person and column."""
+    key = whom * (int(column.max(initial=0)) + 1) + column
+    order = np.lexsort((price, key))
+    first = np.concatenate(([True], key[order][1:] != key[order][:-1]))[: len(order)]
     rank = np.arange(len(order)) - np.flatnonzero(first)[np.cumsum(first) - 1]
-    cheap = order[rank < _KEPT]
-    kept.append((whom[cheap], values[cheap]))
+    return np.asarray(order[rank < _KEPT], dtype=np.intp)
+
+
+def _price(prices: list[Floats | None], batch: _Batch) -> Floats:
+    total = np.zeros(len(batch.whom))
+    for p, price in enumerate(prices):
+        at = np.flatnonzero(batch.part == p)
+        if price is not None and at.size:
+            total[at] = price[batch.row[at]]
+    return total
 
 
 def _listed(

@@ -15,7 +15,7 @@ from riskwright.core import (
     ParameterError,
 )
 from riskwright.evidence.columns import nearest, quoted
-from riskwright.stats._columns import places
+from riskwright.stats._columns import places, refuse
 
 from ._people import Observed, People
 from .actions import Actions, Limits, check_limits
@@ -237,6 +237,12 @@ def _refuse_missing(people: People, movable: Indices) -> None:
                 got=places(missing),
                 hint="Fill them in (text: with a level of its own), or fix the column",
             )
+        refuse(
+            np.isinf(people.codes[:, j]),
+            f"X: column {quoted(people.names[j])}",
+            "infinite values where a change would start",
+            "finite numbers",
+        )
 
 
 def violations(bound: Bound) -> list[tuple[str, str]]:

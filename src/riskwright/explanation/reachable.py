@@ -38,7 +38,7 @@ class Listed(NamedTuple):
     pick: Indices
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Features that constraints tie together, a source before what it moves.
 

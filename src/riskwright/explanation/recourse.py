@@ -13,7 +13,7 @@ from riskwright.core import ParameterError
 from riskwright.stats._columns import numbers, refuse, same_length
 
 from ._decisions import Decisions
-from .reachable import ReachableSets, gather
+from .reachable import Part, ReachableSets, gather
 
 __all__ = ["PercentileShift", "Recourse", "Search", "search"]
 
@@ -65,13 +65,26 @@ class PercentileShift:
             distinct, count = np.unique(sets.people.codes[:, j], return_counts=True)
             self.tables.append((distinct, (np.cumsum(count) - count / 2) / count.sum()))
 
+        self._begin: dict[Part, int] = {}
+        for part in sets.parts:
+            self._begin[part] = sum(len(other.columns) for other in self._begin)
+
     def __call__(self, start: Floats, reached: Floats) -> Floats:
         """Of (N, p) values of the columns that can move."""
-        return self.part(slice(0, len(self.tables)), start, reached)
+        return self._added(self.tables, start, reached)
 
-    def part(self, columns: slice, start: Floats, reached: Floats) -> Floats:
+    def of(self, part: Part) -> Floats | None:
+        """Of the joint values of a part, which add up over parts; None where it is not listed."""
+        if part.listed is None:
+            return None
+        begin = self._begin[part]
+        tables = self.tables[begin : begin + len(part.columns)]
+        return self._added(tables, part.starts[part.listed.owner], part.listed.reached)
+
+    @staticmethod
+    def _added(tables: list[Any], start: Floats, reached: Floats) -> Floats:
         cost = np.zeros(len(start))
-        for k, table in enumerate(self.tables[columns]):
+        for k, table in enumerate(tables):
             if table is None:
                 cost += start[:, k] != reached[:, k]
             else:
@@ -264,11 +277,9 @@ def _option_costs(task: _Task, whom: Indices, options: Indices) -> Floats:
 
 
 def _part_costs(task: _Task, p: int) -> Floats:
-    parts = task.sets.parts
-    part, begin = parts[p], sum(len(other.columns) for other in parts[:p])
-    assert part.listed is not None
-    columns = slice(begin, begin + len(part.columns))
-    return task.shift.part(columns, part.starts[part.listed.owner], part.listed.reached)
+    costs = task.shift.of(task.sets.parts[p])
+    assert costs is not None
+    return costs
 
 
 def checked_cost(cost: Cost | None) -> Cost | None:

@@ -105,7 +105,7 @@ class Responsiveness:
         self._draws, self._seed = draws, seed
         self._shift = PercentileShift(sets)
         found = single_changes(
-            sets, decisions, draws=draws, rng=self._generator(0), cost=self._shift
+            sets, decisions, draws=draws, rng=self._generator(0), shift=self._shift
         )
         self._kept = found.kept
         self._works: Bools = np.asarray((found.hits > 0).any(axis=1))
@@ -377,10 +377,10 @@ class Responsiveness:
         )
         proven = self.proven.mean()
         whole = (
-            "fixed predictions are proved by trying every reachable point"
+            "for everyone it is proved whether any reachable point gets the target"
             if proven == 1
-            else f"fixed predictions are proved either way for {proven:.1%}, for the others "
-            f"{self._draws} reachable points were drawn"
+            else f"for {proven:.1%} it is proved whether any reachable point gets the target, for "
+            f"the others {self._draws} reachable points were drawn"
         )
         return f"responsiveness scores: {singles}; {whole}"
 
