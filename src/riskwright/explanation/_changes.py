@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ._decisions import Decisions
 from .reachable import ReachableSets, gather
+from .recourse import PercentileShift
 
 __all__ = ["SingleChanges", "single_changes"]
 
@@ -50,7 +52,7 @@ def single_changes(
     *,
     draws: int,
     rng: np.random.Generator,
-    cost: Callable[[Floats, Floats], Floats],
+    shift: PercentileShift,
 ) -> SingleChanges:
     """All changes of one feature where there are at most `draws` for the person, else `draws`."""
     shape = (len(sets.rows), len(sets.people.names))
@@ -58,6 +60,7 @@ def single_changes(
     exact = np.ones(shape, dtype=bool)
     kept: list[tuple[Indices, Floats]] = []
     keep = sets.sizes > sets.limit
+    prices = [shift.of(part) for part in sets.parts]
     starts = sets.people.codes[sets.rows][:, sets.columns]
     for batch in _listed(sets, draws, exact, rng):
         _, first, back = np.unique(_hashes(sets, batch), return_index=True, return_inverse=True)
@@ -65,44 +68,44 @@ def single_changes(
         reached = decisions.in_blocks(sets, points.whom, _values(sets, starts, points))[back]
         _count(tried, hits, batch.whom, batch.column, reached)
         good = np.flatnonzero(reached & keep[batch.whom])
-        good = good[:: max(1, len(good) // 200_000)]
         won = _Batch(*(field[good] for field in batch))
-        _keep(kept, won.whom, won.column, _values(sets, starts, won)(slice(None)), starts, cost)
+        cheap = _cheapest(won.whom, won.column, _price(prices, won))
+        won = _Batch(*(field[cheap] for field in won))
+        kept.append((won.whom, _values(sets, starts, won)(slice(None))))
     for whom, column, values in _drawn(sets, starts, draws, exact, rng):
         reached = decisions.in_blocks(sets, whom, lambda b, values=values: values[b])  # type: ignore[misc]
         columns = np.full(len(whom), column)
         _count(tried, hits, whom, columns, reached)
-        _keep(kept, whom[reached], columns[reached], values[reached], starts, cost)
+        whom, columns, values = whom[reached], columns[reached], values[reached]
+        cheap = _cheapest(whom, columns, shift(starts[whom], values))
+        kept.append((whom[cheap], values[cheap]))
     empty = (np.empty(0, np.intp), np.empty((0, len(sets.columns))))
     whose, points_kept = zip(*kept, strict=True) if kept else ((empty[0],), (empty[1],))
     return SingleChanges(tried, hits, exact, (np.concatenate(whose), np.concatenate(points_kept)))
 
 
-def _count(
-    tried: Indices, hits: Indices, whom: Indices, column: Indices, reached: Bools
-) -> None:
+def _count(tried: Indices, hits: Indices, whom: Indices, column: Indices, reached: Bools) -> None:
     key = whom * tried.shape[1] + column
     tried += np.bincount(key, minlength=tried.size).reshape(tried.shape)
     hits += np.bincount(key[reached], minlength=tried.size).reshape(tried.shape)
 
 
-def _keep(
-    kept: list[tuple[Indices, Floats]],
-    whom: Indices,
-    column: Indices,
-    values: Floats,
-    starts: Floats,
-    cost: Callable[[Floats, Floats], Floats],
-) -> None:
-    """The few cheapest points of each person and column."""
-    if not len(whom):
-        return
-    key = whom * (int(column.max()) + 1) + column
-    order = np.lexsort((cost(starts[whom], values), key))
-    first = np.concatenate(([True], key[order][1:] != key[order][:-1]))
+def _cheapest(whom: Indices, column: Indices, price: Floats) -> Indices:
+    """Places of the few cheapest points of each person and column."""
+    key = whom * (int(column.max(initial=0)) + 1) + column
+    order = np.lexsort((price, key))
+    first = np.concatenate(([True], key[order][1:] != key[order][:-1]))[: len(order)]
     rank = np.arange(len(order)) - np.flatnonzero(first)[np.cumsum(first) - 1]
-    cheap = order[rank < _KEPT]
-    kept.append((whom[cheap], values[cheap]))
+    return np.asarray(order[rank < _KEPT], dtype=np.intp)
+
+
+def _price(prices: list[Floats | None], batch: _Batch) -> Floats:
+    total = np.zeros(len(batch.whom))
+    for p, price in enumerate(prices):
+        at = np.flatnonzero(batch.part == p)
+        if price is not None and at.size:
+            total[at] = price[batch.row[at]]
+    return total
 
 
 def _listed(
@@ -122,10 +125,10 @@ def _listed(
             tables.append((p, int(column), ptr[:-1][part.start_of], count, rows))
     if not tables:
         return
-    total = sum(np.minimum(count, draws) for *_, count, _ in tables)
+    total = np.sum([np.minimum(count, draws) for *_, count, _ in tables], axis=0)
     ends = np.searchsorted(np.cumsum(total), np.arange(_POINTS, total.sum() + _POINTS, _POINTS))
-    cuts = np.unique(np.concatenate(([0], np.minimum(ends + 1, len(total)), [len(total)])))
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    cuts = np.unique([0, *np.minimum(ends + 1, len(total)).tolist(), len(total)])
+    for low, high in pairwise(cuts.tolist()):
         pieces = []
         for p, column, first, count, rows in tables:
             whom, at = _tried(first[low:high], count[low:high], draws, rng)

@@ -33,8 +33,11 @@ class Decisions:
     ) -> None:
         if not callable(predict):
             raise ParameterError(
-                "not a function", where="predict", expected="a callable of a table like X",
-                got=type(predict).__name__, hint="Pass model.predict, not the model",
+                "not a function",
+                where="predict",
+                expected="a callable of a table like X",
+                got=type(predict).__name__,
+                hint="Pass model.predict, not the model",
             )
         self.predict, self.target, self.progress = predict, target, progress
         self.n_points = 0
@@ -47,7 +50,9 @@ class Decisions:
         answers = np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
         if answers.ndim != 1:
             raise DataError(
-                "not one decision per row", where="predict", expected="one axis",
+                "not one decision per row",
+                where="predict",
+                expected="one axis",
                 got=f"an array of shape {answers.shape}",
                 hint="Return decisions, not class probabilities",
             )

@@ -57,7 +57,9 @@ class People:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def rows(self, index: Indices, columns: Sequence[int] = (), values: Floats | None = None) -> Any:
+    def rows(
+        self, index: Indices, columns: Sequence[int] = (), values: Floats | None = None
+    ) -> Any:
         """Rows `index` as a table like X, with new `values` (codes) in `columns`."""
         if self._array is not None:
             return self._matrix(index, columns, values)
@@ -75,12 +77,15 @@ class People:
 
     def _matrix(self, index: Indices, columns: Sequence[int], values: Floats | None) -> Any:
         assert self._array is not None
-        rows = self._array[index]
-        if values is not None and len(columns):
-            if rows.dtype.kind != "f" and not (values == np.rint(values)).all():
-                rows = rows.astype(np.float64)
-            rows[:, list(columns)] = values
-        return rows
+        if values is None or not len(columns):
+            return self._array[index]
+        same = [j for j in range(len(self.names)) if j not in set(columns)]
+        kind = self._array.dtype
+        if kind.kind != "f" and not (values == np.rint(values)).all():
+            kind = np.dtype(np.float64)
+        kept = self._array[:, same].take(index, axis=0)
+        rows = np.concatenate((values.astype(kind, copy=False), kept), axis=1, dtype=kind)
+        return rows.take(np.argsort([*columns, *same]), axis=1)
 
     def _column(self, series: pl.Series, codes: Floats) -> pl.Series:
         kind = self.observed[series.name]
@@ -141,9 +146,13 @@ def _codes(series: pl.Series, known: Observed) -> Floats:
     if known.kind == "number":
         return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
     if known.kind == "text":
-        places = series.cast(pl.String).replace_strict(
-            list(known.levels), list(range(len(known.levels))), return_dtype=pl.Float64
-        ) if known.levels else series.is_null().cast(pl.Float64) * np.nan
+        places = (
+            series.cast(pl.String).replace_strict(
+                list(known.levels), list(range(len(known.levels))), return_dtype=pl.Float64
+            )
+            if known.levels
+            else series.is_null().cast(pl.Float64) * np.nan
+        )
         return places.fill_null(np.nan).to_numpy()
     try:
         ranks = series.rank("dense")

@@ -13,10 +13,9 @@ from riskwright.core import (
     DataError,
     MissingValueError,
     ParameterError,
-
 )
 from riskwright.evidence.columns import nearest, quoted
-from riskwright.stats._columns import places
+from riskwright.stats._columns import places, refuse
 
 from ._people import Observed, People
 from .actions import Actions, Limits, check_limits
@@ -82,7 +81,7 @@ class Choices(NamedTuple):
     """Own changes for m rows: those of row i are `own[start[i]:start[i] + count[i]]`."""
 
     start: Indices
-    count: Indices
+    counts: Indices
     own: Floats
 
     @classmethod
@@ -238,6 +237,12 @@ def _refuse_missing(people: People, movable: Indices) -> None:
                 got=places(missing),
                 hint="Fill them in (text: with a level of its own), or fix the column",
             )
+        refuse(
+            np.isinf(people.codes[:, j]),
+            f"X: column {quoted(people.names[j])}",
+            "infinite values where a change would start",
+            "finite numbers",
+        )
 
 
 def violations(bound: Bound) -> list[tuple[str, str]]:
@@ -274,5 +279,3 @@ def refuse_rows(bound: Bound) -> None:
             got=where + more,
             hint="Correct the statement or the rows; Actions.check lists all",
         )
-
-

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -167,7 +167,8 @@ and can only decrease. Use fix, or correct one of the two. [RW3000]
             if limit.levels is not None:
                 key = "ordered" if limit.ordered else "levels"
                 out.setdefault(key, {})[name] = list(limit.levels)
-        for statement in (*self.links, *self.constraints):
+        statements: tuple[Constraint | Linkage, ...] = (*self.links, *self.constraints)
+        for statement in statements:
             verb, parameters = _parameters(statement)
             out.setdefault(verb, []).append(parameters)
         return out
@@ -205,9 +206,7 @@ and can only decrease. Use fix, or correct one of the two. [RW3000]
         old = self._limits(name)
         lows = [end for end in (old.low, low) if end is not None]
         highs = [end for end in (old.high, high) if end is not None]
-        return self._all(
-            (name,), low=max(lows, default=None), high=min(highs, default=None)
-        )
+        return self._all((name,), low=max(lows, default=None), high=min(highs, default=None))
 
     def step(self, name: str, size: float) -> Actions:
         """The feature changes by whole multiples of `size`, counted from each person's own value.
@@ -217,8 +216,11 @@ and can only decrease. Use fix, or correct one of the two. [RW3000]
         size = _number(size, "size") or 0.0
         if size < 0:
             raise ParameterError(
-                "negative step", where=quoted(name), expected="a size of at least 0",
-                got=f"{size:g}", hint="Use only_decrease for the direction",
+                "negative step",
+                where=quoted(name),
+                expected="a size of at least 0",
+                got=f"{size:g}",
+                hint="Use only_decrease for the direction",
             )
         return self._all((name,), step=size)
 
@@ -257,7 +259,7 @@ and can only decrease. Use fix, or correct one of the two. [RW3000]
         return self._add(OneOf(members=features, required=bool(required), direction=direction))
 
     def thermometer(self, *features: str, direction: Direction | None = None) -> Actions:
-        """0/1 features of which each is 1 only where the one before it is ("at least 1, 2, ...")."""
+        """0/1 features of which each is 1 only where the one before it is ("at least 1, 2")."""
         self._check(features, least=2)
         _one_of(direction, (None, "up", "down"), "direction")
         return self._add(Thermometer(members=features, direction=direction))
@@ -286,7 +288,7 @@ and can only decrease. Use fix, or correct one of the two. [RW3000]
             raise ParameterError(
                 "a consequence that is a change needs a condition that is a change",
                 where=f"if {first.words} then {last.words}",
-                hint="Else a person for whom the condition holds already could not stay as they are",
+                hint="Else people for whom the condition holds already could not stay as they are",
             )
         return self._add(IfThen(condition=first, consequence=last))
 
@@ -375,7 +377,8 @@ and can only decrease. Use fix, or correct one of the two. [RW3000]
             for name, limit in self.limits.items()
             if _words(limit)
         ]
-        lines += [statement.words for statement in (*self.links, *self.constraints)]
+        lines += [link.words for link in self.links]
+        lines += [constraint.words for constraint in self.constraints]
         return "\n".join(lines) or "everything may change within the range seen"
 
     def _limits(self, name: str) -> Limits:
@@ -406,7 +409,9 @@ and can only decrease. Use fix, or correct one of the two. [RW3000]
         for name in names:
             if name not in self.names:
                 raise ColumnError(
-                    f"no column {quoted(name)}", where="actions", hint=nearest(str(name), self.names)
+                    f"no column {quoted(name)}",
+                    where="actions",
+                    hint=nearest(str(name), self.names),
                 )
         if len(set(names)) != len(names) or len(names) < least:
             raise ParameterError(
@@ -508,8 +513,10 @@ def cycle_order(names: Sequence[str], links: Sequence[Linkage]) -> tuple[str, ..
 def _clashes(name: str, old: Limits, stated: dict[str, Any]) -> None:
     for key, value in stated.items():
         held = getattr(old, key)
-        if key in ("direction", "step", "down", "up") and None not in (held, value) and (
-            held != value
+        if (
+            key in ("direction", "step", "down", "up")
+            and None not in (held, value)
+            and (held != value)
         ):
             before = _words(Limits(**{key: held}))[0]
             after = _words(Limits(**{key: value}))[0]
@@ -525,13 +532,13 @@ def check_limits(name: str, limit: Limits, known: Observed | None) -> None:
     """Refuse limits of one feature that cannot hold together or leave nothing to change."""
     spans = limit.low is not None or limit.high is not None
     numeric = spans or limit.step is not None or limit.down is not None or limit.up is not None
-    if known is not None and known.kind == "text" and not limit.ordered:
-        if numeric or limit.direction:
-            raise ParameterError(
-                "a text column has no bounds, steps or direction",
-                where=quoted(name),
-                hint="State the order of its levels with ordered",
-            )
+    text = known is not None and known.kind == "text"
+    if text and not limit.ordered and (numeric or limit.direction):
+        raise ParameterError(
+            "a text column has no bounds, steps or direction",
+            where=quoted(name),
+            hint="State the order of its levels with ordered",
+        )
     if known is not None and known.kind == "number" and limit.levels is not None:
         raise ParameterError(
             "a column of numbers has no levels", where=quoted(name), hint="Use bounds and step"
@@ -540,21 +547,7 @@ def check_limits(name: str, limit: Limits, known: Observed | None) -> None:
         raise ParameterError(
             "neither numbers nor text", where=quoted(name), hint="Leave the column fixed"
         )
-    clash = None
-    if limit.low is not None and limit.high is not None and limit.low > limit.high:
-        clash = (f"at least {limit.low:g}", f"at most {limit.high:g}")
-    elif limit.direction == "up" and limit.up == 0:
-        clash = (_words(Limits(down=limit.down, up=limit.up))[0], "can only increase")
-    elif limit.direction == "down" and limit.down == 0:
-        clash = (_words(Limits(down=limit.down, up=limit.up))[0], "can only decrease")
-    elif limit.step and limit.low is not None and limit.high is not None:
-        if limit.step > limit.high - limit.low:
-            bounds = _words(Limits(low=limit.low, high=limit.high))[0]
-            clash = (bounds, f"steps of {limit.step:g}")
-    if clash is None and limit.step and None not in (limit.down, limit.up):
-        if limit.step > max(-(limit.down or 0), limit.up or 0) > 0:
-            change = _words(Limits(down=limit.down, up=limit.up))[0]
-            clash = (change, f"steps of {limit.step:g}")
+    clash = _nothing_left(limit)
     if clash is not None:
         raise ConstraintError(
             "no change is left",
@@ -563,6 +556,26 @@ def check_limits(name: str, limit: Limits, known: Observed | None) -> None:
             got=f"{clash[0]} and {clash[1]}",
             hint="Use fix, or correct one of the two",
         )
+
+
+def _nothing_left(limit: Limits) -> tuple[str, str] | None:
+    """Two statements about one feature that leave no value or no change, in words."""
+    bounded = limit.low is not None and limit.high is not None
+    span = (limit.high or 0.0) - (limit.low or 0.0) if bounded else math.inf
+    furthest = max(
+        math.inf if limit.down is None else -limit.down, math.inf if limit.up is None else limit.up
+    )
+    step, change = limit.step or 0.0, Limits(down=limit.down, up=limit.up)
+    if span < 0:
+        return f"at least {limit.low:g}", f"at most {limit.high:g}"
+    ends = {"up": limit.up, "down": limit.down}
+    if limit.direction is not None and ends[limit.direction] == 0:
+        return _words(change)[0], _words(Limits(direction=limit.direction))[0]
+    if step > span:
+        return _words(Limits(low=limit.low, high=limit.high))[0], f"steps of {step:g}"
+    if step > furthest > 0:
+        return _words(change)[0], f"steps of {step:g}"
+    return None
 
 
 def _words(limit: Limits) -> list[str]:
@@ -711,8 +724,9 @@ def _apply_entry(
     if not isinstance(entry, Mapping):
         raise ParameterError("not a mapping", where=where, expected=" and ".join(keys))
     unknown = [key for key in entry if key not in keys]
-    needed = [key for key in keys if key not in ("required", "direction", "changes", "value",
-                                                 "reachable")]
+    needed = [
+        key for key in keys if key not in ("required", "direction", "changes", "value", "reachable")
+    ]
     missing = [key for key in needed if key not in entry]
     if unknown or missing:
         raise ParameterError(

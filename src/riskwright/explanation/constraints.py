@@ -74,7 +74,7 @@ class OneOf(Constraint, frozen=True, kw_only=True):
 
     def holds(self, start: Floats, own: Floats, reached: Floats, known: Bools) -> Bools:
         total = reached[:, known].sum(axis=1)
-        ok = total <= 1
+        ok: Bools = total <= 1
         if not known.all():
             return ok
         if self.required:
@@ -83,7 +83,7 @@ class OneOf(Constraint, frozen=True, kw_only=True):
             rank = np.arange(1, len(self.members) + 1)
             move = reached @ rank - start @ rank
             ok &= (move >= 0) if self.direction == "up" else (move <= 0)
-        return ok
+        return np.asarray(ok, dtype=bool)
 
 
 class Thermometer(Constraint, frozen=True, kw_only=True):
@@ -152,7 +152,7 @@ class Condition(Record, frozen=True, kw_only=True):
         against: Any = start if self.operator in MOVES else self.value
         slack = 1e-9 * np.maximum(np.abs(against), np.abs(reached))
         above, below = reached > against + slack, reached < against - slack
-        return {
+        answers: dict[str, Bools] = {
             "==": ~(above | below),
             "!=": above | below,
             ">=": ~below,
@@ -163,7 +163,8 @@ class Condition(Record, frozen=True, kw_only=True):
             "unchanged": ~(above | below),
             "increases": above,
             "decreases": below,
-        }[self.operator]
+        }
+        return answers[self.operator]
 
 
 class IfThen(Constraint, frozen=True, kw_only=True):
@@ -189,7 +190,8 @@ class IfThen(Constraint, frozen=True, kw_only=True):
         if not known.all():
             return np.ones(len(reached), dtype=bool)
         first, last = self.condition, self.consequence
-        return ~first.true(start[:, 0], reached[:, 0]) | last.true(start[:, -1], reached[:, -1])
+        met = last.true(start[:, -1], reached[:, -1])
+        return np.asarray(~first.true(start[:, 0], reached[:, 0]) | met, dtype=bool)
 
 
 class Switch(Constraint, frozen=True, kw_only=True):
@@ -244,10 +246,10 @@ class Joint(Constraint, frozen=True, kw_only=True):
     def holds(self, start: Floats, own: Floats, reached: Floats, known: Bools) -> Bools:
         listed = np.asarray(self.values, dtype=np.float64)[:, known]
         at = _places(reached[:, known], listed)
-        ok = at.any(axis=1)
+        ok: Bools = np.asarray(at.any(axis=1))
         if known.all() and self.reachable is not None:
             reach = np.asarray(self.reachable, dtype=bool)
-            moved = (own != 0).any(axis=1)
+            moved = (reached != start).any(axis=1)
             allowed = reach[_places(start, listed).argmax(axis=1), at.argmax(axis=1)]
             ok &= ~moved | allowed
         return ok
@@ -274,8 +276,9 @@ def _places(points: Floats, listed: Floats) -> Bools:
     same = np.ones((len(points), len(listed)), dtype=bool)
     for j in range(points.shape[1]):
         ours, theirs = points[:, j, None], listed[:, j]
-        same &= np.abs(ours - theirs) <= 1e-9 * np.maximum(np.abs(ours), np.abs(theirs))
-    return same
+        slack = 1e-9 * np.maximum(np.abs(ours), np.abs(theirs))
+        np.logical_and(same, np.abs(ours - theirs) <= slack, out=same)
+    return np.asarray(same, dtype=bool)
 
 
 def _listed(names: tuple[str, ...]) -> str:

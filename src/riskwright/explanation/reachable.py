@@ -38,7 +38,7 @@ class Listed(NamedTuple):
     pick: Indices
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Features that constraints tie together, a source before what it moves.
 
@@ -87,8 +87,10 @@ class Part:
         """Changes of the k-th feature: which of `persons` each is for, and the joint value.
 
         The own change is uniform over what the feature may do; where it cannot stand alone it is
-        completed as in `one_at_a_time`, with one completion drawn. What cannot be completed is
-        left out, so that fewer than `draws` may come back.
+        completed as in `one_at_a_time`, with one completion drawn. A change with m completions is
+        then kept with probability m / (the most that any change drawn for the person has), so that
+        each joint value counts alike. What cannot be completed is left out: fewer than `draws` may
+        come back.
         """
         rule = self.bound.rules[self.columns[k]]
         whom = np.repeat(np.arange(len(persons)), draws)
@@ -97,14 +99,18 @@ class Part:
         own[:, k] = rule.draw(starts[:, k], rng)
         moved = own[:, k] != 0
         reached, ok = self._moved(starts, own)
-        values = reached
+        values, weight = reached, np.ones(len(whom))
         ok &= moved
         hard = np.flatnonzero(moved & ~ok) if len(self.columns) > 1 else np.empty(0, np.intp)
         for block in np.array_split(hard, max(1, len(hard) // _BLOCK)):
             if block.size:
-                done, completed = self._completed(starts[block], k, own[block, k], rng)
-                values[block[done]] = completed
+                done, completed, count = self._completed(starts[block], k, own[block, k], rng)
+                values[block[done]], weight[block[done]] = completed, count
                 ok[block[done]] = True
+        most = np.ones(len(persons))
+        np.maximum.at(most, whom[ok], weight[ok])
+        if most.max() > 1:
+            ok &= rng.random(len(whom)) * most[whom] < weight
         return whom[ok], values[ok]
 
     def draw_any(self, persons: Indices, draws: int, rng: np.random.Generator) -> Floats:
@@ -123,7 +129,7 @@ class Part:
         else:
             values = self.starts[start_of]
             for block in np.array_split(np.arange(len(values)), max(1, len(values) // _BLOCK)):
-                done, drawn = self._completed(values[block], None, None, rng)
+                done, drawn, _ = self._completed(values[block], None, None, rng)
                 values[block[done]] = drawn
         return values.reshape(len(persons), draws, -1)
 
@@ -140,9 +146,9 @@ class Part:
 
     def _completed(
         self, starts: Floats, k: int | None, own: Floats | None, rng: np.random.Generator
-    ) -> tuple[Indices, Floats]:
-        """One joint value for each start that has any: rows, values. With `k`, its own change is
-        `own` and the fewest other features change."""
+    ) -> tuple[Indices, Floats, Indices]:
+        """One joint value for each start that has any: rows, values, and of how many it was drawn.
+        With `k`, its own change is `own` and the fewest other features change."""
         stay = np.zeros(len(starts))
         short, full = [], []
         for c, column in enumerate(self.columns):
@@ -161,7 +167,8 @@ class Part:
         if listed is None:
             listed = enumerated(self.bound, self.columns, starts, short, limit=2**20)
         if listed is None:
-            return np.empty(0, np.intp), np.empty((0, len(self.columns)))
+            none = np.empty(0, np.intp)
+            return none, np.empty((0, len(self.columns))), none
         kept = np.arange(len(listed.owner))
         if k is not None:
             others = np.count_nonzero(listed.own, axis=1)
@@ -169,8 +176,8 @@ class Part:
             np.minimum.at(fewest, listed.owner, others)
             kept = np.flatnonzero(others == fewest[listed.owner])
         kept = kept[np.lexsort((rng.random(len(kept)), listed.owner[kept]))]
-        owners, first = np.unique(listed.owner[kept], return_index=True)
-        return owners, listed.reached[kept[first]]
+        owners, first, count = np.unique(listed.owner[kept], return_index=True, return_counts=True)
+        return owners, listed.reached[kept[first]], count
 
 
 class ReachableSets:
@@ -265,7 +272,8 @@ class ReachableSets:
                 "too many points to list",
                 where="person",
                 expected=f"at most {self.limit:,}",
-                got="continuous or unlisted" if np.isinf(self.sizes[person])
+                got="continuous or unlisted"
+                if np.isinf(self.sizes[person])
                 else f"{self.sizes[person]:,.0f}",
                 hint="Raise limit, or coarsen the steps",
             )
@@ -315,7 +323,7 @@ def enumerated(
     ]
     forced = [(place[s], place[t], scale) for s, t, scale in bound.links if s in place]
     for k, column in enumerate(columns):
-        count = choices[k].count[owner]
+        count = choices[k].counts[owner]
         if count.sum() > _ROWS:
             return None
         grown = np.repeat(np.arange(len(owner)), count)
@@ -349,7 +357,7 @@ def gather(start: Indices, count: Indices) -> tuple[Indices, Indices]:
 
 
 def _partition(bound: Bound) -> Iterator[Indices]:
-    """Columns that constraints or linkage tie together, sources first; single ones that can move."""
+    """Columns that statements tie together, sources first; and those that move alone."""
     root = {int(j): int(j) for j in bound.movable}
 
     def find(j: int) -> int:
@@ -373,9 +381,7 @@ def _partition(bound: Bound) -> Iterator[Indices]:
 def _sources_first(bound: Bound) -> list[int]:
     order, waiting = [], [int(j) for j in bound.movable]
     while waiting:
-        free = [
-            j for j in waiting if not any(t == j and s in waiting for s, t, _ in bound.links)
-        ]
+        free = [j for j in waiting if not any(t == j and s in waiting for s, t, _ in bound.links)]
         order += free
         waiting = [j for j in waiting if j not in free]
     return order
@@ -406,5 +412,3 @@ def _short(rules: list[Any], starts: Floats, limit: int) -> bool:
             return False
         total = max(total, int((most - least + 1).sum()))
     return total <= _ROWS
-
-

@@ -105,10 +105,10 @@ class Responsiveness:
         self._draws, self._seed = draws, seed
         self._shift = PercentileShift(sets)
         found = single_changes(
-            sets, decisions, draws=draws, rng=self._generator(0), cost=self._shift
+            sets, decisions, draws=draws, rng=self._generator(0), shift=self._shift
         )
         self._kept = found.kept
-        self._works = (found.hits > 0).any(axis=1)
+        self._works: Bools = np.asarray((found.hits > 0).any(axis=1))
         self.n, self.n_asked = len(sets.people), len(asked)
         self.features, self.asked = sets.people.names, asked
         self.target, self.level = decisions.target, level
@@ -217,8 +217,10 @@ class Responsiveness:
         Notes
         -----
         Of a set of at most `limit` points all that are cheaper are tried, so that the action is
-        proved cheapest, or it is proved that there is none. Of larger sets only drawn points and
-        changes of single features are, and the record says so.
+        proved cheapest, or it is proved that there is none. So are, by the default cost, the points
+        of a larger set that cost less than its best single change, where they are no more than
+        `limit`. Of other sets only drawn points and changes of single features are tried, and the
+        record says so.
         """
         result = search(
             self._sets,
@@ -234,10 +236,14 @@ class Responsiveness:
         return tuple(
             Recourse(
                 row=int(row),
-                status="found" if result.found[i] else "none" if result.complete[i] else "not found",
+                status="found"
+                if result.found[i]
+                else "none"
+                if result.complete[i]
+                else "not found",
                 cost=float(result.cost[i]),
                 changes=dict(changes[i]),
-                cheapest=bool(result.found[i] and result.complete[i]),
+                cheapest=bool(result.cheapest[i]),
                 tried=int(result.tried[i]),
             )
             for row, i in zip(self.asked, self._place, strict=True)
@@ -308,8 +314,8 @@ class Responsiveness:
         return [[words[mark] for mark in row] for row in marks.tolist()]
 
     def _has_reason(self) -> tuple[Bools, Bools]:
-        yes = (self.scores > 0).any(axis=1)
-        return yes, ~yes & ~self.exact.all(axis=1)
+        yes = np.asarray((self.scores > 0).any(axis=1))
+        return yes, np.asarray(~yes & ~self.exact.all(axis=1))
 
     def _costs(self, contributions: ArrayLike) -> Floats:
         costs = numbers(contributions, "contributions", ndim=2)
@@ -328,8 +334,8 @@ class Responsiveness:
         name = self.features[j]
         tail = (1 - self.level) / 2
         bounds = (
-            mean_lower(scores, tail, method="hoeffding_bentkus").value,
-            mean_upper(scores, tail, method="hoeffding_bentkus").value,
+            mean_lower(scores, tail, method="hb").value,
+            mean_upper(scores, tail, method="hb").value,
         )
         return FeatureResponsiveness(
             feature=name,
@@ -357,9 +363,7 @@ class Responsiveness:
             kind = sets.people.observed[name]
             for i in np.flatnonzero(starts[:, k] != result.values[who, k]):
                 pair = [float(starts[i, k]), float(result.values[who[i], k])]
-                words = (
-                    [kind.levels[int(code)] for code in pair] if kind.kind == "text" else pair
-                )
+                words = [kind.levels[int(code)] for code in pair] if kind.kind == "text" else pair
                 changes[who[i]].append((name, (words[0], words[1])))
         return changes
 
@@ -373,10 +377,10 @@ class Responsiveness:
         )
         proven = self.proven.mean()
         whole = (
-            "fixed predictions are proved by trying every reachable point"
+            "for everyone it is proved whether any reachable point gets the target"
             if proven == 1
-            else f"fixed predictions are proved either way for {proven:.1%}, for the others "
-            f"{self._draws} reachable points were drawn"
+            else f"for {proven:.1%} it is proved whether any reachable point gets the target, for "
+            f"the others {self._draws} reachable points were drawn"
         )
         return f"responsiveness scores: {singles}; {whole}"
 
@@ -429,9 +433,9 @@ def responsiveness(
     2410.22598). A change of j is a feasible action in which j changes of its own, and in which,
     for that change of j, as few other features of its part change of their own as can be: none
     where j can change alone, else all smallest completions count. A feature that only moves
-    because another drags it along (linkage) has no change of its own. Drawn: the own change of j
-    is uniform over its range and one smallest completion is drawn, so that where the completions
-    of a part too large to list vary in number, each change of j, not each completion, counts alike.
+    because another drags it along (linkage) has no change of its own. In parts too large to list,
+    the own change of j is drawn over its range and one smallest completion with it, thinned so that
+    each action counts alike; completions by continuous features count as one.
 
     Equal people and equal points are asked once. The cost is that of `predict` on the distinct
     points: at most n times the number of feasible single changes. Points are told apart by a
