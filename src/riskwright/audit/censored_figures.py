@@ -115,7 +115,7 @@ class CensoredFigures(Figures):
             return none(measure, 0, level, lacking_words[measure])
         kish = float(weight.sum()) ** 2 / float(weight @ weight)
         if measure == "rate":
-            return share_of(measure, share, spread, kish, n, level, "Wilson")
+            return share_of(measure, share, spread, kish, n, level, "Clopper-Pearson")
         needed = (one,) if measure == "ppv" else (one, other)
         if any(part.n and not part.known for part in needed):
             return none(measure, n, level, f"no follow-up to {self.rows.horizon:g} in some part")
@@ -127,7 +127,7 @@ class CensoredFigures(Figures):
             value, variance = _joined(measure, share, spread, one, other)
         if math.isnan(value):
             return none(measure, n, level, lacking_words[measure])
-        method = "IPCW within group and flag, Wilson at the variance of the curve"
+        method = "IPCW within group and flag, Clopper-Pearson at the variance of the curve"
         return share_of(measure, value, variance, kish, n, level, method)
 
     def _calibration(self, inside: Places, level: float) -> Estimate:
