@@ -111,8 +111,9 @@ def group_gaps(
         Labels are "race = x" and "race = x & sex = y"; an intersection of the same rows as one of
         its groups is left out. Each of the k intervals of a measure has level 1 - (1 - level) / k
         (Bonferroni; groups may overlap): Clopper and Pearson's for rates and calibration, DeLong's
-        for auc, and square-and-add for gaps. `n` of an estimate counts the rows that it is a share of. Findings
-        are the widest proven gap of each measure (grave beyond its limit), or one `group.none`.
+        for auc, and square-and-add for gaps. `n` of an estimate counts the rows that it is a share
+        of. Findings are the widest proven gap of each measure, grave beyond its limit, or one
+        `group.none`.
 
         Under censoring risks are Kaplan-Meier's within the flagged and the other rows of a group
         (weighting by the inverse probability of censoring within them), so that censoring may

@@ -425,11 +425,12 @@ def _span(gap: Estimate) -> str:
 def _nothing(found: Slices, values: Floats) -> Finding:
     sizes = dict.fromkeys((max(found.min_rows, found.n // 10), found.min_rows))
     needed = {m: _least_gap(found, values, m) for m in sizes if 2 * m <= found.n}
-    if found.examined and all(0 < gap < math.inf for gap in needed.values()):
+    needed = {m: gap for m, gap in needed.items() if 0 < gap <= float(values.max())}
+    if found.examined and needed:
         shown = " and ".join(f"{gap:.2g} in one of {m:,} rows" for m, gap in needed.items())
         seen = f"a gap in {found.loss_name} above about {shown} would show"
     else:
-        seen = f"none of {found.min_rows:,} rows or more has losses that differ"
+        seen = "losses that differ little, or on few rows, can prove none"
     return Finding(
         code="slice.none",
         severity="info",
