@@ -203,6 +203,20 @@ def test_numbers_are_cut_into_words():
     assert ((k == 0) == (frame["rate"].to_numpy() < part.cuts[0])).all()
 
 
+def test_what_could_have_been_found_takes_the_score_into_account():
+    """A gap above the one named is found and one well below it is not."""
+    rng = np.random.default_rng(4)
+    table = {"x": rng.permutation(np.arange(20_000) % 10)}
+    flat = rng.random(20_000)
+    none = find_slices(flat, table, depth=1)
+    sentence = none.findings[0].sentence
+    gap = float(sentence.split(f" in one of {none.n // 10:,} rows")[0].split()[-1])
+    inside = table["x"] < 1
+    for size, expected in ((1.2, True), (0.6, False)):
+        found = find_slices(flat + size * gap * inside, table, depth=1)
+        assert any(f.code == "slice.worst" for f in found.findings) == expected
+
+
 def test_rare_levels_are_pooled_and_missing_values_are_a_level():
     levels = ["a"] * 50 + ["b"] * 50 + ["c", "d", "e"] * 12 + [None] * 40
     cut = column_bins(pl.Series("site", levels), 10, 32)

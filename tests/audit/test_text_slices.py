@@ -46,7 +46,7 @@ def test_items_held_out_decide_nothing_of_the_hypotheses():
 
 
 def test_a_describer_states_the_hypotheses():
-    texts, bad, loss = planted()
+    texts, _, loss = planted()
 
     def describe(given):
         return {"a text about refunds": ["refund" in t for t in given], "a text": [1] * len(given)}

@@ -87,6 +87,24 @@ def test_gaps_of_auc_hold_together(censored):
     assert held / RUNS >= LEVEL - ERROR
 
 
+@pytest.mark.validity
+def test_gaps_of_rare_flags_in_many_small_groups_hold_together():
+    """2% are flagged, in 24 groups and 144 intersections of 2,000 rows."""
+    rng = np.random.default_rng(8)
+    held = 0
+    for _ in range(RUNS):
+        groups = {
+            "a": rng.choice(12, 2000, p=np.arange(1, 13) / 78),
+            "b": rng.choice(12, 2000, p=np.arange(12, 0, -1) / 78),
+        }
+        y, p = rng.random(2000) < 0.3, rng.random(2000)
+        found = group_gaps(y, p, groups, at=0.98, measures=["rate", "fpr", "fnr"], level=LEVEL)
+        held += all(
+            not (row.gap.low > 0 or row.gap.high < 0) for t in found.tables for row in t.rows
+        )
+    assert held / RUNS >= LEVEL - ERROR
+
+
 def losses(rng, kind, n):
     if kind == "rare errors":
         return (rng.random(n) < 0.02).astype(float)

@@ -32,19 +32,20 @@ def none(name: str, n: int, level: float, reason: str, value: float = math.nan) 
 def share_of(
     name: str, value: float, variance: float, kish: float, n: int, level: float, method: str
 ) -> Estimate:
-    """A share with Wilson's interval at the number of rows that would have this `variance`.
+    """A share with Clopper and Pearson's interval at the number of rows with this `variance`.
 
-    `kish` stands in for that number where the share is 0 or 1.
+    `kish` stands in for that number where the share is 0 or 1. At the levels that many intervals
+    need to hold together, Wilson's would claim too much of rare events in small groups.
     """
     size = kish
     if 0 < value < 1 and variance > 1e-20:
         size = value * (1 - value) / variance
-    low, high = proportion_interval(value * size, size, level)
+    low, high = proportion_interval(value * size, size, level, "clopper_pearson")
     return Estimate(name=name, value=value, low=low, high=high, level=level, n=n, method=method)
 
 
 def mean_estimate(name: str, values: Floats, weight: Floats | None, level: float) -> Estimate:
-    """Mean of `values` over rows: Wilson's interval where all are 0 or 1, else Student's.
+    """Mean of `values` over rows: Clopper-Pearson where all are 0 or 1, else Student's t.
 
     With weights the variance is that of the weighted mean and n the effective one.
     """
@@ -58,7 +59,7 @@ def mean_estimate(name: str, values: Floats, weight: Floats | None, level: float
     kish = float(n) if weight is None else total**2 / float(weight @ weight)
     variance = spread / total**2
     if ((values == 0) | (values == 1)).all():
-        return share_of(name, value, variance, kish, n, level, "Wilson")
+        return share_of(name, value, variance, kish, n, level, "Clopper-Pearson")
     if kish < 2 - 1e-9 or variance <= 1e-30:
         reason = "fewer than two effective rows" if kish < 2 - 1e-9 else "all values are equal"
         return none(name, n, level, reason, value)

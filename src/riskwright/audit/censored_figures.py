@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from riskwright.core import Estimate
 from riskwright.metrics import cumulative_auroc
+from riskwright.stats import effective_size
 from riskwright.stats.follow_up import FollowUp
 from riskwright.stats.survival import curve_of, reaches
 
@@ -89,6 +90,10 @@ class CensoredFigures(Figures):
     def _weight(self) -> Floats:
         return self.rows.follow_up.weight
 
+    @cached_property
+    def _equal(self) -> bool:
+        return bool((self._weight == self._weight[0]).all())
+
     def _parts_of(self, g: int, outside: bool) -> tuple[float, float, _Risk, _Risk]:
         """Share flagged, its variance, and the risks of flagged and other rows."""
         assert self.rows.flagged is not None
@@ -98,7 +103,7 @@ class CensoredFigures(Figures):
         w1, w0 = self._weight[one], self._weight[other]
         total = float(w1.sum() + w0.sum())
         share = float(w1.sum()) / total
-        spread = float(w1 @ w1) * (1 - share) ** 2 + float(w0 @ w0) * share**2
+        spread = float((w1**2).sum()) * (1 - share) ** 2 + float((w0**2).sum()) * share**2
         return share, spread / total**2, _Risk(self.rows, one), _Risk(self.rows, other)
 
     def _rate(self, measure: str, inside: Places, g: int, level: float, outside: bool) -> Estimate:
@@ -110,12 +115,12 @@ class CensoredFigures(Figures):
             "fnr": inside[self.rows.events[inside]],
             "ppv": inside[self.rows.flagged[inside]],
         }[measure]
-        n, weight = counted.size, self._weight[counted]
+        n = counted.size
         if n == 0:
             return none(measure, 0, level, lacking_words[measure])
-        kish = float(weight.sum()) ** 2 / float(weight @ weight)
+        kish = float(n) if self._equal else effective_size(self._weight[counted])
         if measure == "rate":
-            return share_of(measure, share, spread, kish, n, level, "Wilson")
+            return share_of(measure, share, spread, kish, n, level, "Clopper-Pearson")
         needed = (one,) if measure == "ppv" else (one, other)
         if any(part.n and not part.known for part in needed):
             return none(measure, n, level, f"no follow-up to {self.rows.horizon:g} in some part")
@@ -127,7 +132,7 @@ class CensoredFigures(Figures):
             value, variance = _joined(measure, share, spread, one, other)
         if math.isnan(value):
             return none(measure, n, level, lacking_words[measure])
-        method = "IPCW within group and flag, Wilson at the variance of the curve"
+        method = "IPCW within group and flag, Clopper-Pearson at the variance of the curve"
         return share_of(measure, value, variance, kish, n, level, method)
 
     def _calibration(self, inside: Places, level: float) -> Estimate:
@@ -140,7 +145,9 @@ class CensoredFigures(Figures):
         observed = 1 - float(curve_of(part).at(horizon))
         influence = part.weight * (_influence(part, horizon) - (p - predicted) / part.total)
         known = int((self.rows.free | self.rows.events)[inside].sum())
-        size = min(part.effective_n, max(float(known), 1.0))
+        size = max(float(known), 1.0)
+        if not self._equal:
+            size = min(part.effective_n, size)
         variance = float(influence @ influence)
         return calibration_of(observed, observed - predicted, variance, size, n, level)
 

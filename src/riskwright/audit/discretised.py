@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from riskwright.core import ColumnError, EmptyDataError, Record
-from riskwright.evidence.columns import Origin, canonical, object_series
+from riskwright.evidence.columns import Origin, canonical, level_text, object_series
 from riskwright.evidence.containers import to_frame
 from riskwright.evidence.cut_points import number_text, quantile_cuts
 
@@ -55,21 +55,21 @@ class ColumnBins(Record, frozen=True, kw_only=True):
                 expected="the columns that the slices were found on",
                 got=", ".join(frame.columns[:8]),
             )
-        values = _canonical(frame[self.column], text=not self.cuts)
+        values = _canonical(frame[self.column])
         last = len(self.words) - 1 if self.missing else -1
         if self.cuts:
             if values.dtype == pl.String:
                 raise ColumnError("not numbers", where=self.column, expected="a column of numbers")
-            numbers = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-            found = np.searchsorted(np.asarray(self.cuts), numbers, side="right").astype(np.int32)
-            found[np.isnan(numbers)] = last
+            place = np.searchsorted(np.asarray(self.cuts), _numbers(values), side="right")
+            found = place.astype(np.int32)
+            found[values.is_null().to_numpy()] = last
             return found
         known = {level: k for k, level in enumerate(self.levels)}
         other = len(self.levels) if self.pooled else -1
-        distinct = values.unique()
-        place = [last if v is None else known.get(v, other) for v in distinct.to_list()]
-        codes = values.replace_strict(distinct, place, default=None, return_dtype=pl.Int32)
-        return codes.to_numpy().astype(np.int32, copy=False)
+        distinct = values.unique().to_list()
+        numbered = [last if v is None else known.get(level_text(v), other) for v in distinct]
+        codes = values.replace_strict(distinct, numbered, default=None, return_dtype=pl.Int32)
+        return np.asarray(codes.to_numpy(), dtype=np.int32)
 
 
 def as_frame(table: Any, n: int, of: str = "loss") -> pl.DataFrame:
@@ -106,21 +106,20 @@ def column_bins(series: pl.Series, bins: int, min_rows: int) -> ColumnBins:
     values = _canonical(series)
     missing = values.null_count() > 0
     end = (MISSING,) if missing else ()
-    if values.dtype != pl.String and values.drop_nulls().n_unique() > bins:
-        whole = values.dtype.is_integer()
-        numbers = values.drop_nulls().cast(pl.Float64).to_numpy()
-        cuts = tuple(quantile_cuts(numbers, None, max_cuts=bins - 1, round_cuts=True))
-        words = _range_words(cuts, whole)
-        if cuts:
-            return ColumnBins(column=series.name, words=words + end, cuts=cuts, missing=missing)
-    return _level_bins(_canonical(series, text=True), min_rows, missing, end)
+    counts = values.drop_nulls().value_counts()
+    if values.dtype != pl.String and counts.height > bins:
+        distinct, sizes = _numbers(counts[values.name]), counts["count"].to_numpy()
+        weight = sizes.astype(np.float64)
+        cuts = tuple(quantile_cuts(distinct, weight, max_cuts=bins - 1, round_cuts=True))
+        words = _range_words(cuts, values.dtype.is_integer())
+        return ColumnBins(column=series.name, words=words + end, cuts=cuts, missing=missing)
+    return _level_bins(counts, values.name, min_rows, end)
 
 
 def _level_bins(
-    values: pl.Series, min_rows: int, missing: bool, end: tuple[str, ...]
+    counts: pl.DataFrame, column: str, min_rows: int, end: tuple[str, ...]
 ) -> ColumnBins:
-    counts = values.drop_nulls().value_counts()
-    texts, sizes = counts[values.name].to_list(), counts["count"].to_list()
+    texts, sizes = [level_text(v) for v in counts[column].to_list()], counts["count"].to_list()
     kept = [text for text, size in zip(texts, sizes, strict=True) if size >= min_rows]
     pooled = len(texts) - len(kept)
     if pooled == 1:
@@ -128,12 +127,17 @@ def _level_bins(
     levels = tuple(sorted(kept, key=_level_order))
     rare = (f"any of {pooled} rare values",) if pooled else ()
     return ColumnBins(
-        column=values.name,
+        column=column,
         words=levels + rare + end,
         levels=levels,
         pooled=pooled,
-        missing=missing,
+        missing=bool(end),
     )
+
+
+def _numbers(values: pl.Series) -> NDArray[np.float64]:
+    """As floats, 0 where missing."""
+    return values.cast(pl.Float64).fill_null(0.0).to_numpy()
 
 
 def _level_order(text: str) -> tuple[bool, float, str]:
@@ -154,8 +158,8 @@ def _series(name: str, values: Any) -> pl.Series:
     return object_series(name, array.tolist(), _ORIGIN)
 
 
-def _canonical(series: pl.Series, *, text: bool = False) -> pl.Series:
-    return canonical(series, _ORIGIN, as_text=text or series.dtype == pl.Boolean)
+def _canonical(series: pl.Series) -> pl.Series:
+    return canonical(series, _ORIGIN, as_text=series.dtype == pl.Boolean)
 
 
 def _range_words(cuts: tuple[float, ...], whole: bool) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ class PlainFigures(Figures):
         value = hit / total
         variance = (hit2 * (1 - value) ** 2 + miss2 * value**2) / total**2
         kish = total**2 / (hit2 + miss2)
-        return share_of(measure, value, variance, kish, rows, level, "Wilson")
+        return share_of(measure, value, variance, kish, rows, level, "Clopper-Pearson")
 
     @cached_property
     def _residuals(self) -> tuple[Floats, Floats, Floats, Floats]:
@@ -173,12 +173,12 @@ class PlainFigures(Figures):
 def calibration_of(
     observed: float, mean: float, variance: float, kish: float, n: int, level: float
 ) -> Estimate:
-    """Observed minus predicted share: Wilson's interval of the observed one at the number of rows
+    """Observed minus predicted share: interval of the observed one at the number of rows
     that would have the `variance` of the difference, less the predicted share."""
     size = kish
     if 0 < observed < 1 and variance > 1e-20:
         size = observed * (1 - observed) / variance
-    low, high = proportion_interval(observed * size, size, level)
+    low, high = proportion_interval(observed * size, size, level, "clopper_pearson")
     predicted = observed - mean
     return Estimate(
         name="calibration",
@@ -187,7 +187,7 @@ def calibration_of(
         high=high - predicted,
         level=level,
         n=n,
-        method="Wilson at the variance of observed minus predicted",
+        method="Clopper-Pearson at the variance of observed minus predicted",
     )
 
 

@@ -110,9 +110,10 @@ def group_gaps(
     GroupGaps
         Labels are "race = x" and "race = x & sex = y"; an intersection of the same rows as one of
         its groups is left out. Each of the k intervals of a measure has level 1 - (1 - level) / k
-        (Bonferroni; groups may overlap): Wilson's for rates and calibration, DeLong's for auc, and
-        square-and-add for gaps. `n` of an estimate counts the rows that it is a share of. Findings
-        are the widest proven gap of each measure (grave beyond its limit), or one `group.none`.
+        (Bonferroni; groups may overlap): Clopper and Pearson's for rates and calibration, DeLong's
+        for auc, and square-and-add for gaps. `n` of an estimate counts the rows that it is a share
+        of. Findings are the widest proven gap of each measure, grave beyond its limit, or one
+        `group.none`.
 
         Under censoring risks are Kaplan-Meier's within the flagged and the other rows of a group
         (weighting by the inverse probability of censoring within them), so that censoring may
@@ -127,9 +128,9 @@ def group_gaps(
 
     Notes
     -----
-    Time O(n log n + n k) for k groups, memory O(n). Wilson (1927), JASA 22:209; Zou & Donner
-    (2008), Statistics in Medicine 27:1693; DeLong et al. (1988), Biometrics 44:837; Heagerty,
-    Lumley & Pepe (2000), Biometrics 56:337, for rates under censoring.
+    Time O(n log n + n k) for k groups, memory O(n). Clopper & Pearson (1934), Biometrika 26:404;
+    Zou & Donner (2008), Statistics in Medicine 27:1693; DeLong et al. (1988), Biometrics 44:837;
+    Heagerty, Lumley & Pepe (2000), Biometrics 56:337, for rates under censoring.
 
     Examples
     --------
@@ -139,7 +140,7 @@ def group_gaps(
     >>> found = group_gaps(rng.random(2000) < p, score, {"race": race}, at=0.5, measures=["fpr"])
     >>> print(found.findings[0].sentence)
     Of the 525 with race = b who did not have the event, 46% were flagged (41% to 51%); of \
-everyone else 21%: 25 points more (19 to 31).
+everyone else 21%: 25 points more (18 to 31).
     """
     normal_quantile(level)
     _check_counts(min_rows, min_events)

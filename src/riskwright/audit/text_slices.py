@@ -24,6 +24,7 @@ from .slices import (
     Slices,
     checked_loss,
     corrected_p_value,
+    deviations,
     gap_of,
     with_findings,
 )
@@ -157,11 +158,7 @@ class _Search:
         return self.values[chosen], None if self.weight is None else self.weight[chosen]
 
     def deviation(self, chosen: Bools) -> Floats:
-        """Weighted losses less their mean."""
-        values, weight = self.rows(chosen)
-        if weight is None:
-            return np.asarray(values - values.mean())
-        return np.asarray(weight * (values - float(weight @ values) / float(weight.sum())))
+        return deviations(*self.rows(chosen))
 
     def strongest(self, described: Mapping[str, Bools], most: int) -> tuple[list[str], int]:
         """Names of the descriptions to test, and how many fit enough items to be looked at."""
@@ -208,6 +205,7 @@ def _tested(
         mass = inside.astype(float) if before[1] is None else before[1] * inside
         everything = float(inside.size if before[1] is None else before[1].sum())
         share = float(mass.sum()) / everything
+        p = corrected_p_value(tail, int(outside.sum()), float(deviation[outside].sum()), len(names))
         score = _ALPHA * (loss.value / float(total) - 1) - (1 - _ALPHA) * (1 / share - 1)
         found.append(
             Slice(
@@ -218,10 +216,9 @@ def _tested(
                 score=score,
                 loss=loss,
                 gap=gap,
-                p_value=corrected_p_value(
-                    tail, int(outside.sum()), float(deviation[outside].sum()), len(names)
-                ),
+                p_value=p,
                 confirmed=confirmed,
+                confirmed_p_value=p,
             )
         )
     return sorted(found, key=_lower_end, reverse=True)
