@@ -177,31 +177,38 @@ class Design:
 
     # ---- fits that leave a fold out ------------------------------------------------------------
 
-    def squared_out_of_fold(self, y: Floats, starts: Integers, inverse: Floats) -> Floats:
+    def squared_out_of_fold(
+        self, y: Floats, starts: Integers, whole: Floats, inverse: Floats
+    ) -> Floats:
         """Fitted values by models that did not see the fold of the row; folds are runs of rows.
 
-        The counts of a fold are taken from those of all rows; `inverse`, that of all rows' normal
-        equations, guides the solution.
+        The cross-products of a fold are taken from those of all rows: `whole`, with the penalty,
+        whose inverse guides the solution.
         """
-        whole, total = self.gram()[0] + self.penalty, self.sums(y)[0]
+        total = self.sums(y)[0]
         begin = inverse @ total
         parts = []
         for fold in itertools.pairwise(starts):
             run = np.array(fold)
             left = whole - self.gram(starts=run)[0]
             rest = total - self.sums(y, run)[0] - left @ begin
-            parts.append((run, begin + _conjugate(left, rest, inverse)))
+            parts.append((run, begin + _conjugate(left, rest, inverse, 1e-7)))
         return self._by_fold(parts)
 
     def logistic_out_of_fold(
-        self, y: Floats, starts: Integers, begin: Floats, weights: Floats, inverse: Floats
+        self,
+        y: Floats,
+        starts: Integers,
+        begin: Floats,
+        weights: Floats,
+        whole: Floats,
+        inverse: Floats,
     ) -> Floats:
         """Risks by models that did not see the fold of the row.
 
-        Newton steps from the fit to all rows, `begin`, with its Hessian less the part of the fold,
-        of weights `weights`, until the gradient over the other rows vanishes.
+        Newton steps from the fit to all rows, `begin`, with its Hessian `whole` less the part of
+        the fold, of weights `weights`, until the gradient over the other rows vanishes.
         """
-        whole = self.gram(weights)[0] + self.penalty / 4
         parts = []
         for first, last in itertools.pairwise(starts):
             run = np.array([first, last])
@@ -222,7 +229,7 @@ class Design:
             error = sigmoid(self.totals(beta)) - y
             error[run[0] : run[1]] = 0
             gradient = self.sums(error)[0] + self.penalty_of(beta)
-            step = _conjugate(hessian, gradient, inverse)
+            step = _conjugate(hessian, gradient, inverse, 1e-2)
             length = float(gradient @ step)
             if length < _CLOSE:
                 return beta - step
@@ -235,12 +242,12 @@ class Design:
         return np.concatenate([self.taken(np.arange(*run)).totals(beta) for run, beta in parts])
 
 
-def _conjugate(matrix: Floats, aim: Floats, inverse: Floats) -> Floats:
+def _conjugate(matrix: Floats, aim: Floats, inverse: Floats, tolerance: float) -> Floats:
     """Solve `matrix @ x = aim` by conjugate gradients, preconditioned by a like one's inverse."""
     x, residual = np.zeros(aim.size), aim.copy()
     close = inverse @ residual
     direction, size = close, float(residual @ close)
-    least = 1e-16 * size
+    least = tolerance**2 * size
     for _ in range(2 * aim.size):
         if not size > least:
             break

@@ -292,8 +292,9 @@ def _tuple(values: Floats) -> tuple[float, ...]:
 
 def _fidelity(design: Design, score: Floats, level: float, seed: Seed) -> Estimate:
     order, starts = fold_order(design.n, _FOLDS, generator(seed, 2))
-    inverse = np.linalg.inv(design.gram()[0] + design.penalty)
-    explained = design.taken(order).squared_out_of_fold(score[order], starts, inverse)
+    whole = design.gram()[0] + design.penalty
+    inverse = np.linalg.inv(whole)
+    explained = design.taken(order).squared_out_of_fold(score[order], starts, whole, inverse)
     error = (score[order] - explained) ** 2
     spread = (score[order] - score.mean()) ** 2
     share = float(error.mean() / spread.mean())
@@ -316,7 +317,7 @@ def _accuracy(design: Design, outcome: Floats, level: float, seed: Seed) -> Esti
     risk = sigmoid(design.totals(beta))
     weights = (risk * (1 - risk))[order]
     found = design.taken(order).logistic_out_of_fold(
-        outcome[order], starts, beta, weights, np.linalg.inv(hessian)
+        outcome[order], starts, beta, weights, hessian, np.linalg.inv(hessian)
     )
     return auroc(outcome[order], found, level=level)
 

@@ -262,11 +262,12 @@ def squared_residuals(
     design: Design, score: Floats, outcome: Floats, plan: Plan
 ) -> Residuals:
     """Residuals of rows by least-squares models that did not see them."""
-    inverse = np.linalg.inv(design.gram()[0] + design.penalty)
+    whole = design.gram()[0] + design.penalty
+    inverse = np.linalg.inv(whole)
 
     def both(shuffled: Design, order: Integers, starts: Integers) -> tuple[Floats, Floats]:
         return tuple(  # type: ignore[return-value]
-            shuffled.squared_out_of_fold(y[order], starts, inverse) for y in (score, outcome)
+            shuffled.squared_out_of_fold(y[order], starts, whole, inverse) for y in (score, outcome)
         )
 
     return _residuals(both, design, Residuals(score, outcome), plan, 0.0)
@@ -274,16 +275,17 @@ def squared_residuals(
 
 def better_residuals(design: Design, score: Floats, outcome: Floats, plan: Plan) -> Residuals:
     """The same with a logistic model of the outcome."""
-    inverse = np.linalg.inv(design.gram()[0] + design.penalty)
+    whole = design.gram()[0] + design.penalty
+    inverse = np.linalg.inv(whole)
     beta, hessian = design.fit_logistic(outcome)
     risk = sigmoid(design.totals(beta))
     weights, inverse_hessian = risk * (1 - risk), np.linalg.inv(hessian)
 
     def both(shuffled: Design, order: Integers, starts: Integers) -> tuple[Floats, Floats]:
         return (
-            shuffled.squared_out_of_fold(score[order], starts, inverse),
+            shuffled.squared_out_of_fold(score[order], starts, whole, inverse),
             shuffled.logistic_out_of_fold(
-                outcome[order], starts, beta, weights[order], inverse_hessian
+                outcome[order], starts, beta, weights[order], hessian, inverse_hessian
             ),
         )
 
