@@ -253,9 +253,11 @@ class _Search:
             rest = [*self.front, *left]
             held = self.values(self.mask(rest)[None])[0]
             worst = self._look(
-                left, cost, lambda j, held=held, rest=rest: held - self._without(rest, j)
+                left,
+                cost + 0.1 * gain,
+                lambda j, held=held, rest=rest: held - self._without(rest, j) + 0.1 * gain[j],
             )
-            cost[:] = self.bound
+            cost[:] = self.bound - 0.1 * gain
             self.back.append(worst)
             left.discard(worst)
 
