@@ -1,6 +1,8 @@
-// Histograms of binned columns: what an additive model's normal equations need; concordance.
+// Sums over rows placed among nodes: what the normal equations of an additive model need.
+// And the concordance of two columns.
 #include "../arrays.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -10,97 +12,140 @@ namespace {
 using rw::Array;
 using std::size_t;
 
-// Codes of the columns of a table, column by column, and where the cells of each column begin.
-struct Codes {
+// Rows placed among the nodes of every term, term by term: the node at or below, and how far the
+// row leans to the next one (0 for terms without neighbours). `bent` marks the terms that lean.
+struct Design {
   const uint16_t* code;
+  const double* lean;
+  const uint8_t* bent;
   const int64_t* offset;
-  size_t columns, rows;
+  size_t terms, rows;
 
-  Codes(const Array<uint16_t>& codes, const Array<int64_t>& offsets)
-      : code(codes.data()), offset(offsets.data()), columns(codes.shape(0)), rows(codes.shape(1)) {}
+  Design(const Array<uint16_t>& codes, const Array<double>& leans, const Array<uint8_t>& bends,
+         const Array<int64_t>& offsets)
+      : code(codes.data()), lean(leans.data()), bent(bends.data()), offset(offsets.data()),
+        terms(codes.shape(0)), rows(codes.shape(1)) {}
 
-  const uint16_t* column(size_t j) const { return code + j * rows; }
+  const uint16_t* codes(size_t j) const { return code + j * rows; }
+  const double* leans(size_t j) const { return lean + j * rows; }
+  size_t first(size_t j) const { return static_cast<size_t>(offset[j]); }
   size_t size(size_t j) const { return static_cast<size_t>(offset[j + 1] - offset[j]); }
-  size_t cells() const { return static_cast<size_t>(offset[columns]); }
+  size_t nodes() const { return first(terms); }
 };
 
-template <class Weight>
-void count_pairs(const uint16_t* a, const uint16_t* c, size_t first, size_t last, size_t width,
-                 double* block, Weight weight) {
-  for (size_t i = first; i < last; ++i) block[a[i] * width + c[i]] += weight(i);
+struct Run {
+  size_t first, last;
+  Run(const Array<int64_t>& starts, size_t k)
+      : first(static_cast<size_t>(starts.data()[k])),
+        last(static_cast<size_t>(starts.data()[k + 1])) {}
+};
+
+// `block` has a row and a column to spare, for the neighbour that a last node lacks.
+template <bool kBentA, bool kBentC>
+void count_pairs(const Design& x, size_t a, size_t c, Run run, const double* w, double* block) {
+  const uint16_t *p = x.codes(a), *q = x.codes(c);
+  const double *s = x.leans(a), *t = x.leans(c);
+  const size_t wide = x.size(c) + 1;
+  for (size_t i = run.first; i < run.last; ++i) {
+    const double weight = w != nullptr ? w[i] : 1.0;
+    double* at = block + p[i] * wide + q[i];
+    if constexpr (!kBentA && !kBentC) {
+      at[0] += weight;
+    } else if constexpr (!kBentA) {
+      at[0] += weight * (1 - t[i]);
+      at[1] += weight * t[i];
+    } else if constexpr (!kBentC) {
+      at[0] += weight * (1 - s[i]);
+      at[wide] += weight * s[i];
+    } else {
+      const double low = weight * (1 - s[i]), high = weight * s[i];
+      at[0] += low * (1 - t[i]);
+      at[1] += low * t[i];
+      at[wide] += high * (1 - t[i]);
+      at[wide + 1] += high * t[i];
+    }
+  }
 }
 
-void cross_block(const Codes& codes, size_t a, size_t c, size_t first, size_t last, const double* w,
+void cross_block(const Design& x, size_t a, size_t c, Run run, const double* w,
                  std::vector<double>& block, double* out) {
-  const size_t tall = codes.size(a), wide = codes.size(c), cells = codes.cells();
-  block.assign(tall * wide, 0.0);
-  if (w != nullptr)
-    count_pairs(codes.column(a), codes.column(c), first, last, wide, block.data(),
-                [w](size_t i) { return w[i]; });
-  else
-    count_pairs(codes.column(a), codes.column(c), first, last, wide, block.data(),
-                [](size_t) { return 1.0; });
-  const auto top = static_cast<size_t>(codes.offset[a]), left = static_cast<size_t>(codes.offset[c]);
+  const size_t tall = x.size(a), wide = x.size(c), nodes = x.nodes();
+  block.assign((tall + 1) * (wide + 1), 0.0);
+  const auto count = x.bent[a] ? (x.bent[c] ? count_pairs<true, true> : count_pairs<true, false>)
+                               : (x.bent[c] ? count_pairs<false, true> : count_pairs<false, false>);
+  count(x, a, c, run, w, block.data());
   for (size_t p = 0; p < tall; ++p)
     for (size_t q = 0; q < wide; ++q) {
-      out[(top + p) * cells + left + q] = block[p * wide + q];
-      out[(left + q) * cells + top + p] = block[p * wide + q];
+      const double found = block[p * (wide + 1) + q];
+      out[(x.first(a) + p) * nodes + x.first(c) + q] = found;
+      out[(x.first(c) + q) * nodes + x.first(a) + p] = found;
     }
 }
 
-// For each run of rows between two `starts`, the weighted counts of all pairs of cells.
-auto pair_counts(Array<uint16_t> codes_, Array<int64_t> offsets, Array<double> weights,
-                 Array<int64_t> starts) {
-  const Codes codes(codes_, offsets);
-  const size_t runs = starts.size() - 1, cells = codes.cells();
+// For each run of rows between two `starts`, the weighted cross-products of all nodes.
+auto pair_counts(Array<uint16_t> codes, Array<double> leans, Array<uint8_t> bent,
+                 Array<int64_t> offsets, Array<double> weights, Array<int64_t> starts) {
+  const Design x(codes, leans, bent, offsets);
+  const size_t runs = starts.size() - 1, nodes = x.nodes();
   const double* w = weights.size() ? weights.data() : nullptr;
-  const int64_t* start = starts.data();
-  std::vector<double> out(runs * cells * cells);
+  std::vector<double> out(runs * nodes * nodes);
   {
     nb::gil_scoped_release released;
     std::vector<double> block;
-    for (size_t run = 0; run < runs; ++run)
-      for (size_t a = 0; a < codes.columns; ++a)
-        for (size_t c = a; c < codes.columns; ++c)
-          cross_block(codes, a, c, static_cast<size_t>(start[run]),
-                      static_cast<size_t>(start[run + 1]), w, block,
-                      out.data() + run * cells * cells);
+    for (size_t k = 0; k < runs; ++k)
+      for (size_t a = 0; a < x.terms; ++a)
+        for (size_t c = a; c < x.terms; ++c)
+          cross_block(x, a, c, Run(starts, k), w, block, out.data() + k * nodes * nodes);
   }
-  return rw::to_numpy(std::move(out), {runs, cells, cells});
+  return rw::to_numpy(std::move(out), {runs, nodes, nodes});
 }
 
-// For each run of rows, the sum of `values` in every cell.
-auto cell_sums(Array<uint16_t> codes_, Array<int64_t> offsets, Array<double> values,
-               Array<int64_t> starts) {
-  const Codes codes(codes_, offsets);
-  const size_t runs = starts.size() - 1, cells = codes.cells();
+// For each run of rows, the sum of `values` at every node.
+auto cell_sums(Array<uint16_t> codes, Array<double> leans, Array<uint8_t> bent,
+               Array<int64_t> offsets, Array<double> values, Array<int64_t> starts) {
+  const Design x(codes, leans, bent, offsets);
+  const size_t runs = starts.size() - 1, nodes = x.nodes();
   const double* value = values.data();
-  const int64_t* start = starts.data();
-  std::vector<double> out(runs * cells);
+  std::vector<double> out(runs * nodes);
   {
     nb::gil_scoped_release released;
-    for (size_t run = 0; run < runs; ++run)
-      for (size_t j = 0; j < codes.columns; ++j) {
-        const uint16_t* code = codes.column(j);
-        double* sum = out.data() + run * cells + codes.offset[j];
-        for (auto i = static_cast<size_t>(start[run]); i < static_cast<size_t>(start[run + 1]); ++i)
-          sum[code[i]] += value[i];
+    std::vector<double> sum;
+    for (size_t k = 0; k < runs; ++k)
+      for (size_t j = 0; j < x.terms; ++j) {
+        const Run run(starts, k);
+        const uint16_t* code = x.codes(j);
+        const double* lean = x.leans(j);
+        sum.assign(x.size(j) + 1, 0.0);
+        if (x.bent[j])
+          for (size_t i = run.first; i < run.last; ++i) {
+            sum[code[i]] += (1 - lean[i]) * value[i];
+            sum[code[i] + 1u] += lean[i] * value[i];
+          }
+        else
+          for (size_t i = run.first; i < run.last; ++i) sum[code[i]] += value[i];
+        std::copy(sum.begin(), sum.end() - 1, out.data() + k * nodes + x.first(j));
       }
   }
-  return rw::to_numpy(std::move(out), {runs, cells});
+  return rw::to_numpy(std::move(out), {runs, nodes});
 }
 
-// What the cells of every row add up to.
-auto row_sums(Array<uint16_t> codes_, Array<int64_t> offsets, Array<double> effects, double begin) {
-  const Codes codes(codes_, offsets);
-  const double* effect = effects.data();
-  std::vector<double> out(codes.rows, begin);
+// What the terms add up to for every row, `effects` given by node.
+auto row_sums(Array<uint16_t> codes, Array<double> leans, Array<uint8_t> bent,
+              Array<int64_t> offsets, Array<double> effects) {
+  const Design x(codes, leans, bent, offsets);
+  std::vector<double> out(x.rows, 0.0);
   {
     nb::gil_scoped_release released;
-    for (size_t j = 0; j < codes.columns; ++j) {
-      const uint16_t* code = codes.column(j);
-      const double* of = effect + codes.offset[j];
-      for (size_t i = 0; i < codes.rows; ++i) out[i] += of[code[i]];
+    std::vector<double> of(effects.data(), effects.data() + x.nodes());
+    of.push_back(0.0);
+    for (size_t j = 0; j < x.terms; ++j) {
+      const uint16_t* code = x.codes(j);
+      const double *lean = x.leans(j), *at = of.data() + x.first(j);
+      if (x.bent[j])
+        for (size_t i = 0; i < x.rows; ++i)
+          out[i] += at[code[i]] + lean[i] * (at[code[i] + 1u] - at[code[i]]);
+      else
+        for (size_t i = 0; i < x.rows; ++i) out[i] += at[code[i]];
     }
   }
   return rw::to_numpy(std::move(out));
@@ -158,8 +203,10 @@ auto concordance(Array<int64_t> x_, Array<int64_t> y_, Array<int64_t> order_) {
 }  // namespace
 
 void bind_additive(nb::module_& m) {
-  m.def("pair_counts", &pair_counts, "codes"_a, "offsets"_a, "weights"_a, "starts"_a);
-  m.def("cell_sums", &cell_sums, "codes"_a, "offsets"_a, "values"_a, "starts"_a);
-  m.def("row_sums", &row_sums, "codes"_a, "offsets"_a, "effects"_a, "begin"_a);
+  m.def("pair_counts", &pair_counts, "codes"_a, "leans"_a, "bent"_a, "offsets"_a, "weights"_a,
+        "starts"_a);
+  m.def("cell_sums", &cell_sums, "codes"_a, "leans"_a, "bent"_a, "offsets"_a, "values"_a,
+        "starts"_a);
+  m.def("row_sums", &row_sums, "codes"_a, "leans"_a, "bent"_a, "offsets"_a, "effects"_a);
   m.def("concordance", &concordance, "x"_a, "y"_a, "order"_a);
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,41 @@ class ColumnBins:
             return f"{_digits(low)} or more"
         return f"up to {_digits(high)}" if first == 0 else f"{_digits(low)} to {_digits(high)}"
 
+    @property
+    def stepped(self) -> bool:
+        """Whether every number has a bin of its own."""
+        return all(low == high for low, high in self.ends)
+
+    @property
+    def knots(self) -> Floats:
+        """Where the pieces of a piecewise linear curve meet: the numbers, or the bins' borders."""
+        ends = np.array(self.ends).reshape(-1, 2)
+        if self.stepped:
+            return ends[:, 0]
+        return np.concatenate([ends[:1, 0], (ends[:-1, 1] + ends[1:, 0]) / 2, ends[-1:, 1]])
+
+    @property
+    def nodes(self) -> int:
+        """How many values describe the curve: one a knot, a level, other, missing."""
+        return self.size - self.ordered + self.knots.size
+
+    def places(self, column: pl.Series) -> tuple[Codes, Floats]:
+        """The node at or below every row and how far it leans to the next one, 0 to 1.
+
+        The node is `nodes` where none holds the row; numbers beyond the ends stay at the ends.
+        """
+        cells = self.codes(column).astype(np.int64)
+        knots = self.knots
+        lean = np.zeros(cells.size)
+        place = cells + (self.nodes - self.size)
+        if self.ordered and not self.stepped:
+            held = np.flatnonzero(cells < self.ordered)
+            x = np.clip(_float(column[held]), knots[0], knots[-1])
+            below = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, knots.size - 2)
+            place[held] = below
+            lean[held] = (x - knots[below]) / (knots[below + 1] - knots[below])
+        return place.astype(np.uint16), lean
+
     def codes(self, column: pl.Series) -> Codes:
         """The bin of every row; `size` where no bin holds it."""
         place = self._of_text(column) if self.levels or self.other else self._of_numbers(column)
@@ -93,24 +128,20 @@ class ColumnBins:
 
 @dataclass(frozen=True, eq=False)
 class TableBins:
-    """The bins of all columns; `codes` places the rows of a like table in them."""
+    """The bins of all columns."""
 
     columns: tuple[ColumnBins, ...]
     categorical: frozenset[str]
 
-    def codes(self, X: Any) -> Codes:
-        """Array of shape (columns, rows)."""
-        return self.of_series(_series(X, self.categorical, [c.name for c in self.columns]))
-
-    def of_series(self, series: Iterable[pl.Series]) -> Codes:
-        pairs = zip(self.columns, series, strict=True)
-        return np.ascontiguousarray([bins.codes(values) for bins, values in pairs])
+    def series(self, X: Any) -> list[pl.Series]:
+        """The columns of a like table, in order."""
+        return _series(X, self.categorical, [column.name for column in self.columns])
 
 
 def bin_table(
     X: Any, *, bins: int, categorical: Sequence[str], min_rows: int = MIN_ROWS
-) -> tuple[TableBins, Codes]:
-    """Bins of every column of `X`, about equally full, and the bin of every row.
+) -> tuple[TableBins, list[pl.Series]]:
+    """Bins of every column of `X`, about equally full, and the columns.
 
     Numbers with at most `bins` distinct values have a bin for each; bins of fewer than `min_rows`
     rows join their neighbour, rare levels and those beyond 511 become "other".
@@ -127,8 +158,7 @@ def bin_table(
         else _number_bins(column, bins, min_rows)
         for column in columns
     )
-    table = TableBins(found, frozenset(categorical))
-    return table, table.of_series(columns)
+    return TableBins(found, frozenset(categorical)), columns
 
 
 def _series(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import ParameterError, TargetError, ValueRangeError
@@ -20,12 +21,14 @@ __all__ = ["AdditiveModel", "Design", "Effect", "Loss", "Term", "design_of", "fo
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Codes = NDArray[np.uint16]
 Loss = Literal["squared", "logistic"]
 
 _NO_WEIGHTS = np.empty(0)
 _COARSE = 8
 _LEVEL_RIDGE = 0.01
 _NEWTON_STEPS = 50
+_CLOSE = 1e-6  # decrease of the log likelihood that is left: nothing beside its noise
 _FOLD_STEPS = 25
 
 
@@ -50,51 +53,81 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Rows placed in the cells of every term; term 0 is the intercept, with one cell.
+    """Rows placed among the nodes of every term; term 0 is the intercept, with one node.
 
-    `codes` has shape (terms, rows), `offsets` (terms + 1) tells where the cells of a term begin
-    among all cells, `penalty` is a matrix over all cells.
+    A term of text has a node for each level, a term of numbers one for each knot of a piecewise
+    linear curve. `codes`, shape (terms, rows), is the node at or below; `leans`, of that shape, how
+    far the row is on the way to the next; `bent` marks terms where any row leans. `offsets`
+    (terms + 1) tells where the nodes of a term begin among all nodes, `penalty` is a matrix over
+    all nodes. `cells` holds the bin of every row, shape (columns, rows), for words and for pairs.
     """
 
-    codes: NDArray[np.uint16]
+    codes: Codes
+    leans: Floats
+    bent: NDArray[np.uint8]
     offsets: Integers
     penalty: Floats
     terms: tuple[Term, ...]
+    cells: Codes
 
     @property
     def n(self) -> int:
         return self.codes.shape[1]
 
     def gram(self, weights: Floats = _NO_WEIGHTS, starts: Integers | None = None) -> Floats:
-        """Weighted counts of all pairs of cells, for each run of rows between two `starts`."""
-        found: Floats = pair_counts(self.codes, self.offsets, weights, self._runs(starts))
+        """Weighted cross-products of all nodes, for each run of rows between two `starts`."""
+        found: Floats = pair_counts(*self._rows(), weights, self._runs(starts))
         return found
 
     def sums(self, values: Floats, starts: Integers | None = None) -> Floats:
-        """The sum of `values` in every cell, for each run of rows."""
-        found: Floats = cell_sums(
-            self.codes, self.offsets, np.ascontiguousarray(values), self._runs(starts)
-        )
+        """The sum of `values` at every node, for each run of rows."""
+        found: Floats = cell_sums(*self._rows(), np.ascontiguousarray(values), self._runs(starts))
         return found
 
     def totals(self, effects: Floats) -> Floats:
-        """What the cells of every row add up to."""
-        found: Floats = row_sums(self.codes, self.offsets, np.ascontiguousarray(effects), 0.0)
+        """What the terms add up to for every row, `effects` given by node."""
+        found: Floats = row_sums(*self._rows(), np.ascontiguousarray(effects))
         return found
 
-    def counts(self) -> Floats:
-        return self.sums(np.ones(self.n))[0]
+    def _rows(self) -> tuple[Codes, Floats, NDArray[np.uint8], Integers]:
+        return self.codes, self.leans, self.bent, self.offsets
+
+    def _runs(self, starts: Integers | None) -> Integers:
+        return np.array([0, self.n]) if starts is None else starts
 
     def block(self, term: int) -> slice:
         return slice(int(self.offsets[term]), int(self.offsets[term + 1]))
 
     def taken(self, order: Integers) -> Design:
-        """The same with the rows in another order."""
-        codes = np.ascontiguousarray(self.codes[:, order])
-        return Design(codes, self.offsets, self.penalty, self.terms)
+        """The same with the rows in another order, or fewer."""
+        codes, leans, cells = (
+            np.ascontiguousarray(table[:, order]) for table in (self.codes, self.leans, self.cells)
+        )
+        return Design(codes, leans, self.bent, self.offsets, self.penalty, self.terms, cells)
 
-    def _runs(self, starts: Integers | None) -> Integers:
-        return np.array([0, self.n]) if starts is None else starts
+    def counts(self, term: int) -> Integers:
+        """The rows in each cell of a term."""
+        return np.bincount(self._cell(term), minlength=len(self.terms[term].labels))
+
+    def means(self, term: int) -> Floats:
+        """The matrix that takes effects at the nodes of a term to centred means in its cells.
+
+        Shape (cells, nodes); the mean over all rows is 0.
+        """
+        cell, at = self._cell(term), self.codes[term].astype(np.int64)
+        nodes, lean = int(np.diff(self.offsets)[term]), self.leans[term]
+        shape = len(self.terms[term].labels), nodes + 1
+        place = cell * (nodes + 1) + at
+        held = np.bincount(place, 1 - lean, minlength=shape[0] * shape[1])
+        held += np.bincount(place + 1, lean, minlength=shape[0] * shape[1] + 1)[: held.size]
+        table = held.reshape(shape)[:, :-1]
+        count = np.maximum(table.sum(axis=1), 1)
+        found: Floats = table / count[:, None] - table.sum(axis=0) / self.n
+        return found
+
+    def _cell(self, term: int) -> NDArray[Any]:
+        columns = self.terms[term].columns
+        return self.cells[columns[0]].astype(np.int64) if len(columns) == 1 else self.codes[term]
 
     # ---- fits ----------------------------------------------------------------------------------
 
@@ -103,20 +136,19 @@ class Design:
         found: Floats = np.linalg.solve(self.gram()[0] + self.penalty, self.sums(y)[0])
         return found
 
-    def fit_logistic(self, y: Floats, begin: Floats | None = None) -> tuple[Floats, Floats]:
+    def fit_logistic(self, y: Floats) -> tuple[Floats, Floats]:
         """Cells' values (log odds) of least penalised logistic loss, and the Hessian there.
 
         `y` lies in [0, 1]. Newton's method, halving steps that do not descend.
         """
-        beta = self._start(y) if begin is None else begin
+        beta = self._start(y)
         aim = self.sums(y)[0]
         loss, risk = self._logistic(beta, aim)
-        scale = 1e-9 * max(self.n, 1)
         for _ in range(_NEWTON_STEPS):
             gradient = self.sums(risk)[0] - aim + self.penalty_of(beta)
             hessian = self.gram(risk * (1 - risk))[0] + self.penalty / 4
             step = np.linalg.solve(hessian, gradient)
-            if np.abs(gradient).max() < scale or gradient @ step < scale**2:
+            if gradient @ step < _CLOSE:
                 break
             for _ in range(30):
                 tried = self._logistic(beta - step, aim)
@@ -124,7 +156,7 @@ class Design:
                     break
                 step /= 2
             beta, (loss, risk) = beta - step, tried
-        return beta, self.gram(risk * (1 - risk))[0] + self.penalty / 4
+        return beta - step, hessian
 
     def penalty_of(self, beta: Floats) -> Floats:
         """Gradient of the penalty of a logistic fit: a row weighs at most 1/4 there."""
@@ -145,64 +177,77 @@ class Design:
 
     # ---- fits that leave a fold out ------------------------------------------------------------
 
-    def squared_out_of_fold(self, y: Floats, starts: Integers, inverse: Floats) -> Floats:
+    def squared_out_of_fold(
+        self, y: Floats, starts: Integers, whole: Floats, inverse: Floats
+    ) -> Floats:
         """Fitted values by models that did not see the fold of the row; folds are runs of rows.
 
-        The counts of a fold are taken from those of all rows; `inverse`, that of all rows' normal
-        equations, guides the solution.
+        The cross-products of a fold are taken from those of all rows: `whole`, with the penalty,
+        whose inverse guides the solution.
         """
-        whole, total = self.gram()[0] + self.penalty, self.sums(y)[0]
+        total = self.sums(y)[0]
         begin = inverse @ total
         parts = []
         for fold in itertools.pairwise(starts):
             run = np.array(fold)
             left = whole - self.gram(starts=run)[0]
             rest = total - self.sums(y, run)[0] - left @ begin
-            parts.append((run, begin + _conjugate(left, rest, inverse)))
+            parts.append((run, begin + _conjugate(left, rest, inverse, 1e-7)))
         return self._by_fold(parts)
 
     def logistic_out_of_fold(
-        self, y: Floats, starts: Integers, begin: Floats, weights: Floats, inverse: Floats
+        self,
+        y: Floats,
+        starts: Integers,
+        begin: Floats,
+        weights: Floats,
+        whole: Floats,
+        inverse: Floats,
     ) -> Floats:
         """Risks by models that did not see the fold of the row.
 
-        Newton steps from the fit to all rows, `begin`, with its Hessian less the part of the fold,
-        of weights `weights`, until the gradient over the other rows vanishes.
+        Newton steps from the fit to all rows, `begin`, with its Hessian `whole` less the part of
+        the fold, of weights `weights`, until the gradient over the other rows vanishes.
         """
-        whole = self.gram(weights)[0] + self.penalty / 4
         parts = []
         for first, last in itertools.pairwise(starts):
             run = np.array([first, last])
-            rest = self.taken(np.r_[0:first, last : self.n])
             left = whole - self.gram(weights, run)[0]
-            beta = rest._descend(np.r_[y[:first], y[last:]], begin, left, inverse)
+            beta = self._descend(y, run, begin, left, inverse)
+            if beta is None:
+                rest = np.r_[0:first, last : self.n]
+                beta = self.taken(rest).fit_logistic(y[rest])[0]
             parts.append((run, beta))
         return sigmoid(self._by_fold(parts))
 
-    def _descend(self, y: Floats, begin: Floats, hessian: Floats, inverse: Floats) -> Floats:
-        """Minimise the logistic loss with one Hessian; with its own where that does not do."""
-        aim, beta, before = self.sums(y)[0], begin, np.inf
+    def _descend(
+        self, y: Floats, run: Integers, begin: Floats, hessian: Floats, inverse: Floats
+    ) -> Floats | None:
+        """Minimise the logistic loss of all rows but a run with one Hessian, None if that fails."""
+        beta, before = begin, np.inf
         for _ in range(_FOLD_STEPS):
-            gradient = self.sums(sigmoid(self.totals(beta)))[0] - aim + self.penalty_of(beta)
-            step = _conjugate(hessian, gradient, inverse)
+            error = sigmoid(self.totals(beta)) - y
+            error[run[0] : run[1]] = 0
+            gradient = self.sums(error)[0] + self.penalty_of(beta)
+            step = _conjugate(hessian, gradient, inverse, 1e-2)
             length = float(gradient @ step)
-            if length < 1e-9 * self.n:
+            if length < _CLOSE:
                 return beta - step
             if length > before:
-                break
+                return None
             beta, before = beta - step, length
-        return self.fit_logistic(y)[0]
+        return None
 
     def _by_fold(self, parts: list[tuple[Integers, Floats]]) -> Floats:
         return np.concatenate([self.taken(np.arange(*run)).totals(beta) for run, beta in parts])
 
 
-def _conjugate(matrix: Floats, aim: Floats, inverse: Floats) -> Floats:
+def _conjugate(matrix: Floats, aim: Floats, inverse: Floats, tolerance: float) -> Floats:
     """Solve `matrix @ x = aim` by conjugate gradients, preconditioned by a like one's inverse."""
     x, residual = np.zeros(aim.size), aim.copy()
     close = inverse @ residual
     direction, size = close, float(residual @ close)
-    least = 1e-20 * size
+    least = tolerance**2 * size
     for _ in range(2 * aim.size):
         if not size > least:
             break
@@ -219,14 +264,15 @@ def _conjugate(matrix: Floats, aim: Floats, inverse: Floats) -> Floats:
 class AdditiveModel:
     """A sum of one curve per column, and of tables of two columns where asked for.
 
-    Numbers are cut into bins and neighbouring bins are smoothed by squared second differences;
-    levels of text, rare ones joined, and missing values, which have a bin of their own, are drawn
-    to the mean by a ridge.
+    The curve of a column of numbers is piecewise linear between the borders of its bins (it steps
+    where every number has a bin of its own) and smoothed by squared second differences; levels of
+    text, rare ones joined, and missing values, which have a bin of their own, are drawn to the mean
+    by a ridge.
 
     Parameters
     ----------
     loss : "squared" for a score, "logistic" for an outcome or a risk in [0, 1].
-    bins : 2 to 1024; bins of a column of numbers.
+    bins : 2 to 1024; bins of a column of numbers, about equally full.
     smoothing, ridge : at least 0 and above 0, in rows: weights of the squared second differences
         and of the squared values.
     pairs : at least 0; tables of two columns, found one after the other, of up to 8 x 8 cells.
@@ -242,7 +288,7 @@ class AdditiveModel:
     -----
     Time O(n d^2 + P^3) with P cells, and O(pairs (n d^2 + P^3)) more: 0.1 s for 100,000 rows of ten
     columns. The class of Lou, Caruana & Gehrke (2012), KDD, fitted as penalised regression splines
-    of degree 0 (Eilers & Marx, 1996, Statistical Science 11:89). Unlike boosted versions its
+    of degree 1 (Eilers & Marx, 1996, Statistical Science 11:89). Unlike boosted versions its
     solution is unique.
 
     Examples
@@ -304,37 +350,41 @@ class AdditiveModel:
 
     def _keep(self, table: TableBins, design: Design, target: Floats) -> None:
         beta = fit(design, target, self.loss)
-        count = design.counts()
-        self.intercept_ = float(beta[0])
-        effects = []
-        for j, term in enumerate(design.terms[1:], start=1):
-            values, n = beta[design.block(j)], count[design.block(j)]
-            mean = float(n @ values) / design.n
-            self.intercept_ += mean
-            effects.append(Effect(term.name, term.labels, n.astype(np.int64), values - mean))
+        effects = [
+            Effect(term.name, term.labels, design.counts(j), design.means(j) @ beta[design.block(j)])
+            for j, term in enumerate(design.terms[1:], start=1)
+        ]
         self.effects_ = tuple(effects)
-        self._table = table
-        self._coarse = coarse_maps(design, len(table.columns))
-        self._terms = design.terms[1:]
+        self.intercept_ = float(design.totals(beta).mean())
+        self._table, self._beta = table, beta
+        weight = design.sums(np.ones(design.n))[0] / design.n
+        self._usual = [
+            float(weight[design.block(j)] @ beta[design.block(j)])
+            for j in range(1, len(design.terms))
+        ]
+        self._design = design.taken(np.empty(0, dtype=np.int64))
+        self._coarse = coarse_maps(design)
 
     def decision_function(self, X: Any) -> Floats:
         """Shape (n,): the sum of the effects, log odds where the loss is logistic.
 
-        A level, or missing values, that the fit did not see add nothing.
+        A level, or missing values, that the fit did not see add what they do at the mean.
         """
-        codes = self._table.codes(X)
-        total = np.full(codes.shape[1], self.intercept_)
-        sizes = [bins.size for bins in self._table.columns]
-        for term, effect in zip(self._terms, self.effects_, strict=True):
-            place = codes[list(term.columns)].astype(np.int64)
-            known = (place < np.array([sizes[j] for j in term.columns])[:, None]).all(axis=0)
-            if len(term.columns) == 2:
-                maps = [np.append(self._coarse[j], 0) for j in term.columns]
-                across = int(self._coarse[term.columns[1]].max()) + 1
-                cell = maps[0][place[0]] * across + maps[1][place[1]]
+        table = placed(self._table, self._table.series(X))
+        design, sizes = self._design, np.diff(self._design.offsets)
+        total = np.full(table.cells.shape[1], self._beta[0])
+        for j, term in enumerate(design.terms[1:], start=1):
+            values = self._beta[design.block(j)]
+            if len(term.columns) == 1:
+                at, lean = table.codes[j].astype(np.int64), table.leans[j]
             else:
-                cell = place[0]
-            total += np.where(known, np.append(effect.values, 0.0)[np.where(known, cell, -1)], 0.0)
+                at, lean = _pair_cell(table.cells, self._coarse, term.columns), np.zeros(total.size)
+            known = at < sizes[j]
+            at = np.where(known, at, 0)
+            after = np.minimum(at + 1, sizes[j] - 1)
+            total += np.where(
+                known, values[at] * (1 - lean) + values[after] * lean, self._usual[j - 1]
+            )
         return total
 
     def predict(self, X: Any) -> Floats:
@@ -361,25 +411,45 @@ def design_of(
             raise ParameterError(
                 "out of range", where=name, expected="a positive number", got=repr(value)
             )
-    table, codes = bin_table(X, bins=bins, categorical=categorical)
-    terms = [Term((j,), c.name, c.labels) for j, c in enumerate(table.columns)]
+    table, series = bin_table(X, bins=bins, categorical=categorical)
+    rows = placed(table, series)
+    terms = (Term((), "", ("",)), *(Term((j,), c.name, c.labels) for j, c in enumerate(table.columns)))
     blocks = [np.zeros((1, 1))] + [_penalty(c, smoothing, ridge) for c in table.columns]
-    codes = np.vstack([np.zeros((1, codes.shape[1]), dtype=np.uint16), codes])
-    return table, _design(codes, blocks, (Term((), "", ("",)), *terms))
+    return table, _design(rows, blocks, terms)
 
 
-def _design(codes: NDArray[np.uint16], blocks: list[Floats], terms: tuple[Term, ...]) -> Design:
+class Placed(NamedTuple):
+    """The rows of a table among nodes (an intercept first) and in bins; see `Design`."""
+
+    codes: Codes
+    leans: Floats
+    cells: Codes
+
+
+def placed(table: TableBins, series: Sequence[pl.Series]) -> Placed:
+    pairs = list(zip(table.columns, series, strict=True))
+    found = [bins.places(values) for bins, values in pairs]
+    n = len(series[0])
+    return Placed(
+        np.vstack([np.zeros((1, n), dtype=np.uint16), *(code for code, _ in found)]),
+        np.vstack([np.zeros((1, n)), *(lean for _, lean in found)]),
+        np.vstack([bins.codes(values) for bins, values in pairs]),
+    )
+
+
+def _design(rows: Placed, blocks: list[Floats], terms: tuple[Term, ...]) -> Design:
     offsets = np.cumsum([0] + [len(block) for block in blocks])
     penalty = np.zeros((offsets[-1], offsets[-1]))
     for block, first, last in zip(blocks, offsets[:-1], offsets[1:], strict=True):
         penalty[first:last, first:last] = block
-    return Design(codes, offsets, penalty, terms)
+    bent = rows.leans.any(axis=1).astype(np.uint8)
+    return Design(rows.codes, rows.leans, bent, offsets, penalty, terms, rows.cells)
 
 
 def _penalty(column: ColumnBins, smoothing: float, ridge: float) -> Floats:
-    """Second differences among ordered bins where there are four or more, else a ridge."""
-    found = ridge * np.eye(column.size)
-    k = column.ordered
+    """Second differences among knots where there are four or more, else a ridge."""
+    found = ridge * np.eye(column.nodes)
+    k = column.knots.size
     if k >= 4:
         bends = np.diff(np.eye(k), 2, axis=0)
         found[:k, :k] = smoothing * bends.T @ bends + _LEVEL_RIDGE * np.eye(k)
@@ -400,27 +470,25 @@ def with_pairs(
     fitted anew: the screening of Lou, Caruana, Gehrke & Hooker (2013), KDD, with tables for cuts.
     """
     check_pairs(pairs)
-    maps = coarse_maps(design, len(columns))
-    coarse = np.array([m[c] for m, c in zip(maps, design.codes[1:], strict=False)], dtype=np.uint16)
+    maps = coarse_maps(design)
+    coarse = np.array([m[c] for m, c in zip(maps, design.cells, strict=True)], dtype=np.uint16)
     sizes = [int(m.max()) + 1 for m in maps]
     offsets = np.cumsum([0, *sizes])
-    count = pair_counts(coarse, offsets, _NO_WEIGHTS, np.array([0, design.n]))[0]
+    plain = (coarse, np.zeros((1, 1)), np.zeros(len(sizes), dtype=np.uint8), offsets)
+    run = np.array([0, design.n])
+    count = pair_counts(*plain, _NO_WEIGHTS, run)[0]
     left = {
-        (a, b) for a, b in itertools.combinations(range(len(columns)), 2)
+        (a, b)
+        for a, b in itertools.combinations(range(len(columns)), 2)
         if min(sizes[a], sizes[b]) > 1
-    }
+    } - {term.columns for term in design.terms}
     for _ in range(min(pairs, len(left))):
         residual = y - fitted(design, fit(design, y, loss), loss)
-        total = pair_counts(coarse, offsets, residual, np.array([0, design.n]))[0]
-        gain = total**2 / (count + ridge)
-        best = max(
-            sorted(left),
-            key=lambda ab: gain[
-                offsets[ab[0]] : offsets[ab[0] + 1], offsets[ab[1]] : offsets[ab[1] + 1]
-            ].sum(),
-        )
+        gain = pair_counts(*plain, residual, run)[0] ** 2 / (count + ridge)
+        corner = np.add.reduceat(np.add.reduceat(gain, offsets[:-1], axis=0), offsets[:-1], axis=1)
+        best = max(sorted(left), key=lambda pair: corner[pair])
         left.remove(best)
-        design = _with_pair(design, columns, maps, coarse, best, ridge)
+        design = _with_pair(design, columns, maps, best, ridge)
     return design
 
 
@@ -428,30 +496,39 @@ def _with_pair(
     design: Design,
     columns: Sequence[ColumnBins],
     maps: list[Integers],
-    coarse: NDArray[np.uint16],
     pair: tuple[int, int],
     ridge: float,
 ) -> Design:
     a, b = pair
-    across = int(maps[b].max()) + 1
-    cell = coarse[a] * np.uint16(across) + coarse[b]
     words = itertools.product(_coarse_words(columns[a], maps[a]), _coarse_words(columns[b], maps[b]))
     labels = tuple(f"{first}, {second}" for first, second in words)
     term = Term(pair, f"{columns[a].name} with {columns[b].name}", labels)
     blocks = [design.penalty[design.block(j), design.block(j)] for j in range(len(design.terms))]
-    return _design(
-        np.vstack([design.codes, cell]), [*blocks, ridge * np.eye(len(labels))],
-        (*design.terms, term),
+    cell = _pair_cell(design.cells, maps, pair).astype(np.uint16)
+    rows = Placed(
+        np.vstack([design.codes, cell]),
+        np.vstack([design.leans, np.zeros(design.n)]),
+        design.cells,
     )
+    return _design(rows, [*blocks, ridge * np.eye(len(labels))], (*design.terms, term))
 
 
-def coarse_maps(design: Design, n_columns: int) -> list[Integers]:
+def _pair_cell(cells: Codes, maps: list[Integers], pair: tuple[int, ...]) -> Integers:
+    """The cell of every row in a coarse table of two columns, beyond the last where unknown."""
+    a, b = pair
+    rows, across = int(maps[a].max()) + 1, int(maps[b].max()) + 1
+    known = (cells[a] < maps[a].size) & (cells[b] < maps[b].size)
+    first = maps[a][np.minimum(cells[a], maps[a].size - 1)]
+    second = maps[b][np.minimum(cells[b], maps[b].size - 1)]
+    return np.where(known, first * across + second, rows * across)
+
+
+def coarse_maps(design: Design) -> list[Integers]:
     """For each column, the coarse bin of every bin: at most 8 that are about equally full."""
-    count = design.counts()
-    return [_coarse(count[design.block(j + 1)]) for j in range(n_columns)]
+    return [_coarse(design.counts(j + 1)) for j in range(len(design.cells))]
 
 
-def _coarse(count: Floats) -> Integers:
+def _coarse(count: Integers) -> Integers:
     if count.size <= _COARSE:
         return np.arange(count.size)
     middle = np.cumsum(count) - count / 2

@@ -16,7 +16,6 @@ from riskwright.core.randomness import Seed, generator
 from riskwright.metrics import auroc
 from riskwright.stats import isotonic_regression, normal_interval, normal_quantile
 from riskwright.stats._columns import same_length
-from riskwright.stats._kernels import cell_sums
 
 from ._bins import TableBins
 from .additive import Design, check_pairs, design_of, fold_order, sigmoid, with_pairs
@@ -263,11 +262,12 @@ class Distillation:
         )
 
     def _of_score(self) -> Floats:
-        return _centred(self.design) @ self.design.fit_squared(self.score)
+        return _reported(self.design)[0] @ self.design.fit_squared(self.score)
 
     def _shape(self, term: int, effect: Floats) -> Shape:
-        at = self.design.block(term)
-        n = self.design.counts()[at]
+        places = _reported(self.design)[1]
+        at = slice(places[term - 1], places[term])
+        n = self.design.counts(term)
         about, c = self.design.terms[term], self.comparison
         return Shape(
             feature=about.name,
@@ -292,8 +292,9 @@ def _tuple(values: Floats) -> tuple[float, ...]:
 
 def _fidelity(design: Design, score: Floats, level: float, seed: Seed) -> Estimate:
     order, starts = fold_order(design.n, _FOLDS, generator(seed, 2))
-    inverse = np.linalg.inv(design.gram()[0] + design.penalty)
-    explained = design.taken(order).squared_out_of_fold(score[order], starts, inverse)
+    whole = design.gram()[0] + design.penalty
+    inverse = np.linalg.inv(whole)
+    explained = design.taken(order).squared_out_of_fold(score[order], starts, whole, inverse)
     error = (score[order] - explained) ** 2
     spread = (score[order] - score.mean()) ** 2
     share = float(error.mean() / spread.mean())
@@ -316,7 +317,7 @@ def _accuracy(design: Design, outcome: Floats, level: float, seed: Seed) -> Esti
     risk = sigmoid(design.totals(beta))
     weights = (risk * (1 - risk))[order]
     found = design.taken(order).logistic_out_of_fold(
-        outcome[order], starts, beta, weights, np.linalg.inv(hessian)
+        outcome[order], starts, beta, weights, hessian, np.linalg.inv(hessian)
     )
     return auroc(outcome[order], found, level=level)
 
@@ -325,7 +326,7 @@ def _accuracy(design: Design, outcome: Floats, level: float, seed: Seed) -> Esti
 
 
 class _Comparison(NamedTuple):
-    """By cell: what score and outcome add, their difference and its band."""
+    """By cell of every term: what score and outcome add, their difference and its band."""
 
     score: Floats
     outcome: Floats
@@ -357,7 +358,7 @@ def _compared(
     known = calibrated(score, outcome)
     of_outcome, hessian_outcome = design.fit_logistic(outcome)
     of_score, hessian_score = design.fit_logistic(known.risk)
-    centred = _centred(design)
+    centred = _reported(design)[0]
     to_score = centred @ np.linalg.inv(hessian_score)
     to_outcome = centred @ np.linalg.inv(hessian_outcome)
     left_score = known.risk - sigmoid(design.totals(of_score))
@@ -404,28 +405,25 @@ def _twice(matrix: Floats) -> Floats:
 
 
 def _by_step(design: Design, known: _Calibrated, values: Floats) -> Floats:
-    """Sums of `values` by cell and step, shape (cells, steps)."""
+    """Sums of `values` by node and step, shape (nodes, steps)."""
     order = np.argsort(known.step, kind="stable")
     starts = np.searchsorted(known.step[order], np.arange(known.steps + 1))
-    found: Floats = cell_sums(
-        np.ascontiguousarray(design.codes[:, order]), design.offsets, values[order], starts
-    )
-    return found.T
+    return design.taken(order).sums(values[order], starts).T
 
 
-def _centred(design: Design) -> Floats:
-    """The matrix that takes from every cell the mean of its term over the rows."""
-    count = design.counts()
-    found = np.eye(count.size)
-    for term in range(1, len(design.terms)):
-        at = design.block(term)
-        found[at, at] -= count[at] / design.n
-    return found
+def _reported(design: Design) -> tuple[Floats, Integers]:
+    """The matrix from effects at nodes to centred means in cells, and where terms' cells begin."""
+    parts = [design.means(term) for term in range(1, len(design.terms))]
+    begins = np.cumsum([0] + [len(part) for part in parts])
+    found = np.zeros((begins[-1], int(design.offsets[-1])))
+    for term, part in enumerate(parts, start=1):
+        found[begins[term - 1] : begins[term], design.block(term)] = part
+    return found, begins
 
 
 def _multiplier(covariance: Floats, se: Floats, level: float, rng: np.random.Generator) -> float:
-    """Quantile of the largest absolute deviate among cells; the intercept is left out."""
-    held = np.flatnonzero(se[1:] > 1e-9 * max(float(se[1:].max(initial=0.0)), 1e-300)) + 1
+    """Quantile of the largest absolute deviate among cells."""
+    held = np.flatnonzero(se > 1e-9 * max(float(se.max(initial=0.0)), 1e-300))
     if not held.size:
         return normal_quantile(level)
     correlation = covariance[np.ix_(held, held)] / np.outer(se[held], se[held])

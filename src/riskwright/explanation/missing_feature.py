@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,6 +38,7 @@ Progress = Callable[[float], None]
 
 _LIMIT = 0.1
 _RIDGE = 3.0
+_LOOSE = 0.03  # what curves are bent by is shared by both models, what they vary by is not
 
 
 class MissingFeature(Record, frozen=True, kw_only=True):
@@ -255,18 +256,20 @@ def _with_both_pairs(
     design: Design, columns: Sequence[ColumnBins], score: Floats, outcome: Floats, pairs: int
 ) -> Design:
     half = with_pairs(design, columns, score, (pairs + 1) // 2, "squared", _RIDGE)
-    return with_pairs(half, columns, outcome, pairs // 2, "squared", _RIDGE)
+    both = with_pairs(half, columns, outcome, pairs // 2, "squared", _RIDGE)
+    return replace(both, penalty=_LOOSE * both.penalty)
 
 
 def squared_residuals(
     design: Design, score: Floats, outcome: Floats, plan: Plan
 ) -> Residuals:
     """Residuals of rows by least-squares models that did not see them."""
-    inverse = np.linalg.inv(design.gram()[0] + design.penalty)
+    whole = design.gram()[0] + design.penalty
+    inverse = np.linalg.inv(whole)
 
     def both(shuffled: Design, order: Integers, starts: Integers) -> tuple[Floats, Floats]:
         return tuple(  # type: ignore[return-value]
-            shuffled.squared_out_of_fold(y[order], starts, inverse) for y in (score, outcome)
+            shuffled.squared_out_of_fold(y[order], starts, whole, inverse) for y in (score, outcome)
         )
 
     return _residuals(both, design, Residuals(score, outcome), plan, 0.0)
@@ -274,16 +277,17 @@ def squared_residuals(
 
 def better_residuals(design: Design, score: Floats, outcome: Floats, plan: Plan) -> Residuals:
     """The same with a logistic model of the outcome."""
-    inverse = np.linalg.inv(design.gram()[0] + design.penalty)
+    whole = design.gram()[0] + design.penalty
+    inverse = np.linalg.inv(whole)
     beta, hessian = design.fit_logistic(outcome)
     risk = sigmoid(design.totals(beta))
     weights, inverse_hessian = risk * (1 - risk), np.linalg.inv(hessian)
 
     def both(shuffled: Design, order: Integers, starts: Integers) -> tuple[Floats, Floats]:
         return (
-            shuffled.squared_out_of_fold(score[order], starts, inverse),
+            shuffled.squared_out_of_fold(score[order], starts, whole, inverse),
             shuffled.logistic_out_of_fold(
-                outcome[order], starts, beta, weights[order], inverse_hessian
+                outcome[order], starts, beta, weights[order], hessian, inverse_hessian
             ),
         )
 
