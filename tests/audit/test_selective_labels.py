@@ -122,7 +122,7 @@ def test_average_policy_tests_as_many_and_its_slopes_are_right():
 
 def test_risks_with_and_without_a_test_average_to_the_risk():
     X, outcome, observed, _ = world(1000)
-    fit = selective_labels(X, outcome, observed, expertise=MAY)
+    fit = selective_labels(X, outcome, observed, prevalence=RATE)
     at = fit.solutions[0].at
     tested = at.chances[1] @ np.polynomial.hermite_e.hermegauss(21)[1] / math.sqrt(2 * math.pi)
     mixed = tested * fit.risk(X, np.ones(1000)) + (1 - tested) * fit.risk(X, np.zeros(1000))
@@ -143,10 +143,10 @@ def test_the_fit_is_at_the_top_and_meets_the_constraint():
 
 
 def test_constraints_bring_the_coefficients_nearer_to_the_truth():
-    """Means over 6 draws; without constraints the intercept is far off, with both it is near."""
+    """Means over 4 draws; without constraints the intercept is far off, with both it is near."""
     errors = {"none": [], "prevalence": [], "both": []}
-    for seed in range(6):
-        X, outcome, observed, _ = world(3000, seed)
+    for seed in range(4):
+        X, outcome, observed, _ = world(1500, seed)
         given = {"none": {}, "prevalence": {"prevalence": RATE}}
         given["both"] = {"prevalence": RATE, "expertise": MAY}
         for name, options in given.items():
@@ -161,12 +161,12 @@ def test_constraints_bring_the_coefficients_nearer_to_the_truth():
 
 
 def test_intervals_cover_in_a_small_simulation():
-    """20 draws of 6 coefficients, sigma and the risk of the unobserved, both constraints."""
+    """12 draws of 6 coefficients, sigma and the risk of the unobserved, both constraints."""
     many = world(400_000, 99)
     unseen = many[3][~many[2]].mean()
     held = []
-    for seed in range(20):
-        X, outcome, observed, _ = world(1500, seed)
+    for seed in range(12):
+        X, outcome, observed, _ = world(1000, seed)
         fit = selective_labels(X, outcome, observed, prevalence=RATE, expertise=MAY)
         found = [*fit.coefficients.values(), fit.unobserved_sd, fit.report().risk_unobserved]
         truth = [*RISK, 1.0, unseen]
@@ -236,7 +236,7 @@ def test_an_uncertain_prevalence_widens_the_intervals():
     assert wide > 1.3 * narrow
 
 
-def grouped(n=5000, seed=0, lack=-1.5):
+def grouped(n=2500, seed=0, lack=-1.5):
     """Group b has the same risk and is tested less at the same risk."""
     rng = np.random.default_rng(seed)
     age, group = rng.normal(size=n), (rng.random(n) < 0.3).astype(float)
@@ -271,7 +271,7 @@ def test_a_group_that_is_tested_by_its_risk_is_not():
 
 
 def test_a_group_without_any_outcome_is_said_so():
-    X, outcome, observed, groups = grouped(2000)
+    X, outcome, observed, groups = grouped(1000)
     blind = groups == "b"
     outcome, observed = np.where(blind, np.nan, outcome), observed & ~blind
     bare = selective_labels(X, outcome, observed, groups=groups).report()
@@ -299,7 +299,7 @@ def test_intervals_without_constraint_join_those_at_all_sigma():
     fit = selective_labels(X, outcome, observed)
     assert len(fit.solutions) > 1
     low, high = fit.sigma_range
-    assert low < fit.unobserved_sd.value < high
+    assert 0 <= low <= fit.unobserved_sd.value < high
     best = _posterior(fit.solutions[0])
     assert all(_posterior(one) <= best + 1e-6 for one in fit.solutions)
     assert "no constraint" in fit.report().risk_unobserved.method
@@ -314,7 +314,7 @@ def test_the_report_survives_json():
 
 
 def test_alpha_can_be_estimated_and_is_part_of_the_model():
-    X, outcome, observed, _ = world(4000)
+    X, outcome, observed, _ = world(1500)
     fixed = selective_labels(X, outcome, observed, prevalence=RATE, expertise=MAY)
     free = selective_labels(X, outcome, observed, prevalence=RATE, expertise=MAY, alpha=None)
     assert _posterior(free.solutions[0]) > _posterior(fixed.solutions[0])

@@ -52,6 +52,7 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _PRIOR_SD = 3.0
 _CONTRADICTION = 0.9999
 _CLEAR = 4.0
+_RESTARTS = 4
 _SIGMAS = (1e-3, 0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 
 
@@ -237,7 +238,7 @@ class _At:
     @cached_property
     def score_parts(self) -> list[Floats]:
         weights = self.likelihood[1]
-        return [np.sum(weights * part, axis=1) for part in self._first[0]]
+        return [np.einsum("nk,nk->n", weights, part) for part in self._first[0]]
 
     @cached_property
     def scores(self) -> Floats:
@@ -255,7 +256,7 @@ class _At:
         def part(i: int, j: int) -> Floats:
             inner = bend_r * of_r[i] * of_r[j] + bend_u * of_u[i] * of_u[j]
             inner = inner + b * crossed.get((i, j), 0.0) + first[i] * first[j]
-            mean: Floats = np.sum(weights * inner, axis=1)
+            mean: Floats = np.einsum("nk,nk->n", weights, inner)
             return self.score_parts[i] * self.score_parts[j] - mean
 
         return self.data.curvature(part)
@@ -849,9 +850,15 @@ def _maximum(data: _Data) -> tuple[Floats, float]:
     from scipy.optimize import minimize
 
     n = data.observed.size
+    latest = [_At(data, np.zeros(data.size))]
+
+    def located(theta: Floats) -> _At:
+        if not np.array_equal(latest[0].theta, theta):
+            latest[0] = _At(data, theta.copy())
+        return latest[0]
 
     def objective(theta: Floats) -> tuple[float, Floats]:
-        at = _At(data, theta)
+        at = located(theta)
         value, slope, _ = _prior(data, theta)
         total = float(at.likelihood[0].sum())
         return (value - total) / n, (slope - at.scores.sum(axis=0)) / n
@@ -865,8 +872,8 @@ def _maximum(data: _Data) -> tuple[Floats, float]:
         constraints = [
             {
                 "type": "eq",
-                "fun": lambda theta: _At(data, theta).risk.mean() - rate,
-                "jac": lambda theta: _At(data, theta).risk_gradient.mean(axis=0),
+                "fun": lambda theta: located(theta).risk.mean() - rate,
+                "jac": lambda theta: located(theta).risk_gradient.mean(axis=0),
             }
         ]
     options = {"maxiter": 500, "ftol": 1e-10}
@@ -886,7 +893,22 @@ def _solutions(
     of sigma, are at least as wide as the regular ones where those hold.
     """
     best = _Solution(data, *_maximum(data), spread)
-    sigma = best.sigma(level)
+    for _ in range(_RESTARTS):
+        solutions, sigma_range = _scanned(best, level)
+        top = max(solutions, key=_posterior)
+        if _posterior(top) <= _posterior(best) + 1e-6:
+            return solutions, sigma_range
+        d = data.design.shape[1] + data.free.size
+        start = np.insert(top.theta, d, float(top.data.sigma or 0.0))
+        best = _Solution(data, *_polished(data, start, top.multiplier), spread)
+    raise _no_end()
+
+
+def _scanned(
+    best: _Solution, level: float
+) -> tuple[tuple[_Solution, ...], tuple[float, float] | None]:
+    """The solution, and those at other sigma where its own is not clear of 0."""
+    data, sigma = best.data, best.sigma(level)
     se = (sigma.high - sigma.value) / normal_quantile(level)
     if sigma.value > max(_CLEAR * se, 0.5):
         return (best,), None
@@ -901,12 +923,12 @@ def _solutions(
         for fixed in side:
             held = replaced(data, sigma=fixed)
             nearby, multiplier = _polished(held, nearby, multiplier)
-            found.append(_Solution(held, nearby, multiplier, spread))
+            found.append(_Solution(held, nearby, multiplier, best.prevalence_se))
             end = fixed
             if target - _posterior(found[-1]) > bar:
                 break
         ends.append(end)
-    return tuple(found), (ends[0], ends[1])
+    return tuple(found), (ends[0] if ends[0] > _SIGMAS[0] else 0.0, ends[1])
 
 
 def _posterior(solution: _Solution) -> float:
@@ -944,7 +966,11 @@ def _polished(data: _Data, theta: Floats, multiplier: float = 0.0) -> tuple[Floa
         theta = theta + step[:p] * min(1.0, 2.0 / max(float(np.abs(step[:p]).max()), 1e-300))
         if float(np.abs(step[:p]).max()) < 1e-9:
             return theta, multiplier
-    raise SearchError(
+    raise _no_end()
+
+
+def _no_end() -> SearchError:
+    return SearchError(
         "the fit did not converge",
         where="selective_labels",
         hint="Fewer columns, or a prevalence or expertise constraint, may make the model clear",
