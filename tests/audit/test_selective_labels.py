@@ -236,6 +236,21 @@ def test_an_uncertain_prevalence_widens_the_intervals():
     assert wide > 1.3 * narrow
 
 
+def test_a_rate_that_cannot_be_is_told():
+    X, outcome, observed, _ = world(2000)
+    right = selective_labels(X, outcome, observed, prevalence=RATE).report()
+    wrong = selective_labels(X, outcome, observed, prevalence=0.45).report()
+    assert "selective.prevalence" not in [finding.code for finding in right.findings]
+    assert [f.severity for f in wrong.findings if f.code == "selective.prevalence"] == ["medium"]
+
+
+def test_intervals_of_separated_rows_are_not_narrower_than_the_prior_leaves_them():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=500)
+    slope = selective_labels({"x": x}, x > 0, rng.random(500) < 0.5).coefficients["x"]
+    assert slope.high - slope.low > 5
+
+
 def grouped(n=2500, seed=0, lack=-1.5):
     """Group b has the same risk and is tested less at the same risk."""
     rng = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
@@ -53,6 +54,7 @@ _PRIOR_SD = 3.0
 _CONTRADICTION = 0.9999
 _CLEAR = 4.0
 _RESTARTS = 4
+_STRAIN = 3.0
 _SIGMAS = (1e-3, 0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0)
 
 
@@ -362,7 +364,9 @@ def selective_labels(
     SelectiveFit
         Maximum a posteriori with N(0, 3^2) on coefficients of standardised columns and a
         half-normal(3) on sigma. Intervals come from influence values (sandwich), the constraint
-        included: they hold if the model does, in large samples.
+        included, and are at least as wide as the curvature of the posterior makes them: they hold
+        if the model does, in large samples. Where sigma is not clear of 0, those at all values
+        of its profile interval are joined.
 
     Raises
     ------
@@ -516,6 +520,8 @@ class SelectiveFit:
             unobserved_sd=self.unobserved_sd,
         )
         findings = (_risk_finding(report, int((~seen).sum())), *self._group_findings(found))
+        if (strain := self.solutions[0].strain()) > _STRAIN:
+            findings = (*findings, _strain_finding(report, strain))
         return replace(report, findings=findings)
 
     @property
@@ -603,19 +609,34 @@ class _Solution:
     @cached_property
     def _influence(self) -> Floats:
         """Influence of each row on theta, of shape (n, p)."""
-        scores = self.at.scores - _prior(self.data, self.theta)[1] / self.data.observed.size
-        if self.data.prevalence is not None:
-            scores = scores - self.multiplier * self.at.risk_gradient
-            off = self.data.prevalence - self.at.risk
-            scores = np.concatenate([scores, off[:, None]], axis=1)
-        influence: Floats = scores @ self._inverse[: self.data.size].T
+        influence: Floats = self._conditions @ self._inverse[: self.data.size].T
         return influence
+
+    @cached_property
+    def _conditions(self) -> Floats:
+        """What each row adds to the optimality conditions."""
+        scores = self.at.scores - _prior(self.data, self.theta)[1] / self.data.observed.size
+        if self.data.prevalence is None:
+            return scores
+        scores = scores - self.multiplier * self.at.risk_gradient
+        off = self.data.prevalence - self.at.risk
+        return np.concatenate([scores, off[:, None]], axis=1)
+
+    def strain(self) -> float:
+        """Standard errors by which the prevalence pulls the fit from where the data have it."""
+        if self.data.prevalence is None:
+            return 0.0
+        rows = self.data.observed.size
+        pulls = self._conditions @ self._inverse[-1]
+        variance = float(pulls @ pulls) / rows**2
+        variance += (float(self._inverse[-1, -1]) * self.prevalence_se) ** 2
+        return abs(self.multiplier) / math.sqrt(variance)
 
     @cached_property
     def _average(self) -> _Expected:
         chance, gradient, slope = self.at.average_policy()
-        shift = self.data.observed - chance - self._influence @ gradient.mean(axis=0)
-        return _Expected(chance, gradient, slope, shift / slope.mean())
+        kept = gradient - np.outer(slope, gradient.mean(axis=0) / slope.mean())
+        return _Expected(chance, kept, slope, (self.data.observed - chance) / slope.mean())
 
     def estimate(
         self,
@@ -629,10 +650,13 @@ class _Solution:
         share: bool = False,
     ) -> Estimate:
         """Interval from influence values; `direct` are those that do not pass through theta."""
-        rows = self.data.observed.size
-        variance = float(np.sum((self._influence @ gradient + direct) ** 2)) / rows**2
+        rows, p = self.data.observed.size, self.data.size
+        moved = self._influence @ gradient
+        variance = float(np.sum((moved + direct) ** 2)) / rows**2
+        curvature = float(gradient @ self._inverse[:p, :p] @ gradient) / rows
+        variance += max(curvature - float(moved @ moved) / rows**2, 0.0)
         if self.prevalence_se:
-            outside = float(self._inverse[: self.data.size, -1] @ gradient)
+            outside = float(self._inverse[:p, -1] @ gradient)
             variance += (outside * self.prevalence_se) ** 2
         bounded = share and 1e-12 < value < 1 - 1e-12
         interval = logit_interval if bounded else normal_interval
@@ -687,7 +711,8 @@ class _Solution:
 
 @dataclass(frozen=True)
 class _Expected:
-    """The average policy: chance of a test per row, gradients, slope and influence of its shift."""
+    """The average policy: chance of a test per row; gradients, with the shift moved along so that
+    as many are tested; slope in the shift, and what each row adds to the shift."""
 
     chance: Floats
     gradient: Floats
@@ -1013,6 +1038,19 @@ def _risk_finding(report: SelectiveLabelsReport, n: int) -> Finding:
         severity=severity,
         estimate=untested,
         method=report.method,
+    )
+
+
+def _strain_finding(report: SelectiveLabelsReport, strain: float) -> Finding:
+    return Finding(
+        code="selective.prevalence",
+        sentence=(
+            f"The known rate does not fit what was observed of {report.n:,} people: it pulls the "
+            f"model {strain:.1f} standard errors away from the data, so that the rate, the other "
+            "constraints or the form of the model must be wrong."
+        ),
+        severity="medium",
+        method="Lagrange multiplier of the prevalence constraint",
     )
 
 
