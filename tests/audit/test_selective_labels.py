@@ -35,7 +35,7 @@ POLICY = np.array([0.5, 0.8, -0.6, 0.0, 0.0, 0.0])
 MAY = ["x0", "x1"]
 
 
-def world(n=4000, seed=0, policy=POLICY, sigma=1.0):
+def world(n=2000, seed=0, policy=POLICY, sigma=1.0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 5))
     r = RISK[0] + X @ RISK[1:] + sigma * rng.normal(size=n)

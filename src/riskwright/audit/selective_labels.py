@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 from riskwright.core import (
     ColumnError,
@@ -210,7 +209,7 @@ class _At:
     @cached_property
     def chances(self) -> tuple[Floats, Floats]:
         r, u, _, _ = self.links
-        return expit(r), expit(u)
+        return _chance(r), _chance(u)
 
     @cached_property
     def slopes(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -222,9 +221,11 @@ class _At:
     def likelihood(self) -> tuple[Floats, Floats]:
         """Log likelihood of each row, and the weights of its nodes given what was seen."""
         outcome, test = self.chances
-        tested, positive = self.data.observed[:, None], self.data.positive[:, None]
-        seen = np.where(positive, outcome, 1 - outcome) * test
-        joint = np.where(tested, seen, 1 - test) * _WEIGHTS
+        tested, positive = self.data.observed, self.data.positive
+        joint = 1 - test
+        joint[tested] = test[tested] * (1 - outcome[tested])
+        joint[positive] = test[positive] * outcome[positive]
+        joint *= _WEIGHTS
         total = np.maximum(joint.sum(axis=1), 1e-300)
         return np.log(total), joint / total[:, None]
 
@@ -306,10 +307,10 @@ class _At:
         share = float(self.data.observed.mean())
 
         def excess(shift: float) -> float:
-            return float(np.mean(expit(alpha * r + shift) @ _WEIGHTS)) - share
+            return float(np.mean(_chance(alpha * r + shift) @ _WEIGHTS)) - share
 
         reach = 40.0 + abs(alpha) * float(np.abs(r).max())
-        test = expit(alpha * r + brentq(excess, -reach, reach, xtol=1e-12))
+        test = _chance(alpha * r + brentq(excess, -reach, reach, xtol=1e-12))
         bend = test * (1 - test)
         slope = bend @ _WEIGHTS
         none = np.zeros(slope.size)
@@ -386,8 +387,8 @@ def selective_labels(
     --------
     >>> rng = np.random.default_rng(0)
     >>> x, seen_only = rng.normal(size=(2, 2000))
-    >>> outcome = rng.random(2000) < expit(x + seen_only - 1)
-    >>> observed = rng.random(2000) < expit(x + seen_only - 1)
+    >>> chance = 1 / (1 + np.exp(1 - x - seen_only))
+    >>> outcome, observed = rng.random((2, 2000)) < chance
     >>> fit = selective_labels({"age": x}, outcome, observed, expertise=[])
     >>> low, high = fit.report().risk_unobserved.low, fit.report().risk_unobserved.high
     >>> bool(low < outcome[~observed].mean() < high)
@@ -724,6 +725,12 @@ _METHOD = (
     "Bernoulli-sigmoid model with a normal unobservable, maximum a posteriori by 21-point "
     "Gauss-Hermite quadrature, sandwich intervals (Balachandar, Garg & Pierson 2024)"
 )
+
+
+def _chance(log_odds: Floats) -> Floats:
+    """1 / (1 + exp(-x)), several times faster on large arrays than scipy's."""
+    chance: Floats = 1.0 / (1.0 + np.exp(np.minimum(-log_odds, 700.0)))
+    return chance
 
 
 def _with_one(values: Floats) -> Floats:
