@@ -301,6 +301,19 @@ def test_a_group_without_any_outcome_is_said_so():
     assert 0 < held.groups[1].risk.low < held.groups[1].risk.high < 1
 
 
+def test_small_groups_are_not_judged_and_few_tests_do_not_narrow_the_interval():
+    X, _, observed, outcome = world(600)
+    groups = np.array(["many"] * 579 + ["few"] * 20 + ["one"])
+    observed[-21:] = [True] + [False] * 20
+    told = selective_labels(X, outcome, observed, prevalence=RATE, groups=groups).report()
+    few, _, one = told.groups
+    assert math.isnan(one.gap.value)
+    assert not one.under_tested
+    assert "fewer than 10" in one.gap.method
+    chance = few.tested_at_average.value
+    assert few.gap.high - few.gap.low > 2 * 1.96 * math.sqrt(chance * (1 - chance) / 20) * 0.7
+
+
 def test_a_group_that_is_all_tested_has_no_risk_of_untested():
     X, outcome, observed, groups = grouped(1500)
     observed = observed | (groups == "a")
