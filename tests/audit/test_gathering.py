@@ -229,6 +229,7 @@ GOOD = {"a": curve(1.0, 0.5), "b": curve(2.0, 0.5)}
         (GOOD, 1.0, 10, {"level": 2}, ParameterError, "level"),
         ({"a": curve(-1.0, 0.5)}, 1.0, 10, {}, ParameterError, "learning curve"),
         ({"a": [(1, 0.5), (2, 0.6)]}, 1.0, 10, {}, DataError, "too few"),
+        ({"a": "abc"}, 1.0, 10, {}, DataError, "not numbers"),
         ({"a": []}, 1.0, 10, {}, DataError, "no results"),
         ({"a": [(1, 0.5), (2, 0.6), (3, math.nan)]}, 1.0, 10, {}, DataError, "missing"),
         ({"a": [(1, 0.5), (2, 0.6), (0, 0.1)]}, 1.0, 10, {}, DataError, "out of range"),

@@ -188,7 +188,12 @@ def fit_learning_curve(results: Results) -> LearningCurve:
     >>> f"{curve.ceiling:.3f} {curve.gain:.3f} {curve.exponent:.3f}"
     '0.900 0.500 0.500'
     """
-    kept = tuple(tuple(float(part) for part in result) for result in results)
+    try:
+        kept = tuple(tuple(float(part) for part in result) for result in results)
+    except (TypeError, ValueError):
+        raise DataError(
+            "not numbers", where="results", expected="pairs (rows, performance), or triples"
+        ) from None
     if not kept:
         raise EmptyDataError("no results", where="results")
     if {len(result) for result in kept} - {2} and {len(result) for result in kept} - {3}:
