@@ -296,18 +296,7 @@ def gather_plan(
     names = [str(name) for name in curves]
     fitted = [_curve(given, name) for name, given in curves.items()]
     problem = _Problem.of(names, fitted, costs, held, _aversion(utility))
-    least = np.maximum(1 - problem.held, 0)
-    if not (is_number(budget) and 0 <= budget < math.inf):
-        raise ParameterError(
-            "not a budget", where="budget", expected="at least 0", got=repr(budget)
-        )
-    if problem.cost @ least > budget:
-        raise ParameterError(
-            "the budget is too small for one row of each group that has none",
-            where="budget",
-            expected=f"at least {float(problem.cost @ least):g}",
-            got=f"{budget:g}",
-        )
+    _refuse_budget(budget, problem)
     part = _shares(shares, names)
     rows, bound = problem.solved(float(budget))
     reach: tuple[NDArray[Any], NDArray[Any]] | None = (rows, rows)
@@ -520,6 +509,21 @@ def _aversion(utility: Utility) -> float:
         expected='"linear", "log" or a number of at least 0',
         got=repr(utility),
     )
+
+
+def _refuse_budget(budget: float, problem: _Problem) -> None:
+    if not (is_number(budget) and 0 <= budget < math.inf):
+        raise ParameterError(
+            "not a budget", where="budget", expected="at least 0", got=repr(budget)
+        )
+    least = float(problem.cost @ np.maximum(1 - problem.held, 0))
+    if least > budget:
+        raise ParameterError(
+            "the budget is too small for one row of each group that has none",
+            where="budget",
+            expected=f"at least {least:g}",
+            got=f"{budget:g}",
+        )
 
 
 def _shares(shares: Mapping[str, float] | None, names: list[str]) -> Floats | None:

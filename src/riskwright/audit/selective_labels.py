@@ -503,7 +503,14 @@ class SelectiveFit:
         return tuple(self._group(label, codes == k, joint) for k, label in enumerate(labels))
 
     def report(self) -> SelectiveLabelsReport:
-        """All aggregates and findings as a record."""
+        """All aggregates and findings as a record.
+
+        Notes
+        -----
+        `selective.risk_unobserved` is "high" where those not observed are provably at greater risk
+        than those observed, "medium" where provably at less. `selective.undertested` is "high"
+        where the gap's interval lies beyond the limit of harm, "medium" where it lies below 0.
+        """
         seen, n = self._data.observed, int(self._data.observed.size)
         found: tuple[TestedGroup, ...] = ()
         if self.groups is not None:
