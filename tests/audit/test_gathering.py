@@ -123,14 +123,14 @@ def test_a_curve_that_falls_is_fitted_as_flat():
 
 
 def test_expected_performance_covers_in_a_small_simulation():
-    """300 draws; the Monte-Carlo standard error at 95 % is 1.3 points, three are allowed."""
+    """200 draws; the Monte-Carlo standard error at 95 % is 1.5 points, three are allowed."""
     rng, truth = np.random.default_rng(0), curve(1.0, 0.5)
     sizes, held = (30, 60, 120, 250, 500, 1000), 0
-    for _ in range(300):
+    for _ in range(200):
         told = [(n, v, 0.005) for n, v in points(truth, sizes, rng, 0.005)]
         found = fit_learning_curve(told).at(2000)
         held += found.low <= truth.at(2000).value <= found.high
-    assert held / 300 > 0.91
+    assert held / 200 > 0.905
 
 
 def test_three_results_give_a_plan_without_intervals():
@@ -178,7 +178,7 @@ def test_adaptive_gathering_comes_within_one_per_cent_of_the_optimum():
     truths = {"a": curve(1.0, 0.5), "b": curve(3.0, 0.5, 0.8), "c": curve(0.6, 0.7)}
     costs, budget = {"a": 1.0, "b": 2.0, "c": 4.0}, 6000
     best = gather_plan(truths, costs, budget, held=dict.fromkeys("abc", 80))
-    for seed in range(5):
+    for seed in range(3):
         held, plan = adaptive(truths, costs, budget, seed)
         reached = utility(truths.values(), [held[name] for name in truths], 0)
         assert reached > 0.99 * best.upper_bound
@@ -229,6 +229,7 @@ GOOD = {"a": curve(1.0, 0.5), "b": curve(2.0, 0.5)}
         (GOOD, 1.0, 10, {"level": 2}, ParameterError, "level"),
         ({"a": curve(-1.0, 0.5)}, 1.0, 10, {}, ParameterError, "learning curve"),
         ({"a": [(1, 0.5), (2, 0.6)]}, 1.0, 10, {}, DataError, "too few"),
+        ({"a": "abc"}, 1.0, 10, {}, DataError, "not numbers"),
         ({"a": []}, 1.0, 10, {}, DataError, "no results"),
         ({"a": [(1, 0.5), (2, 0.6), (3, math.nan)]}, 1.0, 10, {}, DataError, "missing"),
         ({"a": [(1, 0.5), (2, 0.6), (0, 0.1)]}, 1.0, 10, {}, DataError, "out of range"),

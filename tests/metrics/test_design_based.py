@@ -236,8 +236,8 @@ def test_regression_refuses_what_it_cannot_solve():
         design_based_regression({"x": x}, judge, (x > 0) * 1.0, 1.0, family="logistic")
     with pytest.raises(ParameterError, match="family"):
         design_based_regression({"x": x}, judge, truth, 1.0, family="probit")
+    few = np.r_[1.0, 0.0, np.full(198, np.nan)]
     with pytest.raises(DataError, match="fewer gold labels"):
-        few = np.r_[1.0, 0.0, np.full(198, np.nan)]
         design_based_regression({"x": x, "z": x**2}, judge, few, 0.01)
     with pytest.raises(ColumnError, match="names"):
         design_based_regression(x[:, None], judge, gold, 0.5, feature_names=["a", "b"])

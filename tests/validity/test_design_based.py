@@ -58,7 +58,7 @@ def test_means(right, base, uniform, gold_rows):
         low, high = proportion_interval(int(judge.sum()), n)
         naive += low <= target <= high
     assert held / DRAWS >= LEAST
-    if right in ((0.8, 0.95), (0.1, 0.2)) or right == (0.9, 0.9) and base == -3.0:
+    if right in ((0.8, 0.95), (0.1, 0.2)) or (right == (0.9, 0.9) and base == -3.0):
         assert naive / DRAWS < 0.2
     if right == (0.999, 0.995):
         assert widths[0] < 0.95 * widths[1]

@@ -63,7 +63,6 @@ def design_based_mean(
     surrogate: ArrayLike,
     gold: ArrayLike,
     sampling_probability: ArrayLike,
-    /,
     *,
     features: ArrayLike | None = None,
     groups: None = None,
@@ -76,7 +75,6 @@ def design_based_mean(
     surrogate: ArrayLike,
     gold: ArrayLike,
     sampling_probability: ArrayLike,
-    /,
     *,
     features: ArrayLike | None = None,
     groups: ArrayLike,
@@ -88,7 +86,6 @@ def design_based_mean(
     surrogate: ArrayLike,
     gold: ArrayLike,
     sampling_probability: ArrayLike,
-    /,
     *,
     features: ArrayLike | None = None,
     groups: ArrayLike | None = None,
@@ -125,7 +122,8 @@ def design_based_mean(
         biased the judge. The interval of a 0-1 label is Wilson's at the effective number of rows,
         with two errors of the judge added to those seen so that a judge who never erred on few
         gold rows is not taken for perfect; of other labels Student's. With all rows labelled both
-        are the usual ones of the mean. NaN with fewer than 10 gold labels.
+        are the usual ones of the mean. Of a 0-1 label the estimate can leave [0, 1] near its
+        ends; Student's interval is given there. NaN with fewer than 10 gold labels.
 
     Raises
     ------
@@ -164,7 +162,6 @@ def design_based_regression(
     surrogate: ArrayLike,
     gold: ArrayLike,
     sampling_probability: ArrayLike,
-    /,
     *,
     family: Family = "linear",
     features: ArrayLike | None = None,
