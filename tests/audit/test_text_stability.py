@@ -13,22 +13,8 @@ from riskwright.audit.text_stability import (
 )
 from riskwright.core import DataError, EmptyDataError, MissingValueError, ParameterError
 
-WORDS = [
-    "claim",
-    "late",
-    "angry",
-    "euro",
-    "house",
-    "water",
-    "car",
-    "driver",
-    "police",
-    "night",
-    "storm",
-    "letter",
-    "refund",
-    "lost",
-]
+TOPICS = "claim late angry euro house water car driver police night storm letter refund lost"
+WORDS = re.findall(r"\w+", TOPICS)
 
 
 def texts(n=60, size=12, seed=0):
