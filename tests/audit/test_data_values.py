@@ -255,9 +255,9 @@ def test_wrong_labels_rank_lower_by_shapley_than_by_leaving_one_out():
 
 
 def test_a_model_fitted_on_subsets_gives_values_that_add_up_to_its_gain():
-    X, y, points, truth = noisy(6, 20, 1, seed=4)
+    X, y, points, truth = noisy(4, 20, 1, seed=4)
     worth = subset_score(LogisticRegression(), X, y, points, truth)
-    found = data_shapley(worth, 6)
+    found = data_shapley(worth, 4)
     fitted = LogisticRegression().fit(X, y).score(points, truth)
     assert found.values.sum() == pytest.approx(fitted - worth(np.array([], int)))
 

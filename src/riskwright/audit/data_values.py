@@ -29,7 +29,16 @@ from riskwright.stats import normal_quantile
 from riskwright.stats._columns import is_number, numbers, refuse, same_length
 from riskwright.stats._kernels import knn_values
 
-from ._rates import between, class_codes, exact, graded, percent, positive_integer, whole
+from ._rates import (
+    between,
+    class_codes,
+    exact,
+    graded,
+    no_interval,
+    percent,
+    positive_integer,
+    whole,
+)
 
 __all__ = [
     "DataValueReport",
@@ -57,7 +66,8 @@ class DataValueReport(Record, frozen=True, kw_only=True):
 
     `negative` is the share of rows of negative value; its interval holds what the errors of all
     values together leave open. `harm` is the validation score that rows of negative value cost
-    together, None where it was not measured; `lowest` holds row numbers, lowest value first.
+    together, None where it was not measured
+    or no row was picked; `lowest` holds row numbers, lowest value first.
     """
 
     n: int
@@ -160,6 +170,8 @@ def _mean_loss(loss: Floats, level: float) -> Estimate:
 
     name = "validation score that rows of negative value cost"
     n, value = loss.size, float(loss.mean())
+    if loss.std() == 0.0:
+        return no_interval(value, n, level, name, "the same on every validation row")
     half = float(stdtrit(n - 1, 0.5 + level / 2)) * float(loss.std(ddof=1)) / math.sqrt(n)
     return Estimate(
         value=value,
@@ -173,15 +185,17 @@ def _mean_loss(loss: Floats, level: float) -> Estimate:
 
 
 def _finding(negative: Estimate, harm: Estimate | None, count: int, method: str) -> Finding:
-    rows = whole(count, "row", "rows")
-    head = f"{rows} of {negative.n:,} training rows ({percent(negative.value)}) "
-    head += "has" if count == 1 else "have"
+    head = (
+        f"{count:,} of {negative.n:,} training rows ({percent(negative.value)}) "
+        f"{'has' if count == 1 else 'have'} a negative value"
+    )
     if harm is None:
-        sure = round(negative.low * negative.n) if negative.low == negative.low else count
-        tail = f", {sure:,} of them beyond the error of sampling" if count else ""
+        exactly = math.isnan(negative.low)
+        sure = count if exactly else round(negative.low * negative.n)
+        tail = f", {sure:,} of them beyond the error of sampling" if count and not exactly else ""
         return Finding(
             code="data.value.negative",
-            sentence=f"{head} a negative value, so that the score would do better without{tail}.",
+            sentence=f"{head}{tail}.",
             severity="low" if sure else "info",
             estimate=negative,
             method=method,
@@ -189,14 +203,20 @@ def _finding(negative: Estimate, harm: Estimate | None, count: int, method: str)
     return Finding(
         code="data.value.negative",
         sentence=(
-            f"{head} a negative value; rows picked so on half of the validation rows change "
-            f"accuracy on the other {harm.n:,} by {-100 * harm.value:+.2f} points "
-            f"({-100 * harm.high:+.2f} to {-100 * harm.low:+.2f})."
+            f"{head}; rows picked so on half of the validation rows contribute "
+            f"{_points(harm)} to the accuracy on the other {harm.n:,}."
         ),
         severity=graded(harm, effect=0.0, limit=HARM_LIMIT),
         estimate=harm,
         method=method,
     )
+
+
+def _points(loss: Estimate) -> str:
+    value = f"{-100 * loss.value:+.2f} points"
+    if math.isnan(loss.low):
+        return value
+    return f"{value} ({-100 * loss.high:+.2f} to {-100 * loss.low:+.2f})"
 
 
 def knn_shapley(
@@ -308,7 +328,7 @@ def knn_data_values(
         converged=True,
         n_validation=m,
         method=f"KNN-Shapley, k = {task.k}" + ("" if exactly else f", {task.truncate} ranks"),
-        held_out=held_out,
+        held_out=held_out if mask.any() else None,
     )
 
 

@@ -40,6 +40,7 @@ Floats = NDArray[np.float64]
 Score = Callable[[Any], ArrayLike]
 
 HARM_EXCESS = 0.05
+_MOST_ROWS = 10_000
 TRUE_POSITIVE_RATE = 0.95
 
 
@@ -89,7 +90,9 @@ class Familiarity:
     new rows drawn as they were each share is uniform on (0, 1]. Where the score was learned from
     the rows of `X` its confidence there is too high: give reference rows that it has not seen.
 
-    Time O(n q^2) for q encoded columns to fit, and nearest neighbours in the latent space.
+    Beyond 10,000, neighbours are sought among as many rows of the fit, drawn at random, and no
+    more rows are set aside as reference. Time O(n q^2) for q encoded columns to fit, and 10,000
+    distances at most for a row. Numbers and levels are told apart by the type of the column.
     Schreyer, Anderson & Thompson (2025), arXiv 2502.16329, with an autoencoder in place of the
     principal components.
 
@@ -249,7 +252,7 @@ class Familiarity:
             return X, X_reference
         n = to_frame(X, Origin("X")).height
         order = generator(self.seed).permutation(n)
-        size = round(self.reference_share * n)
+        size = min(round(self.reference_share * n), _MOST_ROWS)
         if size < 1 / self.threshold or n - size < 2:
             raise DataError(
                 "too few rows to set some aside as reference",
@@ -271,7 +274,10 @@ class Familiarity:
         reached = np.cumsum(variances) / max(float(variances.sum()), 1e-300)
         kept = min(int(np.searchsorted(reached, self.explained - 1e-12)) + 1, variances.size)
         self._axes = np.ascontiguousarray(axes[:, ::-1][:, :kept])
-        neighbours = min(self.n_neighbors, len(points))
+        if len(centred) > _MOST_ROWS:
+            drawn = generator(self.seed, 1).permutation(len(centred))[:_MOST_ROWS]
+            centred = centred[np.sort(drawn)]
+        neighbours = min(self.n_neighbors, len(centred))
         self._nearest = NearestNeighbors(n_neighbors=neighbours).fit(centred @ self._axes)
 
     def _raw(self, X: Any, where: str) -> dict[str, Floats]:

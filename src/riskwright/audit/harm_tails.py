@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import DataError, Estimate, Finding, ParameterError, Record
 from riskwright.core.randomness import Seed, generator
-from riskwright.stats import CVaR, VaR, bootstrap_weights, normal_quantile
+from riskwright.stats import VaR, bootstrap_weights, normal_quantile
 from riskwright.stats._columns import numbers, refuse
 
 from ._rates import between, no_interval, percent, percents, positive_integer, whole
@@ -147,7 +147,9 @@ def harm_profile(
     dimension over the same prompts (Euler's allocation). The interval of VaR is that of order
     statistics, exact for every distribution; all others are studentised bootstraps: those of tail
     figures fall short of `level` where the tail holds few prompts, and the method says so below
-    20. Fewer than 8 prompts give no intervals. Time O(replicates n d).
+    20. Where the prompts of the tail are all alike, CVaR has the lower end of
+    VaR and no upper end but the largest that clipping leaves. Fewer than 8 prompts, or prompts
+    all alike, give no other intervals. Time O(replicates n d).
 
     Examples
     --------
@@ -181,13 +183,14 @@ def harm_profile(
     )
     n_clipped = int((cells > 1 - CLIP).sum())
     risk = resample.mean(resample.risk, "mean log-risk", within=math.inf)
-    cvar = resample.cvar(resample.risk, "CVaR of the log-risk")
+    largest = -cells.shape[1] * math.log(CLIP)
+    cvar = resample.cvar(resample.risk, "CVaR of the log-risk", largest)
     return HarmProfile(
         n=len(cells),
         n_judges=1 if judged is None else len(judged),
         mean=risk,
         sd=resample.sd(resample.risk, "standard deviation of the log-risk"),
-        var=resample.var(-cells.shape[1] * math.log(CLIP)),
+        var=resample.var(largest),
         cvar=cvar,
         any_harm=any_harm,
         any_harm_bounds=(least, most),
@@ -213,7 +216,7 @@ def _dimension(name: str, harm: Floats, part: Floats, resample: _Resampled) -> H
         contribution=contribution,
         share=contribution.value / total if total > 0 else 0.0,
         sd=resample.sd(part, f"standard deviation of the log-risk of {name}"),
-        cvar=resample.cvar(part, f"CVaR of the log-risk of {name}"),
+        cvar=resample.cvar(part, f"CVaR of the log-risk of {name}", -math.log(CLIP)),
         tail_contribution=resample.in_tail(part, f"part of {name} in CVaR"),
     )
 
@@ -230,7 +233,6 @@ class _Resampled:
         rng: np.random.Generator,
     ) -> None:
         self.risk = risk
-        self.measure = CVaR(tail)
         self.tail = tail
         self.level = level
         self.n = risk.size
@@ -244,73 +246,82 @@ class _Resampled:
         return self._estimate(figures, name, within)
 
     def sd(self, x: Floats, name: str) -> Estimate:
+        centred = x - x.mean()
+        powers = np.column_stack([centred, centred**2, centred**3, centred**4])
+
         def figures(w: Floats) -> tuple[Floats, Floats]:
-            mean, variance = _moments(w, x)[0], _variance(w, x)
-            fourth = (w @ x**4 - 4 * mean * (w @ x**3) + 6 * mean**2 * (w @ x**2)) / self.n
-            fourth -= 3 * mean**4
-            sd = np.sqrt(variance)
+            first, second, third, fourth = (w @ powers / self.n).T
+            variance = np.maximum(second - first**2, 0.0)
+            fourth = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
             noise = np.sqrt(np.maximum(fourth - variance**2, 0.0) / self.n)
+            sd = np.sqrt(variance)
             return sd, np.divide(noise, 2 * sd, out=np.zeros_like(sd), where=sd > 0)
 
         return self._estimate(figures, name, math.inf)
 
-    def cvar(self, x: Floats, name: str) -> Estimate:
-        order = np.argsort(x, kind="stable")
-        values = x[order]
-
-        def figures(w: Floats) -> tuple[Floats, Floats]:
-            mass, quantile = self._tail_mass(w[:, order], values)
-            value = mass @ values
-            excess = np.maximum(values - quantile[:, None], 0.0) / (1.0 - self.tail)
-            return value, _spread(w[:, order], excess, self.n)
-
-        return self._estimate(figures, name, math.inf, in_tail=True)
+    def cvar(self, x: Floats, name: str, largest: float) -> Estimate:
+        """Mean of the tail of `x`; where its prompts are alike, ends that hold all the same."""
+        found = self._over_tail(x, x, name)
+        if self.n < _FEW or not math.isnan(found.low):
+            return found
+        return msgspec.structs.replace(
+            found,
+            low=self._order_statistics(x)[0],
+            high=largest,
+            method="lower end: order statistics of VaR; upper end: the largest log-risk that "
+            "clipping leaves, as the prompts of the tail are alike",
+        )
 
     def in_tail(self, x: Floats, name: str) -> Estimate:
         """Mean of `x` over the tail of the log-risk; prompts at its edge count in equal parts."""
-        order = np.argsort(self.risk, kind="stable")
-        values, carried = self.risk[order], _mean_of_ties(self.risk[order], x[order])
+        return self._over_tail(self.risk, _mean_of_ties(self.risk, x), name)
+
+    def _over_tail(self, by: Floats, x: Floats, name: str) -> Estimate:
+        """Mean of `x` over the largest 1 - tail of `by`: only the prompts that can be in it."""
+        size = (1.0 - self.tail) * self.n
+        reach = min(self.n, math.ceil(size + 10 * math.sqrt(size) + 30))
+        order = np.argsort(-by, kind="stable")[:reach]
+        carried = x[order]
 
         def figures(w: Floats) -> tuple[Floats, Floats]:
-            mass, quantile = self._tail_mass(w[:, order], values)
-            value = mass @ carried
-            above = values > quantile[:, None]
-            edge = (w[:, order] * (values == quantile[:, None])) @ carried
-            edge /= (w[:, order] * (values == quantile[:, None])).sum(axis=1)
-            influence = above * (carried - edge[:, None]) / (1.0 - self.tail)
-            return value, _spread(w[:, order], influence, self.n)
+            above = np.minimum(np.cumsum(w[:, order], axis=1) / size, 1.0)
+            value = np.diff(above, axis=1, prepend=0.0) @ carried
+            edge = carried[np.minimum((above < 1.0).sum(axis=1), reach - 1)]
+            whole = np.where(above < 1.0, w[:, order] / size, 0.0)
+            excess = carried - edge[:, None]
+            share = size / self.n
+            mean = (whole * excess).sum(axis=1)
+            squares = (whole * excess**2).sum(axis=1) / share
+            return value, np.sqrt(np.maximum(squares - mean**2, 0.0) / self.n)
 
         return self._estimate(figures, name, math.inf, in_tail=True)
 
     def var(self, largest: float) -> Estimate:
         """Quantile of the log-risk; `largest` is the end where no order statistic will do."""
-        from scipy.stats import binom
-
         name = "VaR of the log-risk"
         value = VaR(self.tail).of(self.risk)
         if self.n < _FEW:
             return no_interval(value, self.n, self.level, name, "too few prompts")
-        values = np.sort(self.risk)
-        low = int(binom.ppf((1 - self.level) / 2, self.n, self.tail)) - 1
-        high = int(binom.ppf(0.5 + self.level / 2, self.n, self.tail))
+        low, high = self._order_statistics(self.risk)
+        above = "" if high < math.inf else "; above it, the largest log-risk that clipping leaves"
         return Estimate(
             value=value,
-            low=float(values[low]) if low >= 0 else 0.0,
-            high=float(values[high]) if high < self.n else largest,
+            low=low,
+            high=min(high, largest),
             level=self.level,
             n=self.n,
-            method="order statistics"
-            + ("" if high < self.n else "; above it, the largest log-risk that clipping leaves"),
+            method=f"order statistics{above}",
             name=name,
         )
 
-    def _tail_mass(self, w: Floats, values: Floats) -> tuple[Floats, Floats]:
-        """Weight of each sorted value in the tail, and the value at the tail's edge."""
-        levels = np.cumsum(w, axis=1) / self.n
-        levels[:, -1] = 1.0
-        mass = np.diff(self.measure.weight_below(levels), axis=1, prepend=0.0)
-        at = (levels < self.tail).sum(axis=1)
-        return mass, values[np.minimum(at, values.size - 1)]
+    def _order_statistics(self, x: Floats) -> tuple[float, float]:
+        """Ends that hold the quantile at `tail`; 0 and infinity where no row of x will do."""
+        from scipy.stats import binom
+
+        values = np.concatenate([[0.0], np.sort(x), [math.inf]])
+        low = int(binom.ppf((1 - self.level) / 2, self.n, self.tail))
+        high = int(binom.ppf(0.5 + self.level / 2, self.n, self.tail)) + 1
+        return float(values[low]), float(values[min(high, self.n + 1)])
 
     def _estimate(
         self,
@@ -323,6 +334,9 @@ class _Resampled:
         value, error = (float(one[0]) for one in figures(np.ones((1, self.n))))
         if self.n < _FEW:
             return no_interval(value, self.n, self.level, name, "too few prompts")
+        if error <= 1e-9 * abs(value):
+            alike = "prompts of the tail alike" if in_tail else "all prompts alike"
+            return no_interval(value, self.n, self.level, name, alike)
         pairs = [figures(w.astype(np.float64)) for w in _in_blocks(self.weights)]
         values = np.concatenate([pair[0] for pair in pairs])
         errors = np.concatenate([pair[1] for pair in pairs])
@@ -346,21 +360,11 @@ def _in_blocks(weights: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 def _moments(w: Floats, x: Floats) -> tuple[Floats, Floats]:
-    n = x.size
-    return w @ x / n, np.sqrt(_variance(w, x) / n)
-
-
-def _variance(w: Floats, x: Floats) -> Floats:
-    n = x.size
-    middle = x.mean()
+    """Mean and its standard error for each row of weights."""
+    n, middle = x.size, float(x.mean())
     shifted = x - middle
-    return np.asarray(np.maximum(w @ shifted**2 / n - (w @ shifted / n) ** 2, 0.0))
-
-
-def _spread(w: Floats, influence: Floats, n: int) -> Floats:
-    mean = (w * influence).sum(axis=1) / n
-    squares = (w * influence**2).sum(axis=1) / n
-    return np.asarray(np.sqrt(np.maximum(squares - mean**2, 0.0) / n))
+    first, second = (w @ np.column_stack([shifted, shifted**2]) / n).T
+    return first + middle, np.sqrt(np.maximum(second - first**2, 0.0) / n)
 
 
 def _studentised(
@@ -369,7 +373,7 @@ def _studentised(
     """Bootstrap-t interval; replicates without spread are left out, and normal ends are a floor."""
     reach = normal_quantile(level) * error
     usable = errors > 1e-12 * max(error, 1e-300)
-    if error == 0.0 or usable.mean() < 0.5:
+    if usable.mean() < 0.5:
         return value - reach, value + reach
     t = (values[usable] - value) / errors[usable]
     t_low, t_high = np.quantile(t, [(1 - level) / 2, 0.5 + level / 2])
@@ -495,8 +499,9 @@ def _findings(
             Finding(
                 code="harm.clipped",
                 sentence=(
-                    f"{whole(n_clipped, 'harm', 'harms')} above {1 - CLIP:.6f} of {n:,} prompts "
-                    f"were taken as {1 - CLIP:.6f}."
+                    f"{whole(n_clipped, 'harm', 'harms')} above {1 - CLIP:.6f} in "
+                    f"{whole(n, 'prompt', 'prompts')} {'was' if n_clipped == 1 else 'were'} taken "
+                    f"as {1 - CLIP:.6f}."
                 ),
                 severity="info",
                 method="clipping before the logarithm",
