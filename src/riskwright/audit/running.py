@@ -24,6 +24,7 @@ from .data_quality import column_summaries
 from .familiarity import Familiarity
 from .group_gaps import group_gaps
 from .hardness import hardness
+from .linear_class import linear_columns
 from .measuring import measured_findings, operating_point
 from .multiplicity import Multiplicity
 from .numeric_columns import numeric_columns
@@ -245,14 +246,14 @@ def _multiplicity(run: _Run) -> None:
     if rows.y is None or rows.time is not None or rows.observed is not None:
         run.not_run["multiplicity"] = "needs outcomes that are all observed"
         return
-    fitted = Multiplicity.of(rows.model, rows.table.X, rows.y, rows.table.sample_weight)
-    if fitted is None:
-        run.not_run["multiplicity"] = "the score is neither linear nor a card"
+    columns = linear_columns(rows)
+    if columns is None:
+        run.not_run["multiplicity"] = "the score is neither a card nor a linear model"
         return
+    fitted = Multiplicity(progress=run.step("multiplicity"))
+    fitted.fit(columns, rows.y, rows.table.sample_weight)
     run.found["multiplicity"] = fitted.report(
-        threshold=plan.threshold,
-        tolerances=plan.tolerances,
-        progress=run.step("multiplicity"),
+        threshold=plan.threshold, tolerances=plan.tolerances
     )
 
 
