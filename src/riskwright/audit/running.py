@@ -40,6 +40,8 @@ Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 _SMALL_GROUPINGS = 6
+_SPARED = "not flagged"
+_SLICE_ALPHA = 0.99  # slices of a hundredth of the rows count where their loss is twice the mean
 
 
 @dataclass
@@ -234,6 +236,7 @@ def _slices(run: _Run) -> None:
         loss,
         table,
         depth=plan.depth,
+        alpha=_SLICE_ALPHA,
         sample_weight=weight,
         level=plan.level,
         loss_name=name,
@@ -252,9 +255,7 @@ def _multiplicity(run: _Run) -> None:
         return
     fitted = Multiplicity(progress=run.step("multiplicity"))
     fitted.fit(columns, rows.y, rows.table.sample_weight)
-    run.found["multiplicity"] = fitted.report(
-        threshold=plan.threshold, tolerances=plan.tolerances
-    )
+    run.found["multiplicity"] = fitted.report(threshold=plan.threshold, tolerances=plan.tolerances)
 
 
 def _responsiveness(run: _Run) -> None:
@@ -269,10 +270,10 @@ def _responsiveness(run: _Run) -> None:
     else:
         predict, threshold = rows.predict, plan.threshold
         found = responsiveness(
-            lambda frame: predict(frame) < threshold,
+            lambda frame: np.where(predict(frame) < threshold, _SPARED, "flagged"),
             rows.table.X,
             actions,
-            target=True,
+            target=_SPARED,
             level=plan.level,
             random_state=plan.seed,
             progress=run.step("responsiveness"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from riskwright.core import (
     ColumnError,
     ParameterError,
+    RiskwrightError,
     ScoreCard,
     UsageError,
     digest_arrays,
@@ -34,7 +35,7 @@ Floats = NDArray[np.float64]
 Predict = Callable[[pl.DataFrame], Floats]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ScoredRows:
     """The table, one score per row, and what is known of the score.
 
@@ -101,7 +102,7 @@ def scored_rows(model_or_scores: Any, data: Any, plan: AuditPlan) -> ScoredRows:
         score = _given(model_or_scores, data, plan, table.n)
         digest = digest_arrays(score)
     else:
-        score = _checked(predict(table.X), table.n, "the model's scores")
+        score = _checked(_asked(predict, table.X), table.n, "the model's scores")
         digest = _model_digest(model, score)
     return ScoredRows(table, y, time, observed, score, predict, model, card, digest)
 
@@ -135,19 +136,21 @@ def _table(data: Any, plan: AuditPlan) -> Table:
                 expected="read_table(..., groups=[...]) to name it",
             )
         return data
-    roles = [plan.score, plan.time, plan.observed]
+    others = [plan.score, plan.time, plan.observed]
     target = plan.target if plan.observed is None else None
-    ignored = {name for name in (*roles, plan.target) if name not in (None, target)}
+    ignored = {name for name in (*others, plan.target) if name not in (None, target)}
     if plan.score is not None and not isinstance(data, str | os.PathLike):
         ignored &= set(open_table(data, None).names)
-    return read_table(
-        data,
-        target=target,
-        positive=plan.positive if target is not None else None,
-        weight=plan.weight,
-        groups=plan.groups,
-        ignore=list(dict.fromkeys([*plan.ignore, *sorted(map(str, ignored))])),
-    )
+    roles: dict[str, Any] = {
+        "target": target,
+        "positive": plan.positive if target is not None else None,
+        "weight": plan.weight,
+        "ignore": list(dict.fromkeys([*plan.ignore, *sorted(map(str, ignored))])),
+    }
+    table = read_table(data, **roles)
+    if not plan.groups:
+        return table
+    return dataclasses.replace(table, groups=read_table(data, groups=plan.groups, **roles).groups)
 
 
 def _columns(data: Any, names: list[str]) -> dict[str, pl.Series]:
@@ -212,6 +215,22 @@ def _risk(card: ScoreCard, frame: pl.DataFrame) -> Floats:
     if card.score_class == "scoring_system":
         return score_frame(card, frame)["predicted"].cast(pl.Float64).to_numpy()
     return score_frame(card, frame)["risk"].to_numpy()
+
+
+def _asked(predict: Predict, frame: pl.DataFrame) -> Any:
+    """The scores of a model that is not ours to trust: its complaint becomes ours."""
+    try:
+        return predict(frame)
+    except RiskwrightError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            "the model cannot score the rows of the table",
+            where="model_or_scores",
+            expected="a model that takes a frame of its features",
+            got=f"{type(error).__name__}: {' '.join(str(error).split())[:160]}",
+            hint="Wrap it in a function that takes a polars frame of the table's features",
+        ) from error
 
 
 def _probability(model: Any, frame: pl.DataFrame) -> Floats:

@@ -61,4 +61,4 @@ artifact_kinds.register("audit", "riskwright.audit.report:Audit")
 
 page_writers = Registry("ending of an audit's file")
 page_writers.register(".html", "riskwright.cards.audit_page:audit_page")
-page_writers.register(".md", "riskwright.cards.audit_page:audit_markdown")
+page_writers.register(".md", "riskwright.cards.audit_text:audit_markdown")
