@@ -355,9 +355,6 @@ def _audit(run: _Run, seconds: float) -> Audit:
     for name in parts:
         if found.get(name) is not None:
             run.findings += found[name].findings
-    missing = getattr(found.get("distillation"), "missing_feature", None)
-    if missing is not None:
-        run.findings += missing.findings
     digests = {"score": rows.score_digest, "data": rows.table.data_digest}
     order = get_args(Severity)
     findings = sorted(
