@@ -57,20 +57,20 @@ def test_parts_of_rows_like_those_of_the_fit_are_uniform():
 
 
 def test_without_drift_few_reports_find_any():
-    """At most 1 report in 40 should; 120 samples, error 0.014."""
+    """At most 1 report in 40 should; 80 samples, error 0.017."""
     found = 0
-    for seed in range(120):
+    for seed in range(80):
         known = Familiarity().fit(rows(300, [1, seed], 3))
         report = known.report(rows(200, [2, seed], 3))
         found += report.findings[0].severity in ("medium", "high")
-    assert found <= 8
+    assert found <= 6
 
 
 def test_the_interval_covers_the_share_below_the_reference_tail():
-    """The share of a drifted population, by a large sample; 100 samples, error 0.022."""
+    """The share of a drifted population, by a large sample; 60 samples, error 0.028."""
     fresh = rows(20_000, 5, 3) + 0.5
     covered = 0
-    for seed in range(100):
+    for seed in range(60):
         train = rows(700, 6, 3)
         known = Familiarity().fit(train, X_reference=rows(300, [3, seed], 3))
         if seed == 0:
@@ -79,7 +79,7 @@ def test_the_interval_covers_the_share_below_the_reference_tail():
         new = fresh[np.random.default_rng(seed).integers(0, 20_000, 150)]
         estimate = known.report(new).unfamiliar
         covered += estimate.low <= truth <= estimate.high
-    assert covered >= 89
+    assert covered >= 52
 
 
 def test_drift_is_graded_and_told(known):
