@@ -21,11 +21,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 from scipy.special import expit
 
 from riskwright.core import DataError
-from riskwright.stats._kernels import logistic_residuals
+from riskwright.stats._kernels import logistic_values, weighted_gram
 
 __all__ = ["Extremes", "LevelSet", "LogisticLoss"]
 
@@ -62,22 +61,15 @@ class LogisticLoss:
 
     def evaluate(self, scores: Floats) -> tuple[Floats, Floats]:
         """Loss, shape (k,), and gradient, shape (k, p), of `scores`, shape (k, p)."""
-        loss = 0.5 * (scores * scores) @ self.ridge
-        gradient = scores * self.ridge
-        for part in self.chunks():
-            rows = self.rows[part]
-            z = rows @ scores.T
-            loss += logistic_residuals(z, self.events[part], self.others[part])
-            gradient += z.T @ rows
-        return loss, gradient
+        loss, gradient = logistic_values(
+            self.rows, self.events, self.others, np.ascontiguousarray(scores)
+        )
+        ridge = 0.5 * np.einsum("ij,ij,j->i", scores, scores, self.ridge)
+        return loss + ridge, gradient + scores * self.ridge
 
     def gram(self, weight: Floats) -> Floats:
         """sum_i weight_i x_i x_i' + diag(ridge)."""
-        total = np.diag(self.ridge)
-        for part in self.chunks():
-            rows = self.rows[part]
-            total += (rows * weight[part, None]).T @ rows
-        return total
+        return np.asarray(weighted_gram(self.rows, weight)) + np.diag(self.ridge)
 
     def hessian(self, score: Floats) -> Floats:
         return self.gram(self.weight * _bend(self.rows @ score))
@@ -94,10 +86,12 @@ class LogisticLoss:
         loss, gradient = self._at(score)
         for _ in range(200):
             try:
-                step = cho_solve(cho_factor(self.hessian(score)), gradient)
-            except LinAlgError:
+                step = np.linalg.solve(self.hessian(score), gradient)
+            except np.linalg.LinAlgError:
                 break
             decrement = float(gradient @ step)
+            if not decrement >= 0:
+                break
             if decrement <= 1e-24 * max(loss, 1e-12):
                 return score
             for halving in range(40):
@@ -147,7 +141,7 @@ class LevelSet:
     error of any difference of losses and of any first-order change within the set, after Higham
     (2002), Accuracy and Stability of Numerical Algorithms, chapter 3. Inner bounds are found with
     epsilon - margin, outer ones with epsilon + margin and a relative `slack` on the closed form,
-    which covers the triangular systems.
+    which covers the systems of equations.
     """
 
     def __init__(self, loss: LogisticLoss, best: Floats, epsilon: float) -> None:
@@ -156,6 +150,7 @@ class LevelSet:
         hessian = loss.hessian(best)
         try:
             self.factor = np.linalg.cholesky(hessian)
+            self.unfactor = np.linalg.inv(self.factor)
         except np.linalg.LinAlgError:
             raise DataError(
                 "columns depend on one another", where="X", hint="Raise the penalty"
@@ -163,24 +158,22 @@ class LevelSet:
         self.wide = OUTSIDE * epsilon
         self.reach, curvature = self._confine()
         self.root, self.slack = self._root(hessian, curvature)
-        steep = solve_triangular(self.factor, gradient, lower=True) @ self.root
+        steep = self.unfactor @ gradient @ self.root
         self.margin = self._margin() + 0.5 * float(steep @ steep)
 
     def offsets(self, directions: Floats) -> Floats:
         """K^-1 applied to rows: directions or gradients as they act on offsets."""
-        return np.ascontiguousarray(solve_triangular(self.factor, directions.T, lower=True).T)
+        return np.asarray(directions @ self.unfactor.T)
 
     def scores(self, offsets: Floats) -> Floats:
         """The scores that offsets stand for."""
-        moved = solve_triangular(self.factor, offsets.T, lower=True, trans=1).T
-        return np.ascontiguousarray(self.best + moved)
+        return np.asarray(self.best + offsets @ self.unfactor)
 
     def inverse_hessian(self, score: Floats) -> Floats:
         return np.asarray(np.linalg.inv(self._whitened(self.loss.hessian(score))))
 
     def _whitened(self, matrix: Floats) -> Floats:
-        half = solve_triangular(self.factor, matrix, lower=True)
-        whole = solve_triangular(self.factor, half.T, lower=True)
+        whole = self.unfactor @ matrix @ self.unfactor.T
         return np.asarray(0.5 * (whole + whole.T))
 
     def _lengths(self, inverse: Floats) -> Floats:
@@ -237,7 +230,7 @@ class LevelSet:
 
     def _variances(self) -> Floats:
         """Diagonal of the inverse of the curvature, for the scores themselves."""
-        half = solve_triangular(self.factor, self.root, lower=True, trans=1)
+        half = self.unfactor.T @ self.root
         return np.asarray((half * half).sum(axis=1))
 
     def extremes(
