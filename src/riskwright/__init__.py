@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import metrics
+    from . import cards, explanation, metrics, taxonomy
+    from .audit.running import run_audit as audit
     from .calibration import CalibratedModel, CalibratedTraining, Calibrator
     from .core import Certificate, Estimate, Finding, RiskwrightError, ScoreCard, load, save
     from .decision import (
@@ -89,6 +90,8 @@ _HOMES = {
     "save": "core",
 }
 
+_ROOMS = ("audit", "cards", "explanation", "metrics", "taxonomy")
+
 __all__ = [
     "Abstain",
     "AtMost",
@@ -124,7 +127,10 @@ __all__ = [
     "Watch",
     "__version__",
     "answer_or_refuse",
+    "audit",
+    "cards",
     "evaluate",
+    "explanation",
     "label_plan",
     "load",
     "load_schema",
@@ -133,6 +139,7 @@ __all__ = [
     "read_budgets",
     "read_table",
     "save",
+    "taxonomy",
 ]
 
 
@@ -142,8 +149,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
         globals()[name] = value
         return value
-    if name == "metrics":
-        return importlib.import_module(".metrics", __name__)
+    if name in _ROOMS:
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from riskwright.core import DataError, MissingValueError, ParameterError, TargetError, ValueRangeError
+from riskwright.core import (
+    DataError,
+    MissingValueError,
+    ParameterError,
+    TargetError,
+    ValueRangeError,
+)
 from riskwright.explanation.missing_feature import (
     MissingFeature,
     Residuals,
@@ -78,9 +84,9 @@ def test_controls_on_compas(compas):
     assert hidden.findings[0].severity == "high"
 
 
-pairs = st.lists(
-    st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=4, max_size=25
-).filter(lambda rows: all(len({row[k] for row in rows}) > 1 for k in (0, 1)))
+pairs = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=4, max_size=25).filter(
+    lambda rows: all(len({row[k] for row in rows}) > 1 for k in (0, 1))
+)
 
 
 @pytest.mark.parametrize("name", ESTIMATES)

@@ -33,7 +33,8 @@ def linear_columns(rows: ScoredRows) -> Floats | None:
     if coefficients is None or np.ndim(coefficients) > 2 or np.shape(coefficients)[0] != 1:
         return None
     columns = np.column_stack(list(numeric_columns(list(rows.table.X)).values()))
-    return (columns - columns.mean(axis=0)) / columns.std(axis=0)
+    standardised: Floats = (columns - columns.mean(axis=0)) / columns.std(axis=0)
+    return standardised
 
 
 def _items(card: ScoreCard, X: pl.DataFrame) -> Floats:

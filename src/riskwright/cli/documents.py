@@ -28,14 +28,7 @@ from riskwright.cards import (
 from riskwright.cards import assess as assessed
 from riskwright.cards import check as checked
 from riskwright.cards import notice as noticed
-from riskwright.core import (
-    Estimate,
-    ScoreCard,
-    UsageError,
-    load,
-    read_artifact,
-    save,
-)
+from riskwright.core import Estimate, Finding, ScoreCard, UsageError, load, read_artifact, save
 from riskwright.core.documents import read_document, read_record
 from riskwright.core.score_digest import score_digest
 from riskwright.evidence import read_table
@@ -145,7 +138,8 @@ def new(
 
 def _data_card(table: Any, stated: dict[str, Any]) -> DataCard:
     plain = data_card(table, title=stated.pop("title"))
-    return _with_fields(plain, stated, "fields")
+    filled: DataCard = _with_fields(plain, stated, "fields")
+    return filled
 
 
 def _with_fields(card: Any, stated: dict[str, Any], where: str) -> Any:
@@ -157,7 +151,7 @@ def _with_fields(card: Any, stated: dict[str, Any], where: str) -> Any:
 def _sheet(source: Path, audit: Audit | None) -> ScoreCardSheet:
     card = read_card(source)
     digest = score_digest(load(source))
-    performance = ()
+    performance: tuple[Finding, ...] = ()
     if audit is not None and audit.evaluation is not None:
         performance = performance_findings(
             audit.evaluation, score=digest, data_digest=audit.subject.data_digest

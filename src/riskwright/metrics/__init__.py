@@ -24,6 +24,10 @@ from .decision_curve import (
     net_benefit,
     net_benefit_at,
 )
+from .design_based import (
+    design_based_mean,
+    design_based_regression,
+)
 from .discrimination import (
     auroc,
     average_precision,
@@ -132,6 +136,8 @@ __all__ = [
     "crps",
     "cumulative_auroc",
     "d_calibration",
+    "design_based_mean",
+    "design_based_regression",
     "distributional_correctness_score",
     "e_aurc",
     "evaluate",
