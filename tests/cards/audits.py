@@ -228,6 +228,8 @@ def selective_labels() -> SelectiveLabelsReport:
                 risk=est(0.4, 0.03, 900),
                 risk_untested=est(0.3, 0.06, 200),
                 under_tested=label.endswith("Black"),
+                tested_at_average=est(0.84, 0.02, 900),
+                gap=est(-0.04, 0.03, 900),
             )
             for label in GROUPS
         ),

@@ -13,7 +13,7 @@ import pytest
 from riskwright import __version__
 from riskwright.cli.__main__ import main
 
-VERBS = ["fit", "score", "evaluate", "calibrate", "decide", "card"]
+VERBS = ["fit", "score", "evaluate", "calibrate", "decide", "audit", "card"]
 HEAVY = ("numpy", "polars", "sklearn", "scipy", "jinja2", "msgspec")
 
 
@@ -22,7 +22,9 @@ def test_help_names_every_verb_and_the_codes(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     for verb in VERBS:
         assert f"riskwright {verb} " in out
-    assert "Exit codes: 0 done, 1 a budget cannot be certified, 2 wrong usage or data, 130" in out
+    codes = " ".join(out[out.index("Exit codes") :].split())
+    assert codes.startswith("Exit codes: 0 done, 1 a budget cannot be certified, a policy is not")
+    assert "2 wrong usage or data, 130 interrupted." in codes
 
 
 @pytest.mark.parametrize("verb", VERBS)

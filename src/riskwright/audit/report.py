@@ -105,8 +105,9 @@ class Audit(Record, frozen=True, kw_only=True):
 
         Examples
         --------
-        >>> import riskwright as rw
-        >>> found = rw.audit([0.2, 0.8] * 50, {"x": [0, 1] * 50, "y": [0, 1] * 50}, target="y")
+        >>> import polars as pl, riskwright as rw
+        >>> frame = pl.DataFrame({"x": [0, 1, 2, 3] * 50, "ill": [0, 1, 1, 1, 0, 0, 0, 1] * 25})
+        >>> found = rw.audit([0.2, 0.5, 0.5, 0.8] * 50, frame, target="ill")
         >>> found.gate({"require": ["groups"]}).reasons
         ('groups is required but did not run: no groups were named',)
         """

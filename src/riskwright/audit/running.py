@@ -57,9 +57,15 @@ class _Run:
     not_run: dict[str, str] = field(default_factory=dict)
 
     def step(self, part: str) -> Callable[[int, int], None]:
-        """Progress within one part."""
-        number = list(_RUNS).index(part)
-        return lambda done, total: self.progress(part, (number + done / max(total, 1)) / len(_RUNS))
+        """Progress within one part, which never falls where the part has several stages."""
+        number, most = list(_RUNS).index(part), 0.0
+
+        def tell(done: int, total: int) -> None:
+            nonlocal most
+            most = max(most, done / max(total, 1))
+            self.progress(part, (number + most) / len(_RUNS))
+
+        return tell
 
     def known(self) -> tuple[NDArray[np.bool_], Floats, Floats | None]:
         """Rows whose outcome is known, their outcomes, and weights (IPCW under censoring)."""
@@ -200,16 +206,15 @@ def _groups(run: _Run) -> None:
         run.not_run["groups"] = "no outcome was named"
         return
     options: dict[str, Any] = {"at": plan.threshold, "level": plan.level}
+    options["min_rows"] = plan.min_rows
     if rows.time is None:
         kept, y, weight = run.known()
         groups = {name: labels[kept] for name, labels in rows.groups.items()}
+        gaps = group_gaps(y, rows.score[kept], groups, sample_weight=weight, **options)
     else:
-        kept, y = np.ones(rows.score.size, dtype=bool), rows.y
-        weight, groups = rows.table.sample_weight, rows.groups
         options |= {"time": rows.time, "event": rows.y, "horizon": plan.horizon_time}
-    gaps = group_gaps(
-        y, rows.score[kept], groups, sample_weight=weight, min_rows=plan.min_rows, **options
-    )
+        weight = rows.table.sample_weight
+        gaps = group_gaps(None, rows.score, rows.groups, sample_weight=weight, **options)
     run.found["gaps"] = gaps
 
 
