@@ -257,8 +257,6 @@ def with_intercept(rows: Floats) -> Floats:
 
 def fold_people(rows: Floats, share: Floats) -> People:
     """Equal rows together; -0 and 0 are equal."""
-    distinct, place, counts = np.unique(
-        rows + 0.0, axis=0, return_inverse=True, return_counts=True
-    )
+    distinct, place, counts = np.unique(rows + 0.0, axis=0, return_inverse=True, return_counts=True)
     place = place.reshape(-1)
     return People(distinct, counts, np.bincount(place, share, len(distinct)), place)
