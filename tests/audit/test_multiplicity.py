@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -144,8 +145,10 @@ def test_outer_ends_hold_before_the_search_has_converged():
     tight = Multiplicity(tolerance=0.05, max_gap=1e-6).fit(X, y).ranges()
     loose = Multiplicity(tolerance=0.05, max_gap=0.5).fit(X, y).ranges()
     assert loose.gap > 10 * tight.gap
-    assert np.all(loose.high_outer >= tight.high) and np.all(loose.low_outer <= tight.low)
-    assert np.all(loose.high <= tight.high_outer) and np.all(loose.low >= tight.low_outer)
+    assert np.all(loose.high_outer >= tight.high)
+    assert np.all(loose.low_outer <= tight.low)
+    assert np.all(loose.high <= tight.high_outer)
+    assert np.all(loose.low >= tight.low_outer)
 
 
 def test_ranges_grow_with_the_tolerance_and_vanish_without_it():
@@ -154,8 +157,9 @@ def test_ranges_grow_with_the_tolerance_and_vanish_without_it():
         Multiplicity(tolerance=e, max_gap=1e-6).fit(X, y).ranges() for e in (1e-10, 1e-4, 1e-2, 1.0)
     ]
     assert np.all(ranges[0].high - ranges[0].low < 1e-3)
-    for small, large in zip(ranges, ranges[1:], strict=False):
-        assert np.all(small.high < large.high) and np.all(small.low > large.low)
+    for small, large in pairwise(ranges):
+        assert np.all(small.high < large.high)
+        assert np.all(small.low > large.low)
 
 
 def test_small_tolerances_give_the_ellipsoid_of_the_quadratic_loss():
@@ -203,7 +207,8 @@ def test_weights_are_repetitions_and_zero_weights_absences():
         np.repeat(X, weight, 0), np.repeat(y, weight)
     )
     a, b = weighted.ranges(X), repeated.ranges(X)
-    assert a.high == pytest.approx(b.high, abs=2e-6) and a.low == pytest.approx(b.low, abs=2e-6)
+    assert a.high == pytest.approx(b.high, abs=2e-6)
+    assert a.low == pytest.approx(b.low, abs=2e-6)
     assert weighted.ambiguity(0.05) == pytest.approx(repeated.ambiguity(0.05))
     assert weighted.report().n == int((weight > 0).sum())
 
@@ -212,7 +217,8 @@ def test_folding_changes_nothing():
     X, y = study(300, 3, binary=True)
     model = Multiplicity().fit(X, y)
     report = model.report(threshold=0.5)
-    assert report.n == 300 and report.n_distinct == 8
+    assert report.n == 300
+    assert report.n_distinct == 8
     alone = [model.ranges(row[None]) for row in X[:20]]
     assert model.ranges().high[:20] == pytest.approx([r.high[0] for r in alone], abs=1e-4)
 
@@ -223,7 +229,8 @@ def test_separable_data_and_constant_columns_have_ranges(epsilon):
     X = np.column_stack([x, np.full(40, 3.0), np.zeros(40)])
     ranges = Multiplicity(tolerance=epsilon).fit(X, (x > 0).astype(int)).ranges()
     assert ranges.gap <= 1e-4
-    assert np.all(ranges.low <= ranges.risk) and np.all(ranges.risk <= ranges.high)
+    assert np.all(ranges.low <= ranges.risk)
+    assert np.all(ranges.risk <= ranges.high)
 
 
 def test_columns_of_very_different_scale():
@@ -240,7 +247,8 @@ def test_measures_by_hand():
     r = model.ranges()
     moved = np.maximum(r.high - r.risk, r.risk - r.low)
     low, high = model.ambiguity(0.1)
-    assert low == pytest.approx(np.mean(moved >= 0.1)) and low <= high <= low + 0.05
+    assert low == pytest.approx(np.mean(moved >= 0.1))
+    assert low <= high <= low + 0.05
     yes = r.risk >= 0.4
     assert model.conflicts(0.4)[0] == pytest.approx(
         np.mean(np.where(yes, r.low < 0.4, r.high >= 0.4))
@@ -343,7 +351,8 @@ def test_a_complete_pool_gives_exact_ranges():
     X, y = pool_study()
     model = RiskScoreClassifier(max_terms=3, max_points=3, pool_tolerance=0.03).fit(X, y)
     exact = PoolMultiplicity(model, tolerance="2%").fit(X, y)
-    assert exact.complete() and not exact.complete("10%")
+    assert exact.complete()
+    assert not exact.complete("10%")
     ranges = exact.ranges()
     assert ranges.gap == 0
     assert ranges.risk == pytest.approx(model.predict_proba(X)[:, 1])
@@ -369,9 +378,11 @@ def test_the_relaxation_encloses_every_card_within_the_tolerance():
     part = RiskScoreClassifier(max_terms=3, max_points=3, pool_tolerance=1e-6).fit(X, y)
     exact = PoolMultiplicity(full, tolerance="4%").fit(X, y)
     bound = PoolMultiplicity(part, tolerance="4%").fit(X, y)
-    assert exact.complete() and not bound.complete()
+    assert exact.complete()
+    assert not bound.complete()
     a, b = exact.ranges(), bound.ranges()
-    assert np.all(b.high_outer >= a.high) and np.all(b.low_outer <= a.low)
+    assert np.all(b.high_outer >= a.high)
+    assert np.all(b.low_outer <= a.low)
     assert np.all(b.high <= a.high + 1e-12)
     assert 0 < b.gap < 1
 

@@ -139,8 +139,9 @@ class Multiplicity(PredictiveMultiplicity):
         self.n_features_in_ = rows.shape[1]
         self._size = float(len(rows)) if weight is None else effective_size(weight)
         self.people_ = fold_people(with_intercept(rows), each)
-        events = np.bincount(self.people_.place, each * outcome, len(self.people_.rows))
-        others = np.bincount(self.people_.place, each * (1 - outcome), len(self.people_.rows))
+        place, distinct = self.people_.place, len(self.people_.rows)
+        events = np.bincount(place, each * outcome, distinct).astype(np.float64)
+        others = np.bincount(place, each * (1 - outcome), distinct).astype(np.float64)
         ridge = np.full(rows.shape[1] + 1, float(self.penalty))
         ridge[0] = INTERCEPT_RIDGE
         self._loss = LogisticLoss(self.people_.rows, events, others, ridge)
@@ -194,11 +195,14 @@ class Multiplicity(PredictiveMultiplicity):
         known = people is self.people_
         if known and epsilon in self._viable_training:
             return self._viable_training[epsilon]
-        ranges, scores = level_set_ranges(
-            LevelSet(self._loss, self._best, epsilon), people.rows, self.max_gap, self.progress
-        )
+        level = LevelSet(self._loss, self._best, epsilon)
+        ranges, scores = level_set_ranges(level, people.rows, self.max_gap, self.progress)
         every = max(1, -(-len(scores) // CANDIDATES))
-        viable = Viable(ranges, _Risks(people.rows, scores[::every].copy()))
+        viable = Viable(
+            ranges,
+            _Risks(people.rows, scores[::every].copy()),
+            climb=lambda pull: expit(level.farthest(pull @ people.rows) @ people.rows.T),
+        )
         if known:
             self._viable_training[epsilon] = viable
         return viable
@@ -259,4 +263,5 @@ def fold_people(rows: Floats, share: Floats) -> People:
     """Equal rows together; -0 and 0 are equal."""
     distinct, place, counts = np.unique(rows + 0.0, axis=0, return_inverse=True, return_counts=True)
     place = place.reshape(-1)
-    return People(distinct, counts, np.bincount(place, share, len(distinct)), place)
+    total = np.bincount(place, share, len(distinct)).astype(np.float64)
+    return People(distinct, counts, total, place)

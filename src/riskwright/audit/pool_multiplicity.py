@@ -44,10 +44,12 @@ class PoolMultiplicity(PredictiveMultiplicity):
     The class is that of the model: cards with integer points under its limits and constraints, each
     with the best slope and intercept for its points. A card is within the tolerance if its
     objective (training loss + penalty per term) is at most epsilon above that of the model's own
-    card. People count equally, whatever the weights the model was learned with. Lower and upper ends of a range are attained by cards of `model.pool_`. Where that pool is proved to
-    hold every card within the tolerance, the ranges are exact; else they are enclosed by what any
-    real-valued points on the same items could do at the same loss, which is rigorous and can be
-    wide. Fit the model with a `pool_tolerance` above the tolerance to have them exact.
+    card. People count equally, whatever the weights the model was learned with.
+
+    Lower and upper ends of a range are attained by cards of `model.pool_`. Where that pool is
+    proved to hold every card within the tolerance, the ranges are exact; else they are enclosed by
+    what any real-valued points on the same items could do at the same loss, which is rigorous and
+    can be wide. Fit the model with a `pool_tolerance` above the tolerance to have them exact.
 
     Parameters
     ----------
@@ -196,7 +198,8 @@ def _patterns(rows: list[Any]) -> Floats:
 
 
 def _risk(card: ScoreCard, place: dict[str, int], items: Floats) -> Floats:
-    assert card.slope is not None and card.intercept is not None
+    assert card.slope is not None
+    assert card.intercept is not None
     total = np.zeros(len(items))
     for term in card.terms:
         total += term.points * items[:, place[term.item.label]]
