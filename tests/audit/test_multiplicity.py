@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from riskwright.audit.multiplicity import Multiplicity, MultiplicityReport
 from riskwright.audit.pool_multiplicity import PoolMultiplicity
-from riskwright.audit.viable_ranges import LevelSet, LogisticLoss
+from riskwright.audit.viable_ranges import LevelSet, LogisticLoss, _Search
 from riskwright.core import DataError, MissingValueError, ParameterError, TargetError
 from riskwright.scoring import RiskScoreClassifier
 
@@ -151,6 +151,22 @@ def test_outer_ends_hold_before_the_search_has_converged():
     assert np.all(loose.low >= tight.low_outer)
 
 
+def test_points_far_outside_bound_nothing():
+    """The least curvature holds near the level set only."""
+    X, y = study(150, 4)
+    rows = np.column_stack([np.ones(len(X)), X])
+    function = LogisticLoss(rows, y / len(y), (1 - y) / len(y), np.r_[1e-8, np.full(4, 1e-4)])
+    level = LevelSet(function, function.minimise(), 0.01)
+    directions = level.offsets(rows)
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    for length, finite in ((0.9, True), (1.5, False)):
+        search = _Search(level, rows, directions, 1e-9)
+        offsets = length * np.sqrt(2 * level.epsilon) * unit
+        search.run(np.arange(len(rows)), offsets, np.eye(5), 1)
+        assert np.all(np.isfinite(search.outer) == finite)
+        assert np.all(search.inner <= level.extremes(rows, 1e-6).outer)
+
+
 def test_ranges_grow_with_the_tolerance_and_vanish_without_it():
     X, y = study()
     ranges = [
@@ -280,9 +296,7 @@ def test_report_says_it_in_words_and_survives_json():
     calls = []
     model = Multiplicity(tolerance="5%", progress=lambda done, total: calls.append((done, total)))
     report = model.fit(X, y).report(threshold=0.5)
-    assert [row.name for row in report.tolerances] == ["1%", "noise", "5%"] or [
-        row.name for row in report.tolerances
-    ] == ["noise", "1%", "5%"]
+    assert sorted(row.name for row in report.tolerances) == ["1%", "5%", "noise"]
     epsilons = [row.epsilon for row in report.tolerances]
     assert epsilons == sorted(epsilons)
     assert all(sum(row.widths) == 250 and len(row.widths) == 20 for row in report.tolerances)
@@ -298,6 +312,7 @@ def test_report_says_it_in_words_and_survives_json():
     assert calls[-1] == (500, 500)
     assert model.report().findings[0].code == "multiplicity.ambiguity"
     assert model.report().tolerances[0].conflicts is None
+    assert len(model.report(deltas=()).findings) == 1
 
 
 def test_frames_are_taken_as_arrays():

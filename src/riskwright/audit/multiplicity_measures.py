@@ -252,6 +252,8 @@ def _discrepancy(viable: Viable, people: People, delta: float) -> Bracket:
 
 
 def _discrepancies(viable: Viable, people: People, deltas: Sequence[float]) -> list[Bracket]:
+    if not deltas:
+        return []
     margins = np.asarray(deltas, dtype=np.float64)
     best = np.zeros(len(margins))
     leading = np.repeat(viable.ranges.risk[None], len(margins), axis=0)

@@ -194,7 +194,10 @@ class PoolMultiplicity(PredictiveMultiplicity):
 
 def _patterns(rows: list[Any]) -> Floats:
     """Patterns of a proof, texts of 0 and 1 or lists of numbers."""
-    return np.array([[float(v) for v in row] for row in rows])
+    if isinstance(rows[0], str):
+        bits = np.frombuffer("".join(rows).encode(), dtype=np.uint8)
+        return bits.reshape(len(rows), -1) - 48.0
+    return np.array(rows, dtype=np.float64)
 
 
 def _risk(card: ScoreCard, place: dict[str, int], items: Floats) -> Floats:

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 Progress = Callable[[int, int], object]
 
-CHUNK = 2048  # rows whose log-odds are held at once
+CHUNK = 1024  # rows whose sums are added up apart, as in the kernel
 LEAF = 64  # people who share a first Hessian
 WARM_STEPS = 8  # tried from the leaf's middle; whoever needs more starts again from the best score
 STEPS = 40
