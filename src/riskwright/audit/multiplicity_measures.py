@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,6 +25,7 @@ __all__ = ["People", "PredictiveMultiplicity", "Ranges", "Tolerance", "Viable"]
 Floats = NDArray[np.float64]
 Tolerance: TypeAlias = str | float
 BINS = 20
+ROUNDS = 12  # of improving the scores tried for the discrepancy
 NOISE = 3.841458820694124 / 2  # half the 95% point of chi-squared with one degree of freedom
 
 
@@ -68,11 +69,15 @@ class People:
 @dataclass(frozen=True)
 class Viable:
     """Ranges of distinct people, and the risks that single scores within the tolerance give them,
-    in batches of shape (scores, people). `complete`: there are no other scores than these."""
+    in batches of shape (scores, people). `complete`: there are no other scores than these.
+    `climb` finds more of them: given a pull per person, shape (k, people), the risks under k scores
+    within the tolerance that follow the pulls as far as they can.
+    """
 
     ranges: Ranges
-    candidates: Sequence[Floats] | Iterable[Floats]
+    candidates: Iterable[Floats]
     complete: bool = False
+    climb: Callable[[Floats], Floats] | None = None
 
 
 class PredictiveMultiplicity(ABC):
@@ -247,11 +252,20 @@ def _discrepancy(viable: Viable, people: People, delta: float) -> Bracket:
 
 
 def _discrepancies(viable: Viable, people: People, deltas: Sequence[float]) -> list[Bracket]:
-    best = np.zeros(len(deltas))
+    if not deltas:
+        return []
+    margins = np.asarray(deltas, dtype=np.float64)
+    best = np.zeros(len(margins))
+    leading = np.repeat(viable.ranges.risk[None], len(margins), axis=0)
     for risks in viable.candidates:
         moved = np.abs(risks - viable.ranges.risk)
-        for k, delta in enumerate(deltas):
-            best[k] = max(best[k], float(((moved >= delta) @ people.share).max()))
+        for k, margin in enumerate(margins):
+            shares = (moved >= margin) @ people.share
+            top = int(np.argmax(shares))
+            if shares[top] > best[k]:
+                best[k], leading[k] = shares[top], risks[top]
+    if viable.climb is not None:
+        best = _climbed(viable, viable.climb, people, margins, best, leading)
     lows = np.minimum(best, 1.0).tolist()
     if viable.complete:
         return [(low, low) for low in lows]
@@ -259,6 +273,25 @@ def _discrepancies(viable: Viable, people: People, deltas: Sequence[float]) -> l
         (low, max(low, _ambiguity(viable, people, delta)[1]))
         for low, delta in zip(lows, deltas, strict=True)
     ]
+
+
+def _climbed(
+    viable: Viable,
+    climb: Callable[[Floats], Floats],
+    people: People,
+    margins: Floats,
+    best: Floats,
+    risks: Floats,
+) -> Floats:
+    """Shares moved by scores that are pulled on by the people nearest to each margin."""
+    column = margins[:, None]
+    for _ in range(ROUNDS):
+        moves = risks - viable.ranges.risk
+        near = np.exp(-2 * (np.abs(moves) / column - 1) ** 2)
+        risks = climb(near * np.sign(moves) * risks * (1 - risks) * people.share)
+        moved = np.abs(risks - viable.ranges.risk)
+        best = np.maximum(best, (moved >= column) @ people.share)
+    return best
 
 
 def _conflicts(viable: Viable, people: People, threshold: float) -> Bracket:
@@ -272,7 +305,8 @@ def _conflicts(viable: Viable, people: People, threshold: float) -> Bracket:
 def _median(values: Floats, share: Floats) -> float:
     order = np.argsort(values, kind="stable")
     below = np.cumsum(share[order])
-    return float(values[order][min(np.searchsorted(below, 0.5 - 1e-12), len(order) - 1)])
+    at = min(int(np.searchsorted(below, 0.5 - 1e-12)), len(order) - 1)
+    return float(values[order[at]])
 
 
 def _tolerance_report(

@@ -59,7 +59,11 @@ def multiplicity_findings(
 
 
 def _findings(
-    row: ToleranceReport, noise: ToleranceReport | None, threshold: float | None, n: int, method: str
+    row: ToleranceReport,
+    noise: ToleranceReport | None,
+    threshold: float | None,
+    n: int,
+    method: str,
 ) -> Iterator[Finding]:
     good = f"equally good score ({_within(row)})"
     if row.conflicts is not None:

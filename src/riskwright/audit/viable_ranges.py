@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 Progress = Callable[[int, int], object]
 
-CHUNK = 2048  # rows whose log-odds are held at once
+CHUNK = 1024  # rows whose sums are added up apart, as in the kernel
 LEAF = 64  # people who share a first Hessian
 WARM_STEPS = 8  # tried from the leaf's middle; whoever needs more starts again from the best score
 STEPS = 40
@@ -195,7 +195,7 @@ class LevelSet:
         for _ in range(50):
             secant = self._whitened(loss.gram(loss.weight * _secant_bend(z, reach)))
             radius = np.sqrt(2 * self.wide) * (1 + 1e-9)
-            closer = np.minimum(reach, radius * self._lengths(np.linalg.inv(secant)))
+            closer = np.minimum(reach, radius * self._lengths(np.asarray(np.linalg.inv(secant))))
             shrunk = float((closer / np.maximum(reach, 1e-300)).min())
             reach = closer
             if shrunk > 0.98:
@@ -266,6 +266,12 @@ class LevelSet:
                 tick(len(leaf))
         return found
 
+    def farthest(self, directions: Floats) -> Floats:
+        """Scores of the set that go about as far as possible in `directions`, both (k, p)."""
+        length = np.linalg.norm(self.offsets(directions), axis=1, keepdims=True)
+        unit = directions / np.maximum(length, 1e-300)
+        return self.extremes(unit / np.sqrt(2 * self.epsilon), 1e-3).scores
+
     def _starts(self, middles: Floats) -> Iterator[tuple[Floats, Floats]]:
         """Offset that is extreme in each direction, and the inverse Hessian there."""
         identity = np.eye(len(self.best))
@@ -331,9 +337,8 @@ class _Search:
             open_ = self.gaps(who) > self.max_gap
             if not open_.any():
                 return
-            who, offsets, scores, loss, slope, inverses, strayed = (
-                a[open_] for a in (who, offsets, scores, loss, slope, inverses, strayed)
-            )
+            who, inverses, strayed = who[open_], inverses[open_], strayed[open_]
+            offsets, scores, loss, slope = (a[open_] for a in (offsets, scores, loss, slope))
             outside = loss > level.least + level.wide
             for k in np.flatnonzero(~outside & (strayed | (step >= 4))):
                 inverses[k] = level.inverse_hessian(scores[k])
@@ -441,7 +446,7 @@ def _bend(z: Floats) -> Floats:
 
 
 def _secant_bend(z: Floats, reach: Floats) -> Floats:
-    """b >= 0 such that the loss lies above its tangent at |log-odds| z by b d^2 / 2 for |d| <= reach.
+    """b >= 0 with the loss at least b d^2 / 2 above its tangent at |log-odds| z for |d| <= reach.
 
     Curvature falls with |log-odds|, so moving away from zero is worst and b falls with |d|.
     """
