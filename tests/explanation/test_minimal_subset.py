@@ -165,7 +165,9 @@ def test_a_spent_budget_is_said_and_the_set_still_keeps_the_decision():
 
 
 def test_texts_and_columns():
-    texts = score_of_texts(lambda batch: ["threat" in text for text in batch], ["hi", "threat", "bye"])
+    texts = score_of_texts(
+        lambda batch: ["threat" in text for text in batch], ["hi", "threat", "bye"]
+    )
     assert minimal_subset(texts, ["1st", "2nd", "3rd"], threshold=1).subset == ("2nd",)
     columns = score_of_columns(lambda X: X @ np.array([1.0, 2.0, 3.0]), [1, 1, 1], [0, 0, 0])
     assert minimal_subset(columns, ["a", "b", "c"], threshold=3).subset == ("c",)
