@@ -28,7 +28,8 @@ _ORIGIN = Origin("X")
 class ColumnBins:
     """The bins of one column: ordered ones of numbers or levels of text, then other, then missing.
 
-    `ends` are the lowest and highest number seen in each ordered bin; `levels` the texts.
+    `ends` are the lowest and highest number seen in each ordered bin; `levels` the texts; `tails`
+    more knots within the first and the last ordered bin, where a curve goes furthest.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ColumnBins:
     levels: tuple[str, ...]
     other: bool
     missing: bool
+    tails: tuple[float, ...] = ()
 
     @property
     def ordered(self) -> int:
@@ -73,7 +75,8 @@ class ColumnBins:
         ends = np.array(self.ends).reshape(-1, 2)
         if self.stepped:
             return ends[:, 0]
-        return np.concatenate([ends[:1, 0], (ends[:-1, 1] + ends[1:, 0]) / 2, ends[-1:, 1]])
+        borders = (ends[:-1, 1] + ends[1:, 0]) / 2
+        return np.unique(np.concatenate([ends[:1, 0], borders, ends[-1:, 1], self.tails]))
 
     @property
     def nodes(self) -> int:
@@ -108,9 +111,7 @@ class ColumnBins:
     def _of_numbers(self, column: pl.Series) -> NDArray[np.int64]:
         if not column.dtype.is_numeric():
             if self.ordered:
-                raise ColumnError(
-                    "text in a column of numbers", where=_ORIGIN.column(self.name)
-                )
+                raise ColumnError("text in a column of numbers", where=_ORIGIN.column(self.name))
             return np.full(len(column), self.size)
         if not self.ordered:
             return np.full(len(column), self.size)
@@ -193,8 +194,25 @@ def _number_bins(column: pl.Series, bins: int, min_rows: int) -> ColumnBins:
     firsts = np.flatnonzero(np.diff(bin_of, prepend=-1)) if distinct.size else np.empty(0, int)
     firsts = _full_enough(firsts, count, min(min_rows, max(values.size // 2, 1)))
     lasts = np.append(firsts[1:], distinct.size) - 1 if firsts.size else firsts
-    ends = tuple((float(distinct[a]), float(distinct[b])) for a, b in zip(firsts, lasts, strict=True))
-    return ColumnBins(column.name, ends, (), False, missing)
+    ends = tuple(
+        (float(distinct[a]), float(distinct[b])) for a, b in zip(firsts, lasts, strict=True)
+    )
+    tails = ()
+    if distinct.size > bins and len(ends) > 1:
+        ordered = np.sort(values)
+        first = int(count[: firsts[1]].sum())
+        last = int(count[firsts[-1] :].sum())
+        tails = (*_halves(ordered[:first]), *_halves(ordered[: -last - 1 : -1]))
+    return ColumnBins(column.name, ends, (), False, missing, tails)
+
+
+def _halves(outermost_first: Floats) -> tuple[float, ...]:
+    """Half, a quarter, ... of a bin from its outer end, down to `MIN_ROWS` rows."""
+    rows, found = outermost_first.size // 2, []
+    while rows >= MIN_ROWS:
+        found.append(float(outermost_first[rows - 1 : rows + 1].mean()))
+        rows //= 2
+    return tuple(found)
 
 
 def _full_enough(
@@ -221,9 +239,7 @@ def _text_bins(column: pl.Series, min_rows: int) -> ColumnBins:
     kept = sorted(
         name for name, rows in zip(names[:MAX_LEVELS], counts, strict=False) if rows >= min_rows
     )
-    return ColumnBins(
-        column.name, (), tuple(kept), len(kept) < len(names), column.null_count() > 0
-    )
+    return ColumnBins(column.name, (), tuple(kept), len(kept) < len(names), column.null_count() > 0)
 
 
 def _digits(value: float) -> str:

@@ -351,7 +351,9 @@ class AdditiveModel:
     def _keep(self, table: TableBins, design: Design, target: Floats) -> None:
         beta = fit(design, target, self.loss)
         effects = [
-            Effect(term.name, term.labels, design.counts(j), design.means(j) @ beta[design.block(j)])
+            Effect(
+                term.name, term.labels, design.counts(j), design.means(j) @ beta[design.block(j)]
+            )
             for j, term in enumerate(design.terms[1:], start=1)
         ]
         self.effects_ = tuple(effects)
@@ -406,14 +408,20 @@ def design_of(
 ) -> tuple[TableBins, Design]:
     """Bins of a table and the design of an intercept and of one term per column."""
     check_bins(bins)
-    for name, value, fine in (("smoothing", smoothing, smoothing >= 0), ("ridge", ridge, ridge > 0)):
+    for name, value, fine in (
+        ("smoothing", smoothing, smoothing >= 0),
+        ("ridge", ridge, ridge > 0),
+    ):
         if not (fine and np.isfinite(value)):
             raise ParameterError(
                 "out of range", where=name, expected="a positive number", got=repr(value)
             )
     table, series = bin_table(X, bins=bins, categorical=categorical)
     rows = placed(table, series)
-    terms = (Term((), "", ("",)), *(Term((j,), c.name, c.labels) for j, c in enumerate(table.columns)))
+    terms = (
+        Term((), "", ("",)),
+        *(Term((j,), c.name, c.labels) for j, c in enumerate(table.columns)),
+    )
     blocks = [np.zeros((1, 1))] + [_penalty(c, smoothing, ridge) for c in table.columns]
     return table, _design(rows, blocks, terms)
 
@@ -500,7 +508,9 @@ def _with_pair(
     ridge: float,
 ) -> Design:
     a, b = pair
-    words = itertools.product(_coarse_words(columns[a], maps[a]), _coarse_words(columns[b], maps[b]))
+    words = itertools.product(
+        _coarse_words(columns[a], maps[a]), _coarse_words(columns[b], maps[b])
+    )
     labels = tuple(f"{first}, {second}" for first, second in words)
     term = Term(pair, f"{columns[a].name} with {columns[b].name}", labels)
     blocks = [design.penalty[design.block(j), design.block(j)] for j in range(len(design.terms))]

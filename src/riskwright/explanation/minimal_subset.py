@@ -127,7 +127,10 @@ def score_of_texts(
 
     def of_masks(masks: Masks) -> ArrayLike:
         return score(
-            [joiner.join(part for part, on in zip(parts, mask, strict=True) if on) for mask in masks]
+            [
+                joiner.join(part for part, on in zip(parts, mask, strict=True) if on)
+                for mask in masks
+            ]
         )
 
     return of_masks
