@@ -49,8 +49,7 @@ def audit(
     Parameters
     ----------
     first
-        A saved score or pipeline, such as card/score.json; a table that holds scores; or a saved
-        audit.
+        A saved score or pipeline, a table that holds scores, or a saved audit.
     data
         After a saved score: CSV, Parquet or Arrow file of rows that it was not learned from.
     plan
