@@ -196,7 +196,7 @@ def _patterns(rows: list[Any]) -> Floats:
     """Patterns of a proof, texts of 0 and 1 or lists of numbers."""
     if isinstance(rows[0], str):
         bits = np.frombuffer("".join(rows).encode(), dtype=np.uint8)
-        return bits.reshape(len(rows), -1) - 48.0
+        return (bits.reshape(len(rows), -1) - 48).astype(np.float64)
     return np.array(rows, dtype=np.float64)
 
 
