@@ -122,7 +122,7 @@ def _nothing(shapes: Sequence[Shape], level: float) -> Finding:
     reach = np.concatenate([np.subtract(s.high, s.low) / 2 for s in shapes])  # type: ignore[arg-type]
     order = np.argsort(reach)
     half = float(reach[order][np.searchsorted(np.cumsum(n[order]), n.sum() / 2)])
-    rows = int(shapes[0].n and sum(shapes[0].n))
+    rows = sum(shapes[0].n)
     return Finding(
         code="distillation.compare",
         sentence=f"In none of {len(shapes)} features does the score add more or less risk than the "

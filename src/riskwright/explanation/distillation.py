@@ -287,7 +287,7 @@ def _tuple(values: Floats) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-# ---- fidelity and accuracy ------------------------------------------------------------------------
+# ---- fidelity and accuracy ---------------------------------------------------------------------
 
 
 def _fidelity(design: Design, score: Floats, level: float, seed: Seed) -> Estimate:
@@ -317,12 +317,17 @@ def _accuracy(design: Design, outcome: Floats, level: float, seed: Seed) -> Esti
     risk = sigmoid(design.totals(beta))
     weights = (risk * (1 - risk))[order]
     found = design.taken(order).logistic_out_of_fold(
-        outcome[order], starts, beta, weights, hessian, np.linalg.inv(hessian)
+        outcome[order],
+        starts,
+        beta,
+        weights,
+        hessian,
+        np.asarray(np.linalg.inv(hessian), np.float64),
     )
     return auroc(outcome[order], found, level=level)
 
 
-# ---- the comparison -------------------------------------------------------------------------------
+# ---- the comparison ----------------------------------------------------------------------------
 
 
 class _Comparison(NamedTuple):
