@@ -17,7 +17,7 @@ from ._bins import ColumnBins
 if TYPE_CHECKING:
     from .distillation import Shape
 
-__all__ = ["difference_findings", "fidelity_finding"]
+__all__ = ["difference_findings", "fidelity_finding", "too_few_finding"]
 
 _METHOD = "difference of two additive logistic models, simultaneous band over all bins"
 
@@ -49,6 +49,17 @@ def difference_findings(
         for finding in _most(shape, of.get(shape.feature), sign, level, limit)
     ]
     return found or [_nothing(shapes, level)]
+
+
+def too_few_finding(outcome: np.ndarray, least: int) -> Finding:
+    events = int(outcome.sum())
+    return Finding(
+        code="distillation.compare",
+        sentence=f"Of {outcome.size:,} people {events:,} had the outcome: comparing what score and "
+        f"outcomes add takes at least {least} with it and {least} without.",
+        severity="info",
+        method=_METHOD,
+    )
 
 
 def _most(

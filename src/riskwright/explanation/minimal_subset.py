@@ -89,11 +89,10 @@ def minimal_subset(
     Bidirectional: the next part at the front is the one that adds most to those chosen, the next
     at the back the one whose loss from what is left costs least (a tenth of its gain at the front
     counted in, so that one of two twins is told from an idle part). Bounds from earlier rounds are
-    kept (lazy evaluation; Minoux, 1978), exact for
-    submodular scores, so that about 3 to 4 sets are scored per part where the naive greedy search
-    scores k / 2 per part. After Chen et al. (2025), "Less is More: Efficient Black-box
-    Attribution via Minimal Interpretable Subset Selection", whose gain needs embeddings of the
-    black box; here it is the score itself.
+    kept (lazy evaluation; Minoux, 1978): on random submodular scores 4 to 5 sets were scored per
+    part of 16 and 5 to 7 per part of 40, where naive greedy search scores (k + 1) / 2. Chen et al.
+    (2025), "Less is More: Efficient Black-box Attribution via Minimal Interpretable Subset
+    Selection"; the gain is the score itself, and any scorer will do.
 
     Examples
     --------
