@@ -289,8 +289,8 @@ class AdditiveModel:
 
     Notes
     -----
-    Time O(n d^2 + P^3) with P cells, and O(pairs (n d^2 + P^3)) more: 0.2 to 0.4 CPU s for 100,000 rows of ten
-    columns. The class of Lou, Caruana & Gehrke (2012), KDD, fitted as penalised regression splines
+    Time O(n d^2 + P^3) with P nodes, and O(pairs (n d^2 + P^3)) more: 0.2 to 0.4 CPU s for 100,000
+    rows of ten columns. The class of Lou, Caruana & Gehrke (2012), KDD, as penalised splines
     of degree 1 (Eilers & Marx, 1996, Statistical Science 11:89). Unlike boosted versions its
     solution is unique.
 
