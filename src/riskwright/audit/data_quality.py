@@ -11,14 +11,11 @@ __all__ = ["column_summaries"]
 
 def column_summaries(table: Table) -> tuple[ColumnSummary, ...]:
     """One line per column: missing values, and why a column is no feature."""
-    read = [
-        ColumnSummary(name=report.name, missing=report.missing, note=report.note)
+    return tuple(
+        ColumnSummary(
+            name=report.name,
+            missing=report.missing,
+            note=f"set aside: {report.note}" if report.name in table.set_aside else report.note,
+        )
         for report in table.reports
-    ]
-    return (
-        *read,
-        *(
-            ColumnSummary(name=name, missing=0, note=f"set aside: {reason}")
-            for name, reason in table.set_aside.items()
-        ),
     )

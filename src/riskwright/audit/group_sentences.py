@@ -113,6 +113,10 @@ def _further(count: int) -> str:
     return f" {count} other group{'s differ' if count > 1 else ' differs'} beyond chance too."
 
 
+def _are(count: int) -> str:
+    return " is" if count == 1 else "s are"
+
+
 def _nothing(gaps: GroupGaps) -> Finding:
     judged = {row.group for table in gaps.tables for row in table.rows}
     small = {row.group for table in gaps.tables for row in table.small} - judged
@@ -127,10 +131,13 @@ def _nothing(gaps: GroupGaps) -> Finding:
         middle = sorted(reaches)[len(reaches) // 2]
         seen = f"; a gap of about {100 * middle:.2g} points would show in half of them"
     measures = ", ".join(table.metric for table in gaps.tables)
-    left = f" {len(small)} groups are too small to judge." if small else ""
+    left = f" {len(small)} group{_are(len(small))} too small to judge." if small else ""
+    opening = f"No gap between {len(judged)} groups is proven in {measures}{seen}."
+    if len(judged) < 2:
+        opening = "No groups could be compared: fewer than two have enough people."
     return Finding(
         code="group.none",
-        sentence=f"No gap between {len(judged)} groups is proven in {measures}{seen}.{left}",
+        sentence=f"{opening}{left}",
         severity="info",
         method=gaps.method,
     )
