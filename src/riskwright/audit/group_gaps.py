@@ -18,7 +18,7 @@ from riskwright.stats._columns import is_number, numbers, refuse, same_length
 from riskwright.stats.follow_up import checked_follow_up
 from riskwright.stats.survival import check_horizon
 
-from ._differences import bonferroni_level, difference, none
+from ._estimates import bonferroni_level, difference, no_interval
 from .censored_figures import CensoredFigures, Followed
 from .group_figures import Figures, PlainFigures, Scored
 from .group_sentences import findings_of
@@ -319,7 +319,7 @@ def _row(
 
 def _gap(measure: str, figures: Figures, g: int, code: int | None, level: float) -> Estimate:
     if code is None and len(figures.grouping.values) == 1:
-        return none("gap", 0, level, "no other rows")
+        return no_interval("gap", 0, level, "no other rows")
     one = figures.estimate(measure, g, level)
     if code is None:
         return difference(one, figures.estimate(measure, g, level, outside=True), level)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from riskwright.core import Estimate, Finding
 from riskwright.metrics import GroupRow, GroupTable
 
-from ._differences import percent
+from ._words import percent
 
 if TYPE_CHECKING:
     from .group_gaps import GroupGaps
