@@ -74,7 +74,7 @@ def _contents() -> Iterator[str]:
     for module, summary in MODULES:
         names = ", ".join(f"[`{name}`](#{_anchor(module, name)})" for name in _public(module))
         yield f"- **{module}**: {summary} {names}\n"
-    verbs = "fit | score | evaluate | calibrate | decide | card"
+    verbs = "fit | score | evaluate | calibrate | decide | audit | card"
     yield f"- **[Command line](#command-line)**: `riskwright {verbs}`\n\n"
 
 
@@ -145,7 +145,7 @@ def _parameter(parameter: inspect.Parameter) -> str:
         text += f": {_annotation(parameter.annotation)}"
     if parameter.default is not parameter.empty:
         default = repr(parameter.default)
-        text += f" = {'{}' if default == '<factory>' else default}"
+        text += f" = {'{}' if default == '<factory>' else _short(default)}"
     return text
 
 
@@ -155,7 +155,8 @@ def _annotation(annotation: Any) -> str:
 
 
 def _short(text: str) -> str:
-    """Without the modules that names come from."""
+    """Without the modules that names come from, nor addresses of functions."""
+    text = re.sub(r"<function (\w+) at 0x\w+>", r"\1", text)
     return re.sub(r"\b(?:typing|riskwright(?:\.\w+)*)\.(?=\w)", "", text)
 
 

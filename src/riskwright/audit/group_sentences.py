@@ -30,22 +30,43 @@ _OPENINGS = {
 
 
 def findings_of(gaps: GroupGaps, limits: Mapping[str, float]) -> tuple[Finding, ...]:
-    """The widest proven gap of each measure, or that there is none."""
-    found = [
-        finding
+    """The widest proven gap of each measure, else the largest one seen; what would have shown."""
+    every = [
+        _widest(table, gaps, limits.get(table.metric, math.inf)) or _largest(table, gaps)
         for table in gaps.tables
-        if (finding := _widest(table, gaps, limits.get(table.metric, math.inf))) is not None
     ]
-    return tuple(found) if found else (_nothing(gaps),)
+    found = [finding for finding in every if finding is not None]
+    proven = any(finding.severity != "low" for finding in found)
+    return tuple(found) if proven else (_nothing(gaps), *found)
+
+
+def _largest(table: GroupTable, gaps: GroupGaps) -> Finding | None:
+    """The largest gap seen, where none is proven."""
+    rows = [row for row in table.rows if row.gap is not None and not math.isnan(row.gap.low)]
+    if not rows:
+        return None
+    largest = max(rows, key=lambda row: (round(abs(_gap(row).value), 9), _fares(table, row)))
+    gap = _gap(largest)
+    return Finding(
+        code=f"group.{table.metric}.gap",
+        sentence=_sentence(table.metric, largest, gaps) + " It may be chance, as all gaps of "
+        f"{len(rows)} groups in this measure.",
+        severity="low",
+        estimate=gap,
+        method=f"{table.method}; gap to {table.reference}: {gap.method}",
+    )
+
+
+def _fares(table: GroupTable, row: GroupRow) -> float:
+    """Larger for the group that fares worse: of two that mirror each other it is named."""
+    return (-1 if table.metric in _WORSE_BELOW else 1) * _gap(row).value
 
 
 def _widest(table: GroupTable, gaps: GroupGaps, limit: float) -> Finding | None:
     proven = [row for row in table.rows if row.gap is not None and _nearer_end(row.gap) > 0]
     if not proven:
         return None
-    sign = -1 if table.metric in _WORSE_BELOW else 1
-    # Of two groups that mirror each other the one that fares worse is named.
-    widest = max(proven, key=lambda r: (round(_nearer_end(_gap(r)), 9), sign * _gap(r).value))
+    widest = max(proven, key=lambda row: (round(_nearer_end(_gap(row)), 9), _fares(table, row)))
     gap = _gap(widest)
     others = sum(abs(_gap(row).value + gap.value) > 1e-12 for row in proven if row is not widest)
     return Finding(

@@ -385,6 +385,7 @@ def _audit(run: _Run, seconds: float) -> Audit:
         not_run=run.not_run,
         level=run.plan.level,
         seconds=seconds,
+        horizon_time=run.plan.horizon_time,
     )
 
 

@@ -292,7 +292,10 @@ def better_residuals(design: Design, score: Floats, outcome: Floats, plan: Plan)
     inverse = np.linalg.inv(whole)
     beta, hessian = design.fit_logistic(outcome)
     risk = sigmoid(design.totals(beta))
-    weights, inverse_hessian = risk * (1 - risk), np.linalg.inv(hessian)
+    weights, inverse_hessian = (
+        risk * (1 - risk),
+        np.asarray(np.linalg.inv(hessian), dtype=np.float64),
+    )
 
     def both(shuffled: Design, order: Integers, starts: Integers) -> tuple[Floats, Floats]:
         return (
@@ -322,7 +325,7 @@ def _residuals(
     return Residuals(of.score - sums[0] / plan.repeats, of.outcome - sums[1] / plan.repeats)
 
 
-# ---- correlations ---------------------------------------------------------------------------------
+# ---- correlations ------------------------------------------------------------------------------
 
 
 def pearson_estimate(residuals: Residuals, level: float, note: str = "") -> Estimate:
@@ -411,7 +414,7 @@ def _r2(residual: Floats, of: Floats) -> float:
     return 1 - float(np.mean(residual**2) / np.var(of))
 
 
-# ---- findings -------------------------------------------------------------------------------------
+# ---- findings ----------------------------------------------------------------------------------
 
 
 def _with_findings(found: MissingFeature, n_columns: int, limit: float) -> MissingFeature:
