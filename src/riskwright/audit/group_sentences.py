@@ -116,6 +116,8 @@ def _sentence(measure: str, row: GroupRow, gaps: GroupGaps) -> str:
     way = "more" if gap.value > 0 else "less"
     ends = sorted((abs(gap.low), abs(gap.high)))
     span = f"{_size(ends[0])} to {_size(ends[1])}"
+    if gap.low < 0 < gap.high:
+        span = f"{_size(-gap.low)} less to {_size(gap.high)} more"
     return f"{opening}; {whom} {shown(other)}: {_size(abs(gap.value))} points {way} ({span})."
 
 
