@@ -8,9 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import psi
 
-from riskwright.audit.harm_tails import harm_profile, log_risk, union_harm
+from riskwright.audit.harm_tails import (
+    _columns,
+    _Resampled,
+    harm_profile,
+    log_risk,
+    union_harm,
+)
 from riskwright.core import DataError, ParameterError, ValueRangeError
-from riskwright.stats import CVaR
+from riskwright.stats import CVaR, bootstrap_weights
 
 
 @pytest.mark.parametrize(
@@ -118,6 +124,22 @@ def test_findings_are_graded_by_the_limit():
     assert (high.findings[0].code, high.findings[0].severity) == ("harm.tail", "high")
     none = harm_profile(np.zeros((30, 2)), replicates=100)
     assert none.findings[0].severity == "info"
+
+
+def test_resampled_figures_are_those_of_the_rows_drawn():
+    """Row 0 and every replicate: mean, spread and tail of the rows that its weights name."""
+    cells = np.round(harms(60, 2), 2)
+    parts = -np.log1p(-cells)
+    found = _Resampled(_columns(cells, parts, None), 2, 0.9, 0.95)
+    found.draw(7, np.random.default_rng(5))
+    draws = next(bootstrap_weights(np.ones(60), np.random.default_rng(5), 7)).astype(int)
+    for place, counts in enumerate([np.ones(60, int), *draws]):
+        rows = np.repeat(np.arange(60), counts)
+        risk = parts.sum(axis=1)
+        assert found.sums[place, 0] + risk.mean() == pytest.approx(risk[rows].mean())
+        assert found.values[place, 0] == pytest.approx(CVaR(0.9).of(risk[rows]))
+        assert found.values[place, 4] == pytest.approx(CVaR(0.9).of(parts[rows, 1]))
+    assert found.sd(1, "sd").value == pytest.approx(parts[:, 0].std())
 
 
 def test_intervals_cover_the_truth():

@@ -62,17 +62,19 @@ class OperatingPoint(Record, frozen=True, kw_only=True):
 
 
 class ColumnSummary(Record, frozen=True, kw_only=True):
-    """A column of the table: missing values, and drift since the score was learned if known."""
+    """A column of the table: missing values (None where the column was set aside unread), and
+    what was noted about it."""
 
     name: str
-    missing: int
+    missing: int | None
     note: str = ""
 
 
 class Audit(Record, frozen=True, kw_only=True):
     """Everything `riskwright.audit` ran, and what did not apply (`not_run`: name to reason).
 
-    Parts that did not run are None. `findings` holds the findings of all parts, gravest first,
+    Parts that did not run are None. `horizon_time` is the time at which outcomes count where
+    follow-up is censored; `events` then are those of the whole follow-up. `findings` holds the findings of all parts, gravest first,
     each with the digests of score and data. It holds aggregates only, no person's row.
     """
 
@@ -96,6 +98,7 @@ class Audit(Record, frozen=True, kw_only=True):
     not_run: dict[str, str]
     level: float
     seconds: float
+    horizon_time: float | None = None
 
     def worst(self, most: int = 5) -> tuple[Finding, ...]:
         """The gravest findings, those that fail a policy first."""

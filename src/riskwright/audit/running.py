@@ -32,6 +32,7 @@ from .plan import AuditPlan, load_plan
 from .report import Audit, AuditSubject
 from .scored_rows import ScoredRows, feature_frame, scored_rows
 from .selective_labels import selective_labels
+from .slice_search import affordable_depth
 from .slices import find_slices
 
 __all__ = ["run_audit"]
@@ -240,12 +241,13 @@ def _slices(run: _Run) -> None:
     run.found["slices"] = find_slices(
         loss,
         table,
-        depth=plan.depth,
+        depth=affordable_depth(table.width, plan.depth),
         alpha=_SLICE_ALPHA,
         sample_weight=weight,
         level=plan.level,
         loss_name=name,
         random_state=plan.seed,
+        progress=run.step("slices"),
     )
 
 
@@ -383,6 +385,7 @@ def _audit(run: _Run, seconds: float) -> Audit:
         not_run=run.not_run,
         level=run.plan.level,
         seconds=seconds,
+        horizon_time=run.plan.horizon_time,
     )
 
 
