@@ -14,7 +14,7 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from riskwright.core import DataError, Finding
+from riskwright.core import DataError, Finding, SearchError
 from riskwright.core.records import Severity
 from riskwright.explanation import Actions, distill, responsiveness
 from riskwright.metrics import evaluate, net_benefit, reliability
@@ -154,7 +154,7 @@ def run_audit(
             continue
         try:
             part(run)
-        except DataError as error:
+        except (DataError, SearchError) as error:
             run.not_run[name] = f"the data do not allow it: {error}"
     run.progress("done", 1.0)
     return _audit(run, time.perf_counter() - start)
