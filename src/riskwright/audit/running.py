@@ -14,7 +14,7 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from riskwright.core import DataError, Finding, ParameterError, generator
+from riskwright.core import DataError, Finding, ParameterError, SearchError, generator
 from riskwright.core.records import Severity
 from riskwright.explanation import Actions, distill, responsiveness
 from riskwright.metrics import evaluate, net_benefit, reliability
@@ -203,12 +203,12 @@ def _run_parts(run: _Run) -> None:
             continue
         try:
             part(run)
-        except DataError as error:
+        except (DataError, SearchError) as error:
             run.not_run[name] = f"the data do not allow it: {_plain(error)}"
     run.progress("done", 1.0)
 
 
-def _plain(error: DataError) -> str:
+def _plain(error: DataError | SearchError) -> str:
     """The message without its code."""
     return str(error).removesuffix(f" [{error.code}]").rstrip(".")
 
