@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from riskwright.core import Estimate, Finding
 from riskwright.metrics import GroupRow, GroupTable
 
-from ._differences import percent
+from ._words import percent, whole
 
 if TYPE_CHECKING:
     from .group_gaps import GroupGaps
@@ -49,8 +49,7 @@ def _largest(table: GroupTable, gaps: GroupGaps) -> Finding | None:
     gap = _gap(largest)
     return Finding(
         code=f"group.{table.metric}.gap",
-        sentence=_sentence(table.metric, largest, gaps) + " It may be chance, as all gaps of "
-        f"{len(rows)} groups in this measure.",
+        sentence=_sentence(table.metric, largest, gaps),
         severity="low",
         estimate=gap,
         method=f"{table.method}; gap to {table.reference}: {gap.method}",
@@ -113,12 +112,23 @@ def _sentence(measure: str, row: GroupRow, gaps: GroupGaps) -> str:
     )
     if measure in ("auc", "calibration"):
         whom = whom.replace("of ", "for ", 1)
-    way = "more" if gap.value > 0 else "less"
-    ends = sorted((abs(gap.low), abs(gap.high)))
-    span = f"{_size(ends[0])} to {_size(ends[1])}"
-    if gap.low < 0 < gap.high:
-        span = f"{_size(-gap.low)} less to {_size(gap.high)} more"
-    return f"{opening}; {whom} {shown(other)}: {_size(abs(gap.value))} points {way} ({span})."
+    return f"{opening}; {whom} {shown(other)}: {_difference(gap)}."
+
+
+def _difference(gap: Estimate) -> str:
+    """
+    >>> from riskwright.core import Estimate
+    >>> one = dict(level=0.95, n=90, method="")
+    >>> _difference(Estimate(value=-0.2, low=-0.3, high=-0.1, **one))
+    '20 points less (10 to 30)'
+    >>> _difference(Estimate(value=0.02, low=-0.03, high=0.07, **one))
+    '2.0 points more, which may be chance (3.0 less to 7.0 more)'
+    """
+    size = f"{_size(abs(gap.value))} points {'more' if gap.value > 0 else 'less'}"
+    ends = _size(abs(gap.low)), _size(abs(gap.high))
+    if gap.low <= 0 <= gap.high:
+        return f"{size}, which may be chance ({ends[0]} less to {ends[1]} more)"
+    return f"{size} ({' to '.join(ends if gap.low > 0 else ends[::-1])})"
 
 
 def _points(share: float) -> str:
@@ -137,23 +147,25 @@ def _further(count: int) -> str:
 
 
 def _nothing(gaps: GroupGaps) -> Finding:
-    judged = {row.group for table in gaps.tables for row in table.rows}
-    small = {row.group for table in gaps.tables for row in table.small} - judged
-    reaches = [
-        (row.gap.high - row.gap.low) / 2
+    with_gap = [
+        row
         for table in gaps.tables
         for row in table.rows
         if row.gap is not None and not math.isnan(row.gap.low)
     ]
-    seen = ""
-    if reaches:
-        middle = sorted(reaches)[len(reaches) // 2]
-        seen = f"; a gap of about {100 * middle:.2g} points would show in half of them"
+    judged = {row.group for row in with_gap}
+    every = {row.group for table in gaps.tables for row in (*table.rows, *table.small)}
+    left = len(every - judged)
     measures = ", ".join(table.metric for table in gaps.tables)
-    left = f" {len(small)} groups are too small to judge." if small else ""
-    return Finding(
-        code="group.none",
-        sentence=f"No gap between {len(judged)} groups is proven in {measures}{seen}.{left}",
-        severity="info",
-        method=gaps.method,
-    )
+    if judged:
+        reaches = sorted((row.gap.high - row.gap.low) / 2 for row in with_gap if row.gap)
+        middle = reaches[len(reaches) // 2]
+        sentence = (
+            f"No gap between {whole(len(judged), 'group', 'groups')} and the others is proven in "
+            f"{measures}; a gap of about {100 * middle:.2g} points would show in half of them."
+        )
+    else:
+        sentence = f"No two groups can be compared in {measures}."
+    if left:
+        sentence += f" {whole(left, 'group is', 'groups are')} too small to judge, or all there is."
+    return Finding(code="group.none", sentence=sentence, severity="info", method=gaps.method)

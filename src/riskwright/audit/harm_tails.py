@@ -21,7 +21,9 @@ from riskwright.core.randomness import Seed, generator
 from riskwright.stats import VaR, bootstrap_weights, normal_quantile
 from riskwright.stats._columns import numbers, refuse
 
-from ._rates import between, no_interval, percent, percents, positive_integer, whole
+from ._checks import between, positive_integer
+from ._estimates import no_interval
+from ._words import percent, percents, whole
 
 __all__ = ["CLIP", "HarmDimension", "HarmProfile", "harm_profile", "log_risk", "union_harm"]
 
@@ -306,7 +308,7 @@ class _Resampled:
         """Quantile of a column; `largest` is the end where no order statistic will do."""
         value = VaR(self.tail).of(self.columns[:, j])
         if self.n < _FEW:
-            return no_interval(value, self.n, self.level, name, "too few prompts")
+            return no_interval(name, self.n, self.level, "too few prompts", value)
         low, high = self._order_statistics(j)
         above = "" if high < math.inf else "; above it, the largest log-risk that clipping leaves"
         return Estimate(
@@ -333,10 +335,10 @@ class _Resampled:
     ) -> Estimate:
         value, error = float(values[0]), float(errors[0])
         if self.n < _FEW:
-            return no_interval(value, self.n, self.level, name, "too few prompts")
+            return no_interval(name, self.n, self.level, "too few prompts", value)
         if error <= 1e-9 * abs(value):
             alike = "prompts of the tail alike" if in_tail else "all prompts alike"
-            return no_interval(value, self.n, self.level, name, alike)
+            return no_interval(name, self.n, self.level, alike, value)
         low, high = _studentised(value, error, values[1:], errors[1:], self.level)
         held = (1.0 - self.tail) * self.n
         few = f"; the tail holds {held:.4g} prompts only" if in_tail and held < 20 else ""

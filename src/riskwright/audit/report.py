@@ -74,8 +74,9 @@ class Audit(Record, frozen=True, kw_only=True):
     """Everything `riskwright.audit` ran, and what did not apply (`not_run`: name to reason).
 
     Parts that did not run are None. `horizon_time` is the time at which outcomes count where
-    follow-up is censored; `events` then are those of the whole follow-up. `findings` holds the findings of all parts, gravest first,
-    each with the digests of score and data. It holds aggregates only, no person's row.
+    follow-up is censored; `events` then are those of the whole follow-up. `findings` holds those
+    of all parts, gravest first, each with the digests of score and data. It holds aggregates only,
+    no person's row.
     """
 
     subject: AuditSubject

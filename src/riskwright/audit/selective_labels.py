@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from riskwright.core import Estimate, Finding, ParameterError, Record
 from riskwright.stats import normal_quantile
 from riskwright.stats._columns import is_number
 
-from ._rates import no_interval, share
+from ._estimates import no_interval, share
 from .selective_inputs import (
     DesignColumns,
     flags,
@@ -334,8 +333,7 @@ class SelectiveFit:
         if members.size < _MEMBERS:
             why = f"fewer than {_MEMBERS} members"
             figures = {
-                figure: no_interval(math.nan, members.size, self.level, figure, why)
-                for figure in _FIGURES
+                figure: no_interval(figure, members.size, self.level, why) for figure in _FIGURES
             }
         else:
             figures = self._figures(members, seen, joint)
@@ -351,9 +349,7 @@ class SelectiveFit:
 
     def _figures(self, members: Places, seen: Bools, joint: float) -> dict[str, Estimate]:
         untested = members[~seen]
-        risk_untested = no_interval(
-            math.nan, 0, self.level, "risk_untested", "everybody was tested"
-        )
+        risk_untested = no_interval("risk_untested", 0, self.level, "everybody was tested")
         if untested.size:
             risk_untested = self._over(lambda one: one.mean_risk(untested, True, self.level))
         average = [one.at_average(members, self.level, joint) for one in self.solutions]
@@ -370,7 +366,7 @@ class SelectiveFit:
             note = "; no outcome of the group was observed: rests on the constraints alone"
             return replace(estimate, method=estimate.method + note)
         why = "no outcome of the group was observed and no constraint identifies its risk"
-        return no_interval(math.nan, estimate.n, estimate.level, estimate.name, why)
+        return no_interval(estimate.name, estimate.n, estimate.level, why)
 
 
 def _joined(found: list[Estimate]) -> Estimate:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from riskwright.core import Finding
 from riskwright.core.records import Severity
 
-from ._rates import percents, whole
+from ._words import percents, whole
 
 if TYPE_CHECKING:
     from .selective_labels import SelectiveLabelsReport, TestedGroup

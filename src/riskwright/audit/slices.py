@@ -16,7 +16,7 @@ from riskwright.core.randomness import Seed, generator
 from riskwright.stats import normal_quantile
 from riskwright.stats._columns import is_number, numbers, positive_weights, refuse, same_length
 
-from ._differences import bonferroni_level, difference, mean_estimate
+from ._estimates import bonferroni_level, difference, mean_estimate
 from .discretised import ColumnBins, as_frame, column_bins
 from .permutation_bounds import PermutationTail
 from .slice_search import FoundSlice, ranked_slices

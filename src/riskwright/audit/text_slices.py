@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from riskwright.core import DataError, MissingValueError, ParameterError
+from riskwright.core import DataError, ParameterError
 from riskwright.core.randomness import Seed, generator
 from riskwright.stats import normal_quantile
-from riskwright.stats._columns import is_number, numbers, places, same_length
+from riskwright.stats._columns import is_number, length_error, numbers, same_length
 
-from ._differences import bonferroni_level, mean_estimate
+from ._checks import checked_texts
+from ._estimates import bonferroni_level, mean_estimate
 from .permutation_bounds import PermutationTail
 from .slices import (
     FEWEST_ROWS,
@@ -108,7 +109,10 @@ def find_text_slices(
     normal_quantile(level)
     _check(top_share, hypotheses, min_share, k, holdout, harm)
     values, weight, kept = checked_loss(loss, sample_weight)
-    items = _checked_texts(texts, values.size if kept is None else kept.size)
+    items = checked_texts(texts)
+    size = values.size if kept is None else kept.size
+    if len(items) != size:
+        raise length_error("texts", len(items), size, "loss")
     if kept is not None:
         items = [items[i] for i in np.flatnonzero(kept)]
     vectors = None if embeddings is None else _vectors(embeddings, kept, values.size)
@@ -296,23 +300,6 @@ def _vectors(embeddings: ArrayLike, kept: Bools | None, n: int) -> Floats:
     vectors = numbers(embeddings, "embeddings", ndim=2)
     same_length(vectors, "embeddings", n if kept is None else kept.size, "texts")
     return vectors if kept is None else vectors[kept]
-
-
-def _checked_texts(texts: Sequence[str], n: int) -> list[str]:
-    if isinstance(texts, str):
-        raise DataError("one text", where="texts", expected="a sequence of texts")
-    items = list(texts)
-    if len(items) != n:
-        raise DataError(
-            "length differs from loss", where="texts", expected=f"{n} texts", got=str(len(items))
-        )
-    missing = np.array([item is None or item != item for item in items], dtype=bool)
-    if missing.any():
-        raise MissingValueError("missing texts", where="texts", got=places(missing))
-    wrong = np.array([not isinstance(item, str) for item in items], dtype=bool)
-    if wrong.any():
-        raise DataError("not texts", where="texts", expected="text in every row", got=places(wrong))
-    return [str(item) for item in items]
 
 
 def _check(
