@@ -11,11 +11,11 @@ __all__ = ["column_summaries"]
 
 def column_summaries(table: Table) -> tuple[ColumnSummary, ...]:
     """One line per column: missing values, and why a column is no feature."""
+    read = {report.name: report for report in table.reports}
+    missing = {name: report.missing for name, report in read.items()}
+    notes = {name: report.note for name, report in read.items()}
+    notes |= {name: f"set aside: {reason}" for name, reason in table.set_aside.items()}
     return tuple(
-        ColumnSummary(
-            name=report.name,
-            missing=report.missing,
-            note=f"set aside: {report.note}" if report.name in table.set_aside else report.note,
-        )
-        for report in table.reports
+        ColumnSummary(name=name, missing=missing.get(name), note=note)
+        for name, note in notes.items()
     )

@@ -14,12 +14,13 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from riskwright.core import DataError, Finding, ParameterError, generator
+from riskwright.core import DataError, Finding, ParameterError, SearchError, generator
 from riskwright.core.records import Severity
 from riskwright.explanation import Actions, distill, responsiveness
 from riskwright.metrics import evaluate, net_benefit, reliability
 from riskwright.pipeline import RiskPipeline
 from riskwright.stats import horizon_outcomes
+from riskwright.stats._threads import one_blas_thread
 
 from .data_quality import column_summaries
 from .familiarity import Familiarity
@@ -35,6 +36,7 @@ from .plan import AuditPlan, load_plan
 from .report import Audit, AuditSubject
 from .scored_rows import ScoredRows, feature_frame, scored_rows
 from .selective_labels import selective_labels
+from .slice_search import affordable_depth
 from .slices import find_slices
 
 __all__ = ["run_audit"]
@@ -118,7 +120,7 @@ def run_audit(
         Columns, threshold, actions, what to skip; see `AuditPlan`.
     reference : path, frame or `Table` that the score was learned from, optional
         Tells how familiar the rows of `data` are.
-    progress    progress : called with the name of each part and the share done.
+    progress : called with the name of each part and the share done.
     **stated : keys of `AuditPlan`, before those of the plan.
 
     Returns
@@ -154,17 +156,10 @@ def run_audit(
     ('rest', None)
     """
     start = time.perf_counter()
-    with _one_thread():
+    with one_blas_thread():
         run = _begun(model_or_scores, data, load_plan(plan, **stated), reference, progress)
         _run_parts(run)
     return _audit(run, time.perf_counter() - start)
-
-
-def _one_thread() -> Any:
-    """Matrices here are small: threads of a linear algebra library only wait for one another."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas")
 
 
 def _begun(
@@ -208,12 +203,12 @@ def _run_parts(run: _Run) -> None:
             continue
         try:
             part(run)
-        except DataError as error:
+        except (DataError, SearchError) as error:
             run.not_run[name] = f"the data do not allow it: {_plain(error)}"
     run.progress("done", 1.0)
 
 
-def _plain(error: DataError) -> str:
+def _plain(error: DataError | SearchError) -> str:
     """The message without its code."""
     return str(error).removesuffix(f" [{error.code}]").rstrip(".")
 
@@ -301,12 +296,13 @@ def _slices(run: _Run) -> None:
     run.found["slices"] = find_slices(
         loss,
         table,
-        depth=plan.depth,
+        depth=affordable_depth(table.width, plan.depth),
         alpha=_SLICE_ALPHA,
         sample_weight=weight,
         level=plan.level,
         loss_name=name,
         random_state=plan.seed,
+        progress=run.step("slices"),
     )
 
 
@@ -496,6 +492,7 @@ def _audit(run: _Run, seconds: float) -> Audit:
         not_run=run.not_run,
         level=run.plan.level,
         seconds=seconds,
+        horizon_time=run.plan.horizon_time,
     )
 
 

@@ -114,7 +114,7 @@ def _findings(audit: Audit, caps: Caps) -> Iterator[Block]:
         f"{len(found):,} findings, what fails the policy first, then the gravest",
         head,
         rows,
-        "lllwrrrw" if judged else "llwrrrw",
+        "cllwrrrw" if judged else "clwrrrw",
         more,
         marked,
     )
@@ -220,7 +220,7 @@ def _group_table(table: GroupTable, caps: Caps) -> Iterator[Block]:
     rows = [table.rows[i] for i in sorted(kept)]
     cells = []
     for row in rows:
-        value, bounds, n, _ = _cells(row.estimate, percent)
+        value, bounds, n, _ = _cells(row.estimate, percent, words.is_signed(table.metric))
         gap = _cells(row.gap, percent, True) if row.gap is not None else ("reference", "–", "", "")
         events = "–" if row.events is None else f"{row.events:,}"
         cells.append((row.group, n, events, value, bounds, gap[0], gap[1]))
@@ -500,11 +500,8 @@ def _columns(audit: Audit, caps: Caps) -> Iterator[Block]:
     if not columns:
         yield Words(words.why_not(audit, "data"))
         return
-    shown = sorted(columns, key=lambda c: (not c.note, -c.missing))[: caps.rows]
-    rows = [
-        (c.name, f"{c.missing:,}", wording.percent(c.missing / max(audit.n, 1)), c.note or "–")
-        for c in shown
-    ]
+    shown = sorted(columns, key=lambda c: (not c.note, -(c.missing or 0)))[: caps.rows]
+    rows = [(c.name, *_missing(c.missing, audit.n), c.note or "–") for c in shown]
     yield Grid(
         f"Missing values among {audit.n:,} rows, and what was noted; counts, no interval needed",
         ("Column", "Missing", "Share", "Noted"),
@@ -512,6 +509,12 @@ def _columns(audit: Audit, caps: Caps) -> Iterator[Block]:
         "lrrw",
         _cut(len(columns), caps.rows, "columns"),
     )
+
+
+def _missing(number: int | None, n: int) -> tuple[str, str]:
+    if number is None:
+        return ("not read", "–")
+    return (f"{number:,}", wording.percent(number / max(n, 1)))
 
 
 def _not_run(audit: Audit) -> Iterator[Block]:

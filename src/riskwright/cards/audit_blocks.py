@@ -46,7 +46,8 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table: the first cell of a row names it; `align` has l, r or w (long words) per column.
+    """A table: the first cell of a row names it; `align` has l, r, w (long words) or
+    c (a dotted code) per column.
 
     `more` says what the table leaves out, `bold` names rows that stand out.
     """

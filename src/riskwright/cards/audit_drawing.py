@@ -22,6 +22,7 @@ from riskwright.plots.shapes import (
     Rect,
     Shape,
     Text,
+    shortened,
     text_width,
     wrapped,
 )
@@ -70,7 +71,7 @@ def group_panels(
     reference the figures are drawn in the place of gaps. Lines stand `extra` pixels farther apart.
     """
     names = min(max(text_width(g, _SIZE) for g in groups), 0.24 * width) + 10
-    labels = [_two_lines(label, names - 8) for label in groups]
+    labels = _two_lines(groups, names - 8)
     step = max(_ROW + extra, 28.0 if any(len(lines) > 1 for lines in labels) else 0.0)
     rows = [{row.group: row for row in (*t.rows, *t.small)} for t in tables]
     n_width = 14 + max(text_width(f"{_rows_of(rows, g):,}", _SMALL) for g in groups)
@@ -79,7 +80,7 @@ def group_panels(
     top = 14.0 * max(map(len, titles)) + 10
     foot = top + step * len(groups)
     shapes: list[Shape] = [Rect(0, 0, width, foot + 22, PAPER)]
-    shapes.append(Text(width, top - 8, "n", _SMALL, "end", color=QUIET))
+    shapes.append(Text(width - 3, top - 8, "n", _SMALL, "end", color=QUIET))
     for i, label in enumerate(groups):
         y = top + step * (i + 0.5)
         if i % 2 == 0:
@@ -87,7 +88,7 @@ def group_panels(
         above = 6.5 * (len(labels[i]) - 1)
         shapes += [Text(0, y + 4 - above + 13 * k, t, _SIZE) for k, t in enumerate(labels[i])]
         n = _rows_of(rows, label)
-        shapes.append(Text(width, y + 4, f"{n:,}", _SMALL, "end", color=QUIET))
+        shapes.append(Text(width - 3, y + 4, f"{n:,}", _SMALL, "end", color=QUIET))
     for place, (table, found) in enumerate(zip(tables, rows, strict=True)):
         left = names + place * panel
         for line, text in enumerate(titles[place]):
@@ -109,7 +110,8 @@ def _told(table: GroupTable, found: dict[str, GroupRow]) -> Iterator[str]:
         if row.estimate is None:
             yield f"{name}, {row.group}: too few to judge, n {row.n:,}"
             continue
-        text = f"{name}, {row.group}: {words.amount(row.estimate, percent)}"
+        own = words.amount(row.estimate, percent, words.is_signed(table.metric))
+        text = f"{name}, {row.group}: {own}"
         if row.gap is not None:
             text += f", gap {words.value_of(row.gap, percent, True)}"
             text += f" ({words.bounds(row.gap, percent, True)})"
@@ -159,7 +161,8 @@ def _panel(
             continue
         if gaps and row.gap is None:
             yield Line(((scale(0), y - 5), (scale(0), y + 5)), 3, INK)
-        text = words.value_of(row.estimate, percent).replace("not defined", "none")
+        signed = words.is_signed(table.metric)
+        text = words.value_of(row.estimate, percent, signed).replace("not defined", "none")
         bold = gaps and row.gap is not None and _differs(row.gap)
         yield Text(left + width - 12, y + 4, text, _SMALL, "end", bold=bold)
 
@@ -191,12 +194,18 @@ def _ticks(scale: _Scale) -> list[tuple[float, str]]:
     return places
 
 
-def _two_lines(text: str, width: float) -> list[str]:
-    """The text on one or two lines, with an ellipsis where it needs more."""
-    lines = wrapped(text, 1.1 * width, _SIZE)
-    if len(lines) < 3:
-        return lines
-    second = lines[1]
-    while second and text_width(f"{second}…", _SIZE) > 1.1 * width:
-        second = second[:-1]
-    return [lines[0], f"{second}…"]
+def _two_lines(labels: Sequence[str], width: float) -> list[list[str]]:
+    """Each label on one or two lines: where it needs more, "male & north" instead of "sex = male &
+    region = north", unless another is told so too; else without its middle."""
+    bare = [" & ".join(p.rpartition(" = ")[2] for p in text.split(" & ")) for text in labels]
+    found = []
+    for text, brief in zip(labels, bare, strict=True):
+        most = len(text)
+        lines = wrapped(text, 1.1 * width, _SIZE)
+        if len(lines) > 2 and bare.count(brief) == 1:
+            lines = wrapped(brief, 1.1 * width, _SIZE)
+        while len(lines) > 2:
+            most = most * 9 // 10
+            lines = wrapped(shortened(text, most), 1.1 * width, _SIZE)
+        found.append(lines)
+    return found

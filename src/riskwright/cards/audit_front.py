@@ -22,9 +22,10 @@ from .audit_fit import Fit
 
 if TYPE_CHECKING:
     from riskwright.audit.group_gaps import GroupGaps
-    from riskwright.audit.multiplicity import MultiplicityReport
-    from riskwright.audit.report import Audit
+    from riskwright.audit.multiplicity import MultiplicityReport, ToleranceReport
+    from riskwright.audit.report import Audit, OperatingPoint
     from riskwright.audit.slices import Slice
+    from riskwright.explanation.responsiveness import ResponsivenessReport
     from riskwright.metrics import NetBenefitCurve
 
 __all__ = ["display_drawing", "front_parts", "head_facts"]
@@ -32,6 +33,11 @@ __all__ = ["display_drawing", "front_parts", "head_facts"]
 _PANELS = ("fpr", "fnr", "ppv", "calibration")
 _FIGURES = ("auroc", "calibration_slope", "calibration_in_the_large", "brier")
 _LONG = 150
+_MEANINGS = {
+    "fpr": "False positive rate: flagged, of those without the outcome.",
+    "fnr": "False negative rate: missed, of those with it.",
+    "ppv": "Precision: with the outcome, of those flagged.",
+}
 
 
 def front_parts(audit: Audit, sizes: Fit) -> list[Part]:
@@ -52,7 +58,9 @@ def front_parts(audit: Audit, sizes: Fit) -> list[Part]:
 def head_facts(audit: Audit) -> Facts:
     """What it predicts, for whom, until when, not for what; version, date, owner, digests."""
     s = audit.subject
-    data = " ".join(filter(None, (words.brief(s.data_name, 60), words.short_digest(s.data_digest))))
+    data = " ".join(
+        filter(None, (words.name_of(s.data_name, 60), words.short_digest(s.data_digest)))
+    )
     pairs = (
         ("Predicts", words.brief(s.outcome, _LONG)),
         ("For whom", words.brief(s.population, _LONG)),
@@ -67,9 +75,8 @@ def head_facts(audit: Audit) -> Facts:
 
 
 def _horizon(audit: Audit) -> str:
-    if audit.gaps is None or audit.gaps.horizon is None:
-        return ""
-    return f"{audit.gaps.horizon:g}, in the unit of the follow-up times"
+    time = words.horizon_of(audit)
+    return "" if time is None else f"{time:g}, in the unit of the follow-up times"
 
 
 def display_drawing(
@@ -110,8 +117,9 @@ def _score(audit: Audit, sizes: Fit) -> Iterator[Block]:
             + (f" (score {digest})." if digest else ".")
         )
         yield from _performance(audit)
+        yield from _uses(audit, sizes)
         return
-    terms = [(words.brief(t.item.label, 90), wording.points(t)) for t in card.terms]
+    terms = [(words.name_of(t.item.label, 90), wording.points(t)) for t in card.terms]
     more = len(terms) - sizes.terms
     yield Grid(
         "Add up what is true",
@@ -148,6 +156,32 @@ def _performance(audit: Audit) -> Iterator[Block]:
         yield Grid("How well it does", ("Figure", "Value", level, "n"), rows, "lrrr")
 
 
+def _uses(audit: Audit, sizes: Fit) -> Iterator[Block]:
+    """What a transparent copy of a black box shows, and whether it uses what the data lack."""
+    found = audit.distillation
+    if found is None or not found.shapes:
+        return
+    ranked = sorted(found.shapes, key=lambda shape: -shape.importance)
+    compared = found.accuracy is not None
+    rows = [
+        (words.name_of(s.feature, 60), f"{s.importance:.3f}", *(_unlike(s.differs) * compared))
+        for s in ranked[: max(sizes.texts, 3)]
+    ]
+    head = ("Feature", "Importance", *(("Unlike the outcome",) * compared))
+    known = words.amount(found.fidelity, percent=True)
+    caption = "What it uses most, by a transparent copy"
+    yield Grid(caption, head, rows, "l" + "r" * (len(head) - 1), f"R2 of the copy: {known}.")
+    if (test := found.missing_feature) is not None:
+        proven = "something" if test.pearson.low > 0 else "nothing proven"
+        text = f"It uses {proven} that predicts the outcome and is not in these data: what both "
+        text += f"leave unexplained correlates by {words.amount(test.pearson, signed=True)}."
+        yield Words(text, "quiet")
+
+
+def _unlike(differs: bool) -> tuple[str]:
+    return ("yes" if differs else "not proven",)
+
+
 def _calibration(audit: Audit, sizes: Fit) -> Iterator[Block]:
     curve = audit.reliability
     if curve is None:
@@ -162,8 +196,8 @@ def _calibration(audit: Audit, sizes: Fit) -> Iterator[Block]:
     if curve is not None:
         kind = "Band" if curve.simultaneous else "Bars"
         texts.append(f"{kind}: {100 * curve.level:g}% intervals, n {curve.n:,}.")
-        if audit.gaps is not None and audit.gaps.horizon is not None:
-            texts.append(f"Outcomes at {audit.gaps.horizon:g}.")
+        if (time := words.horizon_of(audit)) is not None:
+            texts.append(f"Outcomes at {time:g}.")
         more = len(audit.reliability_by_group) - 4
         if more > 0:
             texts.append(f"{more:,} smaller groups are in the appendix.")
@@ -174,11 +208,11 @@ def _calibration(audit: Audit, sizes: Fit) -> Iterator[Block]:
 def _calibration_texts(figures: dict[str, Estimate]) -> list[str]:
     texts = []
     if (shift := figures.get("calibration_in_the_large")) is not None:
-        side = _side(shift, 0.0, ("too high", "right on the whole", "too low"))
-        texts.append(f"Risks are {side}: calibration in the large {_bounded(shift)}.")
+        side = _side(shift, 0.0, ("too high", "too low"))
+        texts.append(f"On the whole risks are {side}: calibration in the large {_bounded(shift)}.")
     if (slope := figures.get("calibration_slope")) is not None:
-        side = _side(slope, 1.0, ("too extreme", "right", "too much alike"))
-        texts.append(f"Their spread is {side}: slope {_bounded(slope)}.")
+        side = _side(slope, 1.0, ("too far apart", "too much alike"))
+        texts.append(f"Low and high risks are {side}: slope {_bounded(slope)}.")
     if (auroc := figures.get("auroc")) is not None:
         texts.append(f"AUROC {_bounded(auroc)}.")
     return texts
@@ -188,24 +222,19 @@ def _bounded(estimate: Estimate) -> str:
     return f"{words.value_of(estimate)} ({words.bounds(estimate)})"
 
 
-def _side(estimate: Estimate, ideal: float, sides: tuple[str, str, str]) -> str:
-    if not (estimate.low == estimate.low and estimate.high == estimate.high):
-        return "not known to be right or wrong"
+def _side(estimate: Estimate, ideal: float, sides: tuple[str, str]) -> str:
+    """On which side of the ideal the interval lies; one that covers it proves neither."""
     if estimate.high < ideal:
         return sides[0]
-    return sides[2] if estimate.low > ideal else sides[1]
+    return sides[1] if estimate.low > ideal else f"not proven {sides[0]} or {sides[1]}"
 
 
 def _decision(audit: Audit, sizes: Fit) -> Iterator[Block]:
     point = audit.operating_point
-    if point is None:
+    if point is None and audit.net_benefit is not None:
         yield Words("No threshold was stated, so no decision was judged.")
-    else:
-        events = _thousand(point.events, "")
-        yield Words(
-            f"Of 1,000 people {events[0]} have the outcome ({events[2]}). Flagged from a score of "
-            f"{point.threshold:g} (n {point.flagged.n:,}):"
-        )
+    if point is not None:
+        yield Words(_per_thousand(audit, point))
         yield Tiles(
             (
                 _thousand(point.flagged, "flagged"),
@@ -223,13 +252,26 @@ def _decision(audit: Audit, sizes: Fit) -> Iterator[Block]:
     )
 
 
+def _per_thousand(audit: Audit, point: OperatingPoint) -> str:
+    shown, _, known = _thousand(point.events, "")
+    time, n = words.horizon_of(audit), point.flagged.n
+    rest = "" if n == audit.n else " whose outcome is known"
+    have = "have the outcome" if time is None else f"have the outcome by {time:g}"
+    if time is not None and n < audit.n:
+        rest, known = "", f"{known}; weighted for those not followed so long"
+    return (
+        f"Of 1,000 people{rest} {shown} {have} ({known}). Flagged from a score of "
+        f"{point.threshold:g} (n {n:,}):"
+    )
+
+
 def _benefit_note(curve: NetBenefitCurve, threshold: float | None) -> str:
     text = f"Band: {100 * curve.level:g}% intervals, n {curve.n:,}."
     if threshold is None or threshold not in curve.threshold:
         return text
     at = curve.threshold.index(threshold)
     gain = f"{curve.net_benefit[at]:.3f} ({curve.low[at]:.3f} to {curve.high[at]:.3f})"
-    text += f" At {threshold:g}: {gain}; acting on all {curve.treat_all[at]:.3f}."
+    text += f" Net benefit at {threshold:g}: {gain}; of acting on all: {curve.treat_all[at]:.3f}."
     return text.replace("-", wording.MINUS)
 
 
@@ -255,15 +297,20 @@ def _groups(audit: Audit, sizes: Fit) -> Iterator[Block]:
     picture = group_panels(tables, groups, width, min(extra / len(groups), 12.0))
     svg = to_svg(picture, name="groups-picture")
     yield Drawing(svg, picture.width, picture.height, picture.title, picture.description)
-    yield Words(_groups_sentence(gaps, len(groups), many), "quiet")
+    keys = [table.metric for table in tables]
+    yield Words(_groups_sentence(gaps, keys, len(groups), many), "quiet")
 
 
-def _groups_sentence(gaps: GroupGaps, shown: int, many: int) -> str:
+def _groups_sentence(gaps: GroupGaps, shown_keys: Sequence[str], shown: int, many: int) -> str:
     compared = any(table.reference is not None for table in gaps.tables)
     text = f"Dots: gap to {_reference(gaps.reference)}" if compared else "Dots: the figure itself"
-    text += f", with {100 * gaps.level:g}% intervals that hold together; numbers: the group's own. "
+    text += (
+        f", with {100 * gaps.level:g}% intervals that hold for all groups of a measure at once; "
+    )
+    text += "numbers: the group's own. "
     if compared:
-        text += "Filled and bold: the interval excludes no gap; grey and open: it covers it. "
+        text += "Black and bold: a gap is proven; grey and open: none is. "
+    text += " ".join(_MEANINGS[key] for key in shown_keys if key in _MEANINGS) + " "
     if gaps.at is not None:
         text += f"Flagged from {gaps.at:g}. "
     if gaps.horizon is not None:
@@ -289,21 +336,26 @@ def _slices(audit: Audit) -> Iterator[Block]:
         )
         return
     yield Words(
-        f"Gap in mean {words.brief(found.loss_name, 40)} to everybody else; {found.examined:,} "
-        f"slices examined, the search allowed for. Mean over all {words.amount(found.baseline)}.",
+        f"By how much the mean {words.brief(found.loss_name, 40)} (0 is best) is larger than for "
+        f"everybody else; {found.examined:,} slices examined, the search allowed for. Mean over "
+        f"all {words.amount(found.baseline)}.",
         "quiet",
     )
-    yield Items(tuple((_confirmed(s), _slice_text(s)) for s in found.slices[:3]), ordered=True)
+    marked = ((_confirmed(s, found.level), _slice_text(s)) for s in found.slices[:3])
+    yield Items(tuple(marked), ordered=True)
 
 
-def _confirmed(found: Slice) -> str:
+def _confirmed(found: Slice, level: float) -> str:
+    """As the findings have it: both interval and p-value of the rows held out must say so."""
     if found.confirmed is None:
         return "not held out"
-    return "confirmed" if found.confirmed.low > 0 else "not confirmed"
+    p = found.confirmed_p_value
+    chance = p is not None and p > 1 - level
+    return "confirmed" if found.confirmed.low > 0 and not chance else "not confirmed"
 
 
 def _slice_text(found: Slice) -> str:
-    text = f"{words.brief(found.words, 110)}: n {found.n:,} ({wording.percent(found.share)}), "
+    text = f"{words.name_of(found.words, 110)}: n {found.n:,} ({wording.percent(found.share)}), "
     text += f"gap {words.value_of(found.gap, signed=True)} ({words.bounds(found.gap, signed=True)})"
     if found.confirmed is None:
         return f"{text}."
@@ -318,9 +370,10 @@ def _multiplicity(audit: Audit, sizes: Fit) -> Iterator[Block]:
     yield Words(_multiplicity_sentence(found))
     display = RangeWidthsDisplay(found.tolerances, found.n)
     yield _picture(display, "multiplicity", 225, 360, 200, sizes)
+    gap = 100 * max(t.largest_gap for t in found.tolerances)
+    shown = "0.001" if gap <= 0.001 else f"{gap:.2g}"
     yield Words(
-        f"Exact brackets over n {found.n:,} people; no more than "
-        f"{max(t.largest_gap for t in found.tolerances):.1g} left open.",
+        f"n {found.n:,}; every person's range is proven to within {shown} percentage points.",
         "quiet",
     )
 
@@ -330,11 +383,16 @@ def _multiplicity_sentence(found: MultiplicityReport) -> str:
     told = found.tolerances[:2]
     conflicts = [(t, t.conflicts) for t in told if t.conflicts is not None]
     shares = [(t, c) for t, c in conflicts] or [(t, t.mean_width) for t in told]
-    texts = [f"{words.between(share)} ({words.brief(t.name, 24)})" for t, share in shares]
+    texts = [f"{words.between(share)} (loss within {_tolerance(t)})" for t, share in shares]
     if conflicts:
-        people = " and ".join(texts)
-        return f"{people} of people would be decided otherwise by an equally good score."
+        people = " and for ".join(texts)
+        return f"Some equally good score would decide otherwise for {people} of people."
     return f"A person's risk ranges on average over {' and '.join(texts)}."
+
+
+def _tolerance(found: ToleranceReport) -> str:
+    name = words.brief(found.name, 24)
+    return f"{name} of the best" if name.endswith("%") else name
 
 
 def _recourse(audit: Audit, sizes: Fit) -> Iterator[Block]:
@@ -343,25 +401,31 @@ def _recourse(audit: Audit, sizes: Fit) -> Iterator[Block]:
         yield Words(words.why_not(audit, "responsiveness"))
         return
     yield Words(
-        f"Of {found.n_asked:,} people without “{words.brief(found.target, 40)}”, "
+        f"Of {found.n_asked:,} people who do not get “{words.name_of(found.target, 40)}”, "
         f"{words.value_of(found.fixed, True)} ({words.bounds(found.fixed, True)}) "
-        "can do nothing that brings it."
+        "cannot get it by any change that was stated as feasible."
     )
     if (notices := found.notices_that_work) is not None:
         yield Words(
             f"{words.value_of(notices, True)} ({words.bounds(notices, True)}) of the usual notices "
-            "name a reason that can work."
+            "(what costs most points) name a reason that can work."
         )
-    if found.features:
-        display = RecourseDisplay(found, most=5)
-        yield _picture(display, "recourse", 225, 360, 200, sizes)
+    working = sum(f.can_work.value > 0 for f in found.features)
+    if working:
+        shown = min(working, 5)
+        display = RecourseDisplay(found, most=shown)
+        yield _picture(display, "recourse", 225, 360, 70 + 26 * shown, sizes)
     yield Words(_recourse_note(found), "quiet")
 
 
-def _recourse_note(found: Any) -> str:
+def _recourse_note(found: ResponsivenessReport) -> str:
     how = "every feasible change was tried" if found.exact else "feasible changes were sampled"
     level = f"bars: {100 * found.fixed.level:g}% intervals; "
     text = f"One feature changed at a time; {level}{how}; n {found.n_asked:,}."
+    idle = [words.name_of(f.feature, 30) for f in found.features if f.can_work.value == 0]
+    if idle:
+        more = f" and {len(idle) - 4:,} more" if len(idle) > 4 else ""
+        text += f" For nobody: {', '.join(idle[:4])}{more}."
     lacking = [f.can_work for f in found.features if f.can_work.low != f.can_work.low]
     return f"{text} No bar: {words.bounds(lacking[0])}." if lacking else text
 
@@ -382,23 +446,24 @@ def _data(audit: Audit) -> Iterator[tuple[str, str]]:
             f"{words.share_of(found.risk_observed)}",
         )
     notes = [
-        f"{words.brief(c.name, 30)}: {words.brief(c.note, 60)}" for c in audit.columns if c.note
+        f"{words.name_of(c.name, 30)}: {words.brief(c.note, 60)}" for c in audit.columns if c.note
     ]
     more = f"; and {len(notes) - 3:,} more" if len(notes) > 3 else ""
-    yield "Drift", "; ".join(notes[:3]) + more if notes else "nothing noted"
+    yield "Noted", "; ".join(notes[:3]) + more if notes else "nothing"
 
 
 def _missing(audit: Audit) -> str:
     if not audit.columns:
         return words.why_not(audit, "data")
-    lacking = sorted((c for c in audit.columns if c.missing), key=lambda c: -c.missing)
+    counted = [(c.missing, c.name) for c in audit.columns if c.missing is not None]
+    lacking = sorted((pair for pair in counted if pair[0]), key=lambda pair: -pair[0])
     if not lacking:
-        return f"none in {len(audit.columns):,} columns"
+        return f"none in {len(counted):,} columns"
     named = [
-        f"{words.brief(c.name, 30)}: {c.missing:,} ({wording.percent(c.missing / max(audit.n, 1))})"
-        for c in lacking[:3]
+        f"{words.name_of(name, 30)}: {missing:,} ({wording.percent(missing / max(audit.n, 1))})"
+        for missing, name in lacking[:3]
     ]
-    return f"in {len(lacking):,} of {len(audit.columns):,} columns, most in {', '.join(named)}"
+    return f"in {len(lacking):,} of {len(counted):,} columns, most in {', '.join(named)}"
 
 
 def _limits(audit: Audit, sizes: Fit) -> Iterator[Block]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+from unicodedata import bidirectional
 
 from riskwright.core import Estimate, Finding
+from riskwright.plots.shapes import shortened
 
 from . import wording
 
@@ -20,9 +22,12 @@ __all__ = [
     "bounds",
     "brief",
     "counted",
+    "horizon_of",
     "is_share",
+    "is_signed",
     "listed_parts",
     "measure_name",
+    "name_of",
     "ranked",
     "rows_of",
     "share_of",
@@ -105,7 +110,7 @@ def why_not(audit: Audit, *names: str) -> str:
     """Why a part is missing, in one line."""
     for name in names:
         if reason := audit.not_run.get(name):
-            return f"Not measured: {' '.join(reason.split())}"
+            return f"Not measured: {' '.join(reason.replace('`', '').split())}"
     return "Not measured: this was no part of the audit, and no reason was given."
 
 
@@ -118,7 +123,15 @@ def rows_of(audit: Audit) -> str:
     """How many rows, and how many with the outcome where one was named."""
     if not audit.events and audit.evaluation is None:
         return f"{audit.n:,}"
-    return f"{audit.n:,}, {wording.count(audit.events)} with the outcome"
+    ever = "" if horizon_of(audit) is None else " at any time of the follow-up"
+    return f"{audit.n:,}, {wording.count(audit.events)} with the outcome{ever}"
+
+
+def horizon_of(audit: Audit) -> float | None:
+    """The time at which outcomes count, where follow-up is censored."""
+    if audit.horizon_time is not None or audit.gaps is None:
+        return audit.horizon_time
+    return audit.gaps.horizon
 
 
 def measure_name(key: str) -> str:
@@ -129,6 +142,11 @@ def measure_name(key: str) -> str:
 def is_share(key: str) -> bool:
     """Whether a measure is shown in percent."""
     return key in _SHARES or key.endswith("_rate") or key == "calibration_in_the_large"
+
+
+def is_signed(key: str) -> bool:
+    """Whether a measure by group is itself a difference, shown with its sign."""
+    return key in ("calibration", "calibration_in_the_large")
 
 
 def value_of(estimate: Estimate, percent: bool = False, signed: bool = False) -> str:
@@ -171,10 +189,21 @@ def short_digest(digest: str) -> str:
 def brief(text: str, most: int) -> str:
     """One line of text for a narrow place, cut at a word where it is longer than that."""
     text = " ".join(text.split())
-    if len(text) <= most:
-        return text
-    cut = text[: most - 1].rsplit(" ", 1)[0]
-    return (cut if len(cut) > most // 2 else text[: most - 1]) + "…"
+    if len(text) > most:
+        cut = text[: most - 1].rsplit(" ", 1)[0]
+        text = (cut if len(cut) > most // 2 else text[: most - 1]) + "…"
+    return _isolated(text)
+
+
+def name_of(text: str, most: int) -> str:
+    """A name for a narrow place: both ends where it is longer, since ends tell names apart."""
+    return _isolated(shortened(text, most))
+
+
+def _isolated(text: str) -> str:
+    """Text of a script that runs from right to left, kept from reordering what stands beside it."""
+    leftward = any(bidirectional(letter) in ("R", "AL") for letter in text)
+    return f"\u2068{text}\u2069" if leftward else text
 
 
 def _number(value: float, percent: bool, signed: bool) -> str:

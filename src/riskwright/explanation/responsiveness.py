@@ -541,20 +541,29 @@ def _fixed_finding(fixed: Estimate, limit: float) -> Finding:
 def _reason_finding(has: Estimate, limit: float) -> Finding:
     return Finding(
         code="responsiveness.has_reason",
-        sentence=f"Of {has.n:,} people who do not get the decision, {has:.0%} have at least one "
-        "feature that could change it if it alone changed.",
+        sentence=f"Of {has.n:,} people who do not get the decision, {_rest(has)} have no feature "
+        f"whose change alone could bring it{_as_tried(has)}.",
         severity=_severity(1 - has.value, 1 - has.high, limit),
         estimate=has,
         method=has.method,
     )
 
 
+def _rest(share: Estimate) -> str:
+    """What is left of a share, with its interval."""
+    return f"{1 - share.value:.0%} ({1 - share.high:.0%} to {1 - share.low:.0%})"
+
+
+def _as_tried(share: Estimate) -> str:
+    return "" if share.bracket is None else ", as far as changes were drawn"
+
+
 def _notice_finding(works: Estimate, k: int, limit: float) -> Finding:
     return Finding(
         code="responsiveness.notices",
         sentence=f"Of {works.n:,} usual notices (the {k} features that cost most points), "
-        f"{works:.0%} name at least one feature that could change the decision if it alone "
-        "changed.",
+        f"{_rest(works)} name no feature whose change alone could bring the decision"
+        f"{_as_tried(works)}.",
         severity=_severity(1 - works.value, 1 - works.high, limit),
         estimate=works,
         method=works.method,

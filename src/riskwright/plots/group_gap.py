@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from .display import Display, listed, metric, named, titled, worded
 from .figure import Axis, Curve, Figure, Points
+from .shapes import shortened
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -91,7 +92,7 @@ class GroupGapDisplay(Display):
         ends = [end for e in shown if e is not None for end in (e.value, e.low, e.high)]
         x = Axis.over(f"gap in {what}" if gaps else what, (*ends, *((0.0,) if gaps else ())))
         places = tuple(float(-i) for i in range(len(rows)))
-        labels = tuple(_short(row.group) for row in rows)
+        labels = tuple(shortened(row.group, _LONGEST) for row in rows)
         y = Axis("", 0.6 - max(len(rows), 1), 0.6, places, names=labels)
         points = Points(
             tuple(math.nan if e is None else e.value for e in shown),
@@ -123,12 +124,12 @@ class GroupGapDisplay(Display):
         text += f" ({'; '.join(methods)})." if methods else "."
         if len(rows) < len(self.table.rows):
             text += f" The {len(rows)} farthest of {len(self.table.rows)}."
-        small = [_short(label) for label in small_groups(self.table)]
+        small = [shortened(label, _LONGEST) for label in small_groups(self.table)]
         return f"{text}\nToo small to judge: {listed(small, _NAMED, ', ')}." if small else text
 
     def _described(self, rows: list[ShownGroup]) -> str:
         words = [
-            f"{_short(row.group)}: {worded(row.estimate)}"
+            f"{shortened(row.group, _LONGEST)}: {worded(row.estimate)}"
             + (f", gap {worded(row.gap)}" if row.gap is not None else "")
             for row in rows
         ]
@@ -152,8 +153,3 @@ def _note(row: ShownGroup, gaps: bool) -> str:
     value = "none" if math.isnan(row.estimate.value) else f"{row.estimate.value:.3f}"
     own = f"{value}, " if gaps else ""
     return f"{own}n {row.estimate.n:,}"
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

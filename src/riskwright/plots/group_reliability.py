@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from .display import Display, listed, share
 from .figure import Axis, Curve, Figure, Style
 from .reliability import ReliabilityDisplay
+from .shapes import shortened
 
 __all__ = ["GroupReliabilityDisplay"]
 
@@ -51,7 +52,7 @@ class GroupReliabilityDisplay(Display):
         values = chain(*((*c.predicted, *c.observed) for _, c in groups))
         most = max((figure.x.high, *(v for v in values if v == v)))
         lines = [
-            Curve(c.predicted, c.observed, f"{_short(label)}, n {c.n:,}", style)
+            Curve(c.predicted, c.observed, f"{shortened(label, _LONGEST)}, n {c.n:,}", style)
             for (label, c), style in zip(groups, _STYLES, strict=False)
         ]
         marks = [
@@ -74,9 +75,4 @@ class GroupReliabilityDisplay(Display):
 def _described(label: str, curve: Any) -> str:
     bins = zip(curve.predicted, curve.observed, strict=True)
     words = [f"predicted {share(p)}, observed {share(o)}" for p, o in bins]
-    return f"{_short(label)}, {curve.n:,} rows: {listed(words, 10)}."
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return f"{shortened(label, _LONGEST)}, {curve.n:,} rows: {listed(words, 10)}."

@@ -23,6 +23,7 @@ from .shapes import (
     Rect,
     Shape,
     Text,
+    shortened,
     text_width,
     wrapped,
 )
@@ -205,12 +206,11 @@ def _labels_of_x(frame: _Frame) -> list[tuple[float, str]]:
 
 
 def _fitted(text: str, width: float) -> str:
-    """`text`, or its beginning and an ellipsis."""
-    if text_width(text, _LABEL) <= width + 0.01:
-        return text
-    while text and text_width(f"{text}…", _LABEL) > width:
-        text = text[:-1]
-    return f"{text}…"
+    """`text`, or its ends with an ellipsis between."""
+    most = len(text)
+    while most > 1 and text_width(shortened(text, most), _LABEL) > width + 0.01:
+        most -= 1
+    return shortened(text, most)
 
 
 def _drawn(mark: Mark, frame: _Frame) -> Iterator[Shape]:

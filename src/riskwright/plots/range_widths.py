@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .display import Display, listed, share, titled
 from .figure import Axis, Bars, Curve, Figure, Mark
+from .shapes import shortened
 
 __all__ = ["RangeWidthsDisplay"]
 
@@ -42,7 +43,7 @@ class RangeWidthsDisplay(Display):
         for tolerance, heights in zip(self.tolerances, shares, strict=True):
             size = max(len(heights), 1)
             edges = tuple(i / size for i in range(size + 1))
-            label = f"tolerance {_short(tolerance.name)}"
+            label = f"tolerance {shortened(tolerance.name, 24)}"
             if not marks:
                 marks.append(Bars(edges[:-1], edges[1:], heights, label))
             else:
@@ -83,8 +84,3 @@ def _steps(
     corners = [(height, height) for height in heights]
     y = [value for pair in corners for value in pair]
     return (edges[0], *x, edges[-1]), (0.0, *y, 0.0)
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 24 else f"{text[:23]}…"

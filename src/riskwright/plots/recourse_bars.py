@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from .display import Display, listed, titled, worded
 from .figure import Axis, Bars, Figure, Points
+from .shapes import shortened
 
 __all__ = ["RecourseDisplay"]
 
@@ -47,8 +48,8 @@ class RecourseDisplay(Display):
         )
         low, high = tuple(e.low for e in estimates), tuple(e.high for e in estimates)
         points = Points(values, places, low, high, "", sideways=True)
-        names = tuple(_short(feature.feature) for feature in shown)
-        words = [f"{_short(f.feature)}: {worded(f.can_work)}" for f in shown]
+        names = tuple(shortened(feature.feature, _LONGEST) for feature in shown)
+        words = [f"{shortened(f.feature, _LONGEST)}: {worded(f.can_work)}" for f in shown]
         more = len(ranked) - len(shown)
         return Figure(
             titled("Reasons that can work", self.name),
@@ -64,8 +65,3 @@ class RecourseDisplay(Display):
 
 def _known(value: float) -> float:
     return -1.0 if math.isnan(value) else value
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

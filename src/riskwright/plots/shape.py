@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from .display import Display, listed, titled
 from .figure import Axis, Band, Columns, Curve, Figure, Mark, Points
+from .shapes import shortened
 
 __all__ = ["ShapeDisplay"]
 
@@ -56,7 +57,7 @@ class ShapeDisplay(Display):
         if len(x) <= _FEW:
             nowhere = (math.nan,) * len(x)
             marks.append(Points(x, s.score, nowhere, nowhere, ""))
-        names = tuple(_short(label) for label in s.bins)
+        names = tuple(shortened(label, 14) for label in s.bins)
         return Figure(
             titled(" ".join(s.feature.split()), self.name),
             self._described(),
@@ -71,15 +72,10 @@ class ShapeDisplay(Display):
         s = self.shape
         words = []
         for i, label in enumerate(s.bins):
-            text = f"{_short(label)} ({s.n[i]:,} rows): score {s.score[i]:+.2f}"
+            text = f"{shortened(label, 14)} ({s.n[i]:,} rows): score {s.score[i]:+.2f}"
             if s.outcome is not None:
                 text += f", outcome {s.outcome[i]:+.2f}"
             if s.difference is not None and s.low is not None and s.high is not None:
                 text += f", difference {s.difference[i]:+.2f} ({s.low[i]:+.2f} to {s.high[i]:+.2f})"
             words.append(text)
         return f"{listed(words, _DESCRIBED)}."
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 14 else f"{text[:13]}…"

@@ -26,6 +26,7 @@ __all__ = [
     "Rect",
     "Shape",
     "Text",
+    "shortened",
     "text_width",
     "wrapped",
 ]
@@ -116,6 +117,16 @@ def wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list
     return [*lines, line]
 
 
+def shortened(text: str, most: int) -> str:
+    """`text` on one line of at most `most` letters: the middle goes first, since names that begin
+    alike ("region = north", "region = south") differ at their ends."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    last = (most - 1) // 2
+    return f"{text[: most - 1 - last].rstrip()}…{text[-last:].lstrip()}"
+
+
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Width of `text` in pixels, erring on the broad side."""
     return sum(map(_breadth, text)) * size * (1.12 if bold else 1.0)
@@ -124,7 +135,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 @cache
 def _breadth(letter: str) -> float:
     """Width of a letter in parts of its size, in a broad face such as DejaVu Sans."""
-    if unicodedata.combining(letter):
+    if unicodedata.combining(letter) or unicodedata.category(letter) == "Cf":
         return 0.0
     if unicodedata.east_asian_width(letter) in "WF" or letter in _BROAD:
         return 1.0
