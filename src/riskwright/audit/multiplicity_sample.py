@@ -14,18 +14,26 @@ __all__ = ["drawn_people", "of_sample"]
 
 Floats = NDArray[np.float64]
 
-MOST_DISTINCT = 2500
-DRAWN = 2000
+WORK = 3e9  # people times distinct rows times columns: about half a minute
+LEAST, MOST = 200, 2000
 
 
-def drawn_people(columns: Floats, weight: Floats | None, seed: int) -> NDArray[np.intp] | None:
-    """Rows of people drawn at random, by weight where there is one; None where all can be asked."""
-    if len(columns) <= MOST_DISTINCT or len(np.unique(columns, axis=0)) <= MOST_DISTINCT:
+def drawn_people(
+    n: int, columns: int, distinct: int, weight: Floats | None, seed: int
+) -> NDArray[np.intp] | None:
+    """Places of people drawn at random of n, by weight where there is one; None where the ranges
+    of all distinct rows are affordable.
+
+    >>> drawn_people(30_000, 25, 30_000, None, 0).size, drawn_people(10**6, 10, 2000, None, 0)
+    (2000, None)
+    """
+    affordable = max(LEAST, int(WORK / (distinct * max(columns, 1))))
+    if affordable >= distinct:
         return None
-    rng = generator(seed)
-    if weight is None:
-        return np.sort(rng.choice(len(columns), DRAWN, replace=False))
-    return np.sort(rng.choice(len(columns), DRAWN, p=weight / weight.sum()))
+    people = generator(seed).choice(
+        n, min(affordable, MOST), replace=False, p=None if weight is None else weight / weight.sum()
+    )
+    return np.sort(people)
 
 
 def of_sample(report: MultiplicityReport, n: int, seed: int) -> MultiplicityReport:

@@ -141,8 +141,9 @@ def run_audit(
     half for scores that are 0 and 1. Columns that cannot be read, such as dates or numbers mixed
     with text, are set aside, and `columns` says so.
 
-    Minutes at most for 30,000 rows of 25 columns. Where a linear score meets more than 2,500
-    distinct people, multiplicity is that of a random 2,000.
+    Minutes at most for 30,000 rows of 25 columns. Where a linear score meets so many
+    distinct people that their ranges would take long, multiplicity is that of 200 to 2,000 drawn at
+    random; of more than 200,000 rows the distillation reads as many, drawn likewise.
 
     Examples
     --------
@@ -323,8 +324,10 @@ def _multiplicity(run: _Run) -> None:
         )
         return
     fitted = Multiplicity(progress=run.step("multiplicity"))
-    fitted.fit(columns, rows.y, rows.table.sample_weight)
-    drawn = drawn_people(columns, rows.table.sample_weight, plan.seed)
+    weight = rows.table.sample_weight
+    fitted.fit(columns, rows.y, weight)
+    n, width = columns.shape
+    drawn = drawn_people(n, width, len(fitted.people_.rows), weight, plan.seed)
     inside = plan.threshold is not None and 0 < plan.threshold < 1
     found = fitted.report(
         None if drawn is None else columns[drawn],

@@ -12,7 +12,7 @@ from riskwright.cards import render
 from riskwright.core import ScoreCard, UsageError, load, read_artifact
 from riskwright.scoring.deployment import Dialect, to_python, to_spreadsheet, to_sql
 
-from .running import parsed_json, read_card, say, show, show_exactly, verb, write
+from .running import check_outputs, parsed_json, read_card, say, show, show_exactly, verb, write
 
 if TYPE_CHECKING:
     from riskwright.cards import DocumentFormat
@@ -64,6 +64,7 @@ def card(
     json
         Short for --format json.
     """
+    check_outputs(out, inputs=[score])
     form = "json" if json else format
     content: str | bytes
     if read_artifact(score)["kind"] in _DOCUMENTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,12 +31,15 @@ from riskwright.cards import check as checked
 from riskwright.cards import notice as noticed
 from riskwright.core import Estimate, Finding, ScoreCard, UsageError, load, read_artifact, save
 from riskwright.core.documents import read_document, read_record
+from riskwright.core.names import quoted
 from riskwright.core.score_digest import score_digest
 from riskwright.evidence import read_table
 from riskwright.explanation import Actions, responsiveness
+from riskwright.pipeline import RiskPipeline
 from riskwright.scoring.deployment import RowScorer, score_frame
 
 from .running import (
+    SCORES,
     check_outputs,
     parsed_json,
     read_card,
@@ -51,12 +55,13 @@ from .scored import read_pipeline
 __all__ = ["assess", "check", "difference", "exported", "new", "notice", "read_document_card"]
 
 Form = Literal["txt", "md", "html", "json"]
-_KINDS: dict[str, type[Document]] = {
-    "sheet": ScoreCardSheet,
-    "data": DataCard,
-    "deployment": DeploymentCard,
-    "risk": RiskCard,
+_WORDS: dict[type[Document], str] = {
+    ScoreCardSheet: "score card sheet",
+    DataCard: "data card",
+    DeploymentCard: "deployment card",
+    RiskCard: "risk card",
 }
+_STATED = ("title", "version", "date")
 
 
 def read_document_card(path: Path) -> Document:
@@ -71,6 +76,38 @@ def read_document_card(path: Path) -> Document:
             got=f"a saved {kind}",
         )
     return found
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    found = read_document(path, "fields")
+    if not isinstance(found, dict):
+        raise UsageError("not fields", where=str(path), expected="keys and values")
+    return found
+
+
+def _document(path: Path, kind: type[Document]) -> Document:
+    found = read_document_card(path)
+    if not isinstance(found, kind):
+        raise UsageError(
+            "another kind of card",
+            where=str(path),
+            expected=f"a {_WORDS[kind]}",
+            got=f"a {_WORDS.get(type(found), 'notice')}",
+        )
+    return found
+
+
+def _score(path: Path) -> Any:
+    """The score in use: a saved score, calibrator or pipeline."""
+    kind = read_artifact(path)["kind"]
+    if kind not in (*SCORES, "calibrator"):
+        raise UsageError(
+            "not a score",
+            where=str(path),
+            expected="a saved score, calibrator or pipeline",
+            got=f"a saved {kind.replace('_', ' ')}",
+        )
+    return load(path)
 
 
 @verb
@@ -113,13 +150,15 @@ def new(
         Of the card.
     """
     check_outputs(out, inputs=[source, fields, audit])
-    stated = {} if fields is None else read_document(fields, "fields")
-    if not isinstance(stated, dict):
-        raise UsageError("not fields", where=str(fields), expected="keys and values")
+    stated = {} if fields is None else _fields(fields)
     if title is not None:
         stated["title"] = title
+    if kind == "risk" and fields is None:
+        raise UsageError(
+            "a risk card is what people know", where="risk", hint="Name --fields, a YAML file"
+        )
     if kind == "risk":
-        card: Document = read_record(stated, RiskCard, str(fields or "a risk card"))
+        card: Document = read_record(stated, RiskCard, str(fields))
     elif source is None:
         raise UsageError("which score, table or pipeline?", where="source")
     elif kind == "data":
@@ -137,13 +176,18 @@ def new(
 
 
 def _data_card(table: Any, stated: dict[str, Any]) -> DataCard:
-    plain = data_card(table, title=stated.pop("title"))
+    plain = data_card(table, title=str(stated["title"]))
     filled: DataCard = _with_fields(plain, stated, "fields")
     return filled
 
 
 def _with_fields(card: Any, stated: dict[str, Any], where: str) -> Any:
-    """The card with fields as stated, each checked for its kind."""
+    """The card with fields as stated, each checked for its kind; figures are not stated."""
+    for name in stated:
+        if name not in _STATED and getattr(card, name, None):
+            raise UsageError(
+                f"{name} is computed, not stated", where=where, hint="Leave it out of the fields"
+            )
     body = {**msgspec.to_builtins(card), **stated}
     return read_record(body, type(card), where)
 
@@ -151,6 +195,7 @@ def _with_fields(card: Any, stated: dict[str, Any], where: str) -> Any:
 def _sheet(source: Path, audit: Audit | None) -> ScoreCardSheet:
     card = read_card(source)
     digest = score_digest(load(source))
+    _same_score(audit, digest, source)
     performance: tuple[Finding, ...] = ()
     if audit is not None and audit.evaluation is not None:
         performance = performance_findings(
@@ -168,16 +213,29 @@ def _sheet(source: Path, audit: Audit | None) -> ScoreCardSheet:
 
 
 def _deployment(source: Path, audit: Audit | None) -> DeploymentCard:
-    pipeline = read_pipeline(source)
+    pipeline, digest = read_pipeline(source), score_digest(load(source))
+    _same_score(audit, digest, source)
     certificate = getattr(pipeline.rule, "certificate_", None)
     title = pipeline.card.title if pipeline.card is not None else source.stem
     return DeploymentCard(
         title=f"Use of {title}",
-        score_digest=score_digest(load(source)),
+        score_digest=digest,
         certificate=certificate,
         budgets=() if certificate is None else tuple(b.budget for b in certificate.bounds),
         audits=() if audit is None else (_reference(audit),),
     )
+
+
+def _same_score(audit: Audit | None, digest: str, source: Path) -> None:
+    """Figures of one score are no evidence about another."""
+    if audit is not None and audit.subject.score_digest != digest:
+        raise UsageError(
+            "the audit is of another score",
+            where="--audit",
+            expected=f"an audit of {source}, digest {digest[:19]}…",
+            got=f"digest {audit.subject.score_digest[:19]}…",
+            hint="Audit this score, and name that audit",
+        )
 
 
 def _reference(audit: Audit) -> Any:
@@ -225,8 +283,8 @@ def check(
     document = read_document_card(card)
     gaps = checked(
         document,
-        model=None if model is None else load(model),
-        data=None if data is None else read_document_card(data),
+        model=None if model is None else _score(model),
+        data=None if data is None else _document(data, DataCard),
         audit=None if audit is None else _audit(audit),
         today=today,
     )
@@ -298,12 +356,12 @@ def exported(
         Deployment card that answers more of the headings.
     """
     check_outputs(out, inputs=[card, data, deployment])
-    more = {
-        name: read_document_card(path)
-        for name, path in (("data", data), ("deployment", deployment))
-        if path is not None
-    }
-    text = export(read_document_card(card), to, **more)  # type: ignore[arg-type]
+    more: dict[str, Any] = {}
+    if data is not None:
+        more["data"] = _document(data, DataCard)
+    if deployment is not None:
+        more["deployment"] = _document(deployment, DeploymentCard)
+    text = export(read_document_card(card), to, **more)
     _give(text, out)
 
 
@@ -371,7 +429,7 @@ def notice(
     Parameters
     ----------
     score
-        The saved score card.
+        The saved score, or a pipeline with one.
     row
         The person, as JSON.
     fields
@@ -381,40 +439,57 @@ def notice(
     data
         With --actions: table that shows which values the columns have.
     threshold
-        With --actions: the risk from which the decision goes against the person.
+        With --actions: the risk from which the decision goes against the person; by default that
+        of a saved rule.
     format
         txt, md, html or json.
     out
         File to write instead of standard output.
     """
     check_outputs(out, inputs=[score, fields, actions, data])
-    card = read_card(score)
+    pipeline = read_pipeline(score)
+    card = pipeline.card
+    if card is None:
+        raise UsageError("a notice needs a score card", where=str(score))
     person = parsed_json(row, "--row")
-    stated = read_document(fields, "fields")
-    if not isinstance(stated, dict):
-        raise UsageError("not fields", where=str(fields), expected="keys and values")
+    stated = _fields(fields)
     scorer = RowScorer(card)
     result = scorer(person)
-    if result.risk is None:
-        raise UsageError("this card says yes or no; a notice needs a risk", where=str(score))
-    works = {} if actions is None else _that_work(card, person, actions, data, threshold)
+    assert result.risk is not None
+    works: dict[str, bool | None] = {}
+    if actions is not None:
+        at = pipeline.threshold if threshold is None else threshold
+        works = _that_work(pipeline, person, actions, data, at)
     found = noticed(
         score=float(result.total),
         possible_range=card.total_range(),
         reasons=_reasons(card, scorer, person, works),
         risk=Estimate(
             name="risk",
-            value=result.risk,
+            value=float(_calibrated(pipeline, [result.risk], [person])[0]),
             low=float("nan"),
             high=float("nan"),
             level=0.95,
             n=card.n,
-            method="none: the formula of the card",
+            method="none: the formula of the card"
+            + ("" if pipeline.calibrator is None else ", calibrated"),
         ),
-        score_digest=score_digest(card),
+        score_digest=score_digest(load(score)),
         **_notice_fields(stated, fields),
     )
     _give(render_document(found, format), out)
+
+
+def _calibrated(pipeline: RiskPipeline, risks: Any, people: Sequence[Mapping[str, Any]]) -> Any:
+    """Risks as the pipeline gives them; a calibrator by group reads the group of each person."""
+    by = pipeline.by
+    if by is None:
+        return pipeline.risk(risks)
+    if any(by not in person for person in people):
+        raise UsageError(
+            "the calibrator works by group", where="--row", expected=f"a value of {quoted(by)}"
+        )
+    return pipeline.risk(risks, {by: [str(person[by]) for person in people]})
 
 
 def _notice_fields(stated: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -444,32 +519,54 @@ def _reasons(
 
 
 def _that_work(
-    card: ScoreCard,
+    pipeline: RiskPipeline,
     person: dict[str, Any],
     actions: Path,
     data: Path | None,
     threshold: float | None,
 ) -> dict[str, bool | None]:
     """Which features can change the decision on their own."""
+    card = pipeline.card
+    assert card is not None
     if data is None or threshold is None:
         raise UsageError(
             "what can change needs a table of possible values and a threshold",
             where="--actions",
             hint="Name --data and --threshold",
         )
+    if not 0 <= threshold <= 1:
+        raise UsageError("not a risk", where="--threshold", expected="from 0 to 1")
     columns = list(dict.fromkeys(term.item.feature for term in card.terms))
-    table = read_table(data)
+    table = read_table(data, unusable="set_aside")
     absent = [name for name in columns if name not in table.X.columns]
     if absent:
         raise UsageError(
             "no such column", where=f"{data}: {absent[0]}", expected="the card's columns"
         )
     stated = Actions.from_mapping(actions, table.X)
-    frame = pl.DataFrame(
-        {name: [person.get(name)] for name in table.X.columns}, schema=table.X.schema, strict=False
-    )
-    found = responsiveness(
-        lambda rows: score_frame(card, rows)["risk"] < threshold, frame, stated, target=True
-    )
+    frame = _as_row(person, table.X)
+
+    def spared(rows: pl.DataFrame) -> Any:
+        people = [person] * rows.height
+        return _calibrated(pipeline, score_frame(card, rows)["risk"].to_numpy(), people) < threshold
+
+    if spared(frame)[0]:
+        raise UsageError(
+            "the decision does not go against this person",
+            where="--threshold",
+            expected="at most the risk of the person",
+            got=f"{threshold:g}",
+        )
+    found = responsiveness(spared, frame, stated, target=True)
     marks = found.reasons(k=len(found.features), contributions=[[1.0] * len(found.features)])
     return {reason.feature: reason.works for reason in marks[0]}
+
+
+def _as_row(person: Mapping[str, Any], X: pl.DataFrame) -> pl.DataFrame:
+    """The person as a row of a table like this one."""
+    try:
+        return pl.DataFrame({name: [person.get(name)] for name in X.columns}, schema=X.schema)
+    except (TypeError, pl.exceptions.PolarsError):
+        raise UsageError(
+            "a value of another kind than in the table", where="--row", expected="as in --data"
+        ) from None

@@ -25,6 +25,7 @@ from riskwright.core.score_card import decode
 from riskwright.evidence.schema import unique_keys
 
 __all__ = [
+    "SCORES",
     "Whole",
     "check_outputs",
     "parsed_json",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 Parameters = ParamSpec("Parameters")
+SCORES = ("risk_score", "scoring_system", "pipeline")
 
 
 def _whole(_: Any, tokens: Sequence[Token]) -> int:
@@ -114,10 +116,16 @@ def parsed_json(text: str, option: str) -> dict[str, Any]:
 
 
 def read_card(path: Path) -> ScoreCard:
-    """The card of a saved score."""
-    body = read_artifact(path)["body"]
-    if not isinstance(body, dict) or body.get("card") is None:
-        raise ArtifactError("holds no score card", where=str(path))
+    """The card of a saved score or pipeline."""
+    document = read_artifact(path)
+    kind, body = document["kind"], document["body"]
+    if kind not in SCORES or not isinstance(body, dict) or body.get("card") is None:
+        raise ArtifactError(
+            "holds no score card",
+            where=str(path),
+            expected="a saved score, or a pipeline with one",
+            got=f"a saved {kind.replace('_', ' ')}",
+        )
     try:
         return decode(body["card"])
     except ValueError as error:
