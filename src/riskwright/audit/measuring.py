@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,23 +68,31 @@ def measured_findings(
 
 def _discrimination(evaluation: Evaluation) -> Finding:
     found = evaluation.overall["auroc"]
+    code = "discrimination.auroc"
+    if math.isnan(found.value):
+        return _untold(code, "How well the score ranks people", found)
     words = (
         f"Of two people, one with the outcome and one without, the score ranks the first higher "
-        f"with probability {found:.2f} (n = {found.n:,})."
+        f"with probability {found:.2f}"
     )
-    no_better = not found.low > 0.5
-    return _finding("discrimination.auroc", words, "high" if no_better else "info", found)
+    severity = "info"
+    if found.high < 0.5:
+        severity, words = "high", f"{words}: it ranks worse than chance"
+    elif not found.low > 0.5:
+        severity, words = "medium", f"{words}: that it ranks better than chance is not proven"
+    return _finding(code, f"{words} (n = {found.n:,}).", severity, found)
 
 
 def _in_the_large(evaluation: Evaluation) -> Finding:
     found = evaluation.overall["calibration_in_the_large"]
     code = "calibration.in_the_large"
+    if math.isnan(found.value):
+        return _untold(code, "Whether the risks are too high or too low on the whole", found)
     seen = f"{evaluation.prevalence.value:.1%} of {found.n:,} people had the event"
     shift = f"the log odds of all risks would have to shift by {found:+.2f}"
     if not (found.low > 0 or found.high < 0):
-        return _finding(
-            code, f"The mean risk agrees with the outcomes: {seen}; {shift}.", "info", found
-        )
+        words = "It is not proven that the risks are too high or too low on the whole"
+        return _finding(code, f"{words}: {seen}; {shift}.", "info", found)
     more = "more" if found.value > 0 else "less"
     beyond = max(found.low, -found.high) > GRAVE_SHIFT
     words = f"The event is {more} frequent than the score says: {seen}; {shift}."
@@ -93,12 +102,14 @@ def _in_the_large(evaluation: Evaluation) -> Finding:
 def _slope(evaluation: Evaluation) -> Finding:
     found = evaluation.overall["calibration_slope"]
     code = "calibration.slope"
+    if math.isnan(found.value):
+        return _untold(code, "Whether high and low risks lie far enough apart", found)
     if found.low > 1:
         words = "High risks are too low and low risks too high: the score is too timid"
     elif found.high < 1:
         words = "High risks are too high and low risks too low: the score is too sure of itself"
     else:
-        words = "The spread of the risks agrees with the outcomes"
+        words = "It is not proven that high and low risks lie too far apart or too close together"
     apart = found.low > 1 or found.high < 1
     grave = found.low > 1.5 or found.high < 0.5
     return _finding(
@@ -107,6 +118,10 @@ def _slope(evaluation: Evaluation) -> Finding:
         "high" if grave else "medium" if apart else "info",
         found,
     )
+
+
+def _untold(code: str, what: str, found: Estimate) -> Finding:
+    return _finding(code, f"{what} cannot be told from these {found.n:,} rows.", "info", found)
 
 
 def _finding(code: str, sentence: str, severity: Any, estimate: Estimate) -> Finding:

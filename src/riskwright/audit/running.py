@@ -350,18 +350,21 @@ def _responsiveness(run: _Run) -> None:
         )
     elif plan.threshold is None:
         run.not_run["responsiveness"] = "no threshold was named"
+    elif (rows.score < plan.threshold).all():
+        run.not_run["responsiveness"] = "at this threshold nobody is flagged"
     else:
         predict, threshold = rows.predict, plan.threshold
         found = responsiveness(
-            lambda frame: np.where(predict(frame) < threshold, _SPARED, "flagged"),
+            lambda frame: predict(frame) < threshold,
             rows.table.X,
             actions,
-            target=_SPARED,
+            target=True,
             level=plan.level,
             random_state=plan.seed,
             progress=run.step("responsiveness"),
         )
-        run.found["responsiveness"] = found.report(rows.points(found.features))
+        report = found.report(rows.points(found.features))
+        run.found["responsiveness"] = replace(report, target=_SPARED)
 
 
 def _distillation(run: _Run) -> None:

@@ -486,7 +486,8 @@ def responsiveness(
     sets = ReachableSets(people, actions, limit=limit, rows=asked[first])
     seed = int(generator(random_state).integers(2**63))
     result = Responsiveness(decisions, sets, asked, place, draws=draws, level=level, seed=seed)
-    if not decisions.target_seen and result.fixed.all() and not decisions.target_seen:
+    named = not isinstance(target, bool)  # yes and no leave no room for a slip of the pen
+    if named and result.fixed.all() and not decisions.target_seen:
         raise ParameterError(
             "the target decision is never predicted",
             where="target",
