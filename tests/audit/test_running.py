@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 import riskwright as rw
 import riskwright.audit.running as running
-from riskwright.audit import PARTS, Audit
+from riskwright.audit import PARTS, Audit, multiplicity_sample
 from riskwright.core import ColumnError, DataError, ParameterError, SearchError, UsageError
 from riskwright.core.score_digest import score_digest
 from riskwright.metrics import evaluate
@@ -312,3 +315,104 @@ def test_progress_names_every_part_in_order(model, test_rows):
     assert shares == sorted(shares)
     assert list(dict.fromkeys(part for part, _ in told)) == [*PARTS, "done"]
     assert told[-1] == ("done", 1.0)
+
+
+def test_models_are_asked_for_what_they_read(test_rows: pl.DataFrame):
+    """pandas rows, columns that are constant or ignored here, and models that name none."""
+    names = ["late", "age", "job"]
+    pandas = test_rows.to_pandas()
+    known = make_column_transformer((OneHotEncoder(), ["job"]), remainder="passthrough")
+    linear = make_pipeline(known, LogisticRegression(max_iter=2000))
+    linear.fit(pandas[names], pandas["default"])
+    options = {"target": "default", "skip": ["slices", "multiplicity", "distillation"]}
+    expected = evaluate(pandas["default"], linear.predict_proba(pandas[names])[:, 1])
+    for frame in (pandas, test_rows):
+        for ignored in ([], ["age"]):
+            found = rw.audit(linear, frame, ignore=ignored, **options)
+            assert found.evaluation == expected
+    flat = pandas.assign(late=2)
+    found = rw.audit(linear, flat, **options, threshold=0.3, actions={"only": ["job"]})
+    assert found.evaluation == evaluate(flat["default"], linear.predict_proba(flat[names])[:, 1])
+    assert found.responsiveness is not None
+    with pytest.raises(ColumnError, match="lacks a column"):
+        rw.audit(linear, pandas.drop(columns="age"), **options)
+
+
+def test_a_model_without_names_takes_columns_by_their_place(test_rows: pl.DataFrame):
+    rows = test_rows.select("late", "age", "default")
+    blind = LogisticRegression().fit(rows.select("late", "age").to_numpy(), rows["default"])
+    flat = rows.with_columns(late=pl.lit(2))
+    found = rw.audit(blind, flat, target="default", skip=["multiplicity"])
+    risk = blind.predict_proba(flat.select("late", "age").to_numpy())[:, 1]
+    assert found.evaluation == evaluate(flat["default"], risk)
+    with pytest.raises(UsageError, match="by place alone"):
+        rw.audit(blind, test_rows, target="default")
+
+
+def test_functions_get_numbers_that_do_not_overflow(test_rows: pl.DataFrame):
+    found = rw.audit(
+        lambda frame: (frame["late"] * 200).to_numpy() / 2000, test_rows, target="default"
+    )
+    assert found.evaluation == evaluate(test_rows["default"], test_rows["late"].to_numpy() / 10)
+
+
+def test_the_model_says_which_label_is_the_outcome(test_rows: pl.DataFrame):
+    words = np.where(test_rows["default"] == 1, "bad", "good")
+    frame = test_rows.select("late", "age", default=pl.Series(words)).to_pandas()
+    linear = LogisticRegression().fit(frame[["late", "age"]], frame["default"])
+    found = rw.audit(linear, frame, target="default", skip=["multiplicity"])
+    assert found.subject.outcome == "default = good"
+    other = rw.audit(linear, frame, target="default", positive="bad", skip=["multiplicity"])
+    risk = linear.predict_proba(frame[["late", "age"]])[:, 0]
+    assert other.evaluation == evaluate(test_rows["default"], risk)
+
+
+def test_yes_or_no_cards_are_audited_by_their_decisions(test_rows: pl.DataFrame):
+    card = rw.ScoringSystemClassifier(max_terms=3).fit(rw.read_table(people(1), target="default"))
+    found = rw.audit(card, test_rows, target="default", groups=["sex"], actions=ACTIONS)
+    assert found.operating_point is not None
+    assert found.operating_point.flagged.value == card.predict(test_rows.drop("default")).mean()
+    assert found.responsiveness is not None
+    assert "yes or no" in found.not_run["evaluation"]
+    assert "yes or no" in found.not_run["multiplicity"]
+
+
+def test_multiplicity_of_many_distinct_people_is_that_of_a_sample(
+    test_rows: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(multiplicity_sample, "WORK", 1e4)
+    frame = test_rows.select("late", "age", "default")
+    linear = LogisticRegression().fit(frame.select("late", "age").to_pandas(), frame["default"])
+    found = rw.audit(linear, frame, target="default").multiplicity
+    assert found is not None
+    assert found.n == multiplicity_sample.LEAST
+    sentences = [finding.sentence for finding in found.findings]
+    assert all("200 people drawn at random from 1,500" in text for text in sentences)
+    assert "seed 0" in found.method
+
+
+def test_weights_and_censoring_are_not_compared_unweighted(test_rows: pl.DataFrame):
+    frame = test_rows.with_columns(w=pl.lit(2.0))
+    risk = 1 / (1 + np.exp(1.5 - test_rows["late"].to_numpy()))
+    found = rw.audit(risk, frame, target="default", weight="w")
+    assert found.distillation is not None
+    assert found.distillation.accuracy is None
+    assert "distillation.not_compared" in [finding.code for finding in found.findings]
+
+
+def test_a_threshold_beyond_all_risks_flags_nobody(model, test_rows: pl.DataFrame):
+    options = {**OPTIONS, "actions": ACTIONS, "skip": ["multiplicity", "slices"]}
+    nobody = rw.audit(model, test_rows, **{**options, "threshold": 0.999})
+    assert nobody.not_run["responsiveness"] == "at this threshold nobody is flagged"
+    everybody = rw.audit(model, test_rows, **{**options, "threshold": 0.0})
+    assert everybody.responsiveness is not None
+    assert everybody.responsiveness.fixed.value == 1
+
+
+def test_too_many_levels_are_said_to_be_left_out(
+    test_rows: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("riskwright.audit.running._MOST_CELLS", 60)
+    found = rw.audit(np.linspace(0.1, 0.9, 1500), test_rows, target="default", skip=["slices"])
+    assert "name columns to leave out" in found.not_run["distillation"]
+    assert found.distillation is None

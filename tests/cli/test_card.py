@@ -97,7 +97,7 @@ def test_what_programs_read_is_utf_8_whatever_the_locale(tmp_path: Path, form: s
         (["{score}", "--format", "excel", "--cells", '{{"age": "=A"}}'], "cell"),
         (["{score}", "--format", "excel", "--cells", "B2"], "not JSON"),
         (["{score}", "--format", "excel", "--cells", '{{"age": 3}}'], "not the name of a cell"),
-        (["{score}", "--out", "{score}/card.txt"], "cannot write"),
+        (["{score}", "--out", "{score}/card.txt"], "its folder does not exist"),
         (["{empty}"], "holds no score card"),
         (["{wrong}"], "cannot be read"),
         (["{newer}"], "newer"),

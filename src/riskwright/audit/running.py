@@ -47,6 +47,7 @@ Progress = Callable[[str, float], None]
 _SMALL_GROUPINGS = 6
 _SPARED = "not flagged"
 _CELLS = 600  # of all curves of a distillation, whose cost grows with their cube
+_MOST_CELLS = 4000
 _MOST_EXPLAINED = 200_000
 _BINS = (16, 64)  # least and most per curve
 _SLICE_ALPHA = 0.99  # slices of a hundredth of the rows count where their loss is twice the mean
@@ -375,6 +376,14 @@ def _distillation(run: _Run) -> None:
     if not rows.table.X.width:
         run.not_run["distillation"] = "the table has no columns to explain the score by"
         return
+    bins = int(np.clip(_CELLS // rows.table.X.width, *_BINS))
+    cells = _cells(rows.table.X, bins)
+    if cells > _MOST_CELLS:
+        run.not_run["distillation"] = (
+            f"the table's columns have {cells:,} bins and levels, above {_MOST_CELLS:,}: name "
+            "columns to leave out as `ignore`"
+        )
+        return
     weighted = rows.time is not None or rows.table.sample_weight is not None
     y = None if weighted else rows.y
     kept = np.ones(rows.table.n, dtype=bool) if y is None else ~np.isnan(y)
@@ -383,7 +392,7 @@ def _distillation(run: _Run) -> None:
         rows.score[drawn],
         rows.table.X[drawn],
         outcome=None if y is None else y[drawn],
-        bins=int(np.clip(_CELLS // rows.table.X.width, *_BINS)),
+        bins=bins,
         level=plan.level,
         random_state=plan.seed,
     )
@@ -394,6 +403,14 @@ def _distillation(run: _Run) -> None:
     run.found["distillation"] = report
     if rows.y is not None and weighted:
         run.findings.append(_not_compared(int(kept.sum())))
+
+
+def _cells(X: pl.DataFrame, bins: int) -> int:
+    """At most how many bins and levels the curves of these columns have."""
+    return sum(
+        min(column.n_unique(), bins) if column.dtype.is_numeric() else column.n_unique()
+        for column in X
+    )
 
 
 def _drawn(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:

@@ -144,6 +144,10 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[Path | None]) -> None:
                 where=str(path),
                 expected="a file to write, in a folder that exists",
             )
+        if not os.access(path.resolve().parent, os.W_OK):
+            raise UsageError(
+                "its folder cannot be written", where=str(path), expected="a folder of your own"
+            )
         if path.resolve() in seen:
             raise UsageError(
                 "the output would replace another file of this command",
