@@ -6,7 +6,7 @@ from .tasks import Limit, Task
 __all__ = ["tasks"]
 
 SAME_SLICE = Limit("top", same=True)
-ROOM = 16.0  # GB for a peer that would take the machine's memory
+ROOM = 20.0  # GB for a peer that would take the machine's memory
 
 
 def _slices(depth: int, full: int, quick: int | None, *limits: Limit) -> Question:

@@ -94,7 +94,7 @@ def distilled_riskwright(rows: Columns) -> Call:
     from riskwright.explanation import distill
 
     def call() -> dict[str, Any]:
-        found = distill(rows["score"], rows["X"], outcome=rows["y"]).report()
+        found = distill(rows["score"], rows["X"], outcome=rows["y"]).report(missing_feature=False)
         return {"r2": found.fidelity.value}
 
     return call

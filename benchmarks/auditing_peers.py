@@ -92,7 +92,7 @@ def viable_plain_slsqp(rows: Columns) -> Call:
 
 
 def viable_multiplicity(rows: Columns) -> Call:
-    """Its gradient steps with its own defaults but for their size, whose default hardly moves."""
+    """Its own defaults but for the size of its steps, whose default hardly moves."""
     import torch
     from multiplicity.torch import LossCriterion, viable_prediction_range
 
@@ -111,7 +111,7 @@ def viable_multiplicity(rows: Columns) -> Call:
             robustness_criterion=kept,
             criterion_thresholds=SHARE * loss.least,
             score_func="sigmoid",
-            step_size=0.02,
+            step_size=0.001,
         )
         return float(high - low)
 

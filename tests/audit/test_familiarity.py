@@ -85,7 +85,7 @@ def test_the_interval_covers_the_share_below_the_reference_tail():
 
 def test_rows_in_blocks_are_those_of_the_whole(monkeypatch):
     known, new = (
-        pl.DataFrame({"u": rows(400, seed)[:, 0], "g": (np.arange(400) % 5).astype(str)})
+        pl.DataFrame(rows(400, seed)).with_columns(g=pl.Series(np.arange(400) % 5).cast(pl.String))
         for seed in (11, 12)
     )
     whole = Familiarity(seed=2).fit(known)

@@ -139,11 +139,12 @@ def test_every_group_is_held_to_a_limit_on_gaps_not_only_the_one_that_a_finding_
 def test_gaps_that_may_be_chance_can_be_held_to_a_limit():
     rng = np.random.default_rng(0)
     risk, sex = rng.random(600), rng.choice(["f", "m"], 600)
-    frame = pl.DataFrame({"sex": sex, "ill": rng.random(600) < risk})
+    frame = pl.DataFrame({"x": risk, "sex": sex, "ill": rng.random(600) < risk})
     asked = {"target": "ill", "groups": ["sex"], "threshold": 0.5}
     found = run_audit(risk, frame, asked, skip=["slices", "distillation"])
     gap = {f.code: f for f in found.findings}["group.fpr.gap"]
     assert (gap.severity, "may be chance" in gap.sentence) == ("low", True)
+    assert " less to " in gap.sentence
     limit = {"finding": "group.fpr.gap", "at_most": 0.01}
     assert found.gate({"limits": [limit]}).passed
     assert not found.gate({"limits": [{**limit, "fails": "unless_kept"}]}).passed

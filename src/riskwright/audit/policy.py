@@ -138,7 +138,8 @@ def _failures(
     limit: Limit, finding: Finding, groups: Mapping[str, Estimate] | None
 ) -> Iterator[str]:
     if groups:
-        beyond = [name for name, gap in groups.items() if _beyond(limit, gap, either=True)]
+        ranked = sorted(groups.items(), key=lambda g: (-round(abs(g[1].value), 9), -g[1].value))
+        beyond = [name for name, gap in ranked if _beyond(limit, gap, either=True)]
         if beyond:
             more = f" and {len(beyond) - 1} more" * (len(beyond) > 1)
             yield f"{_demand(limit, finding)} for {beyond[0]}{more}"

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve
 
 from riskwright.core import ParameterError, TargetError, ValueRangeError
 from riskwright.stats._columns import numbers, places, same_length
@@ -136,7 +137,7 @@ class Design:
 
     def fit_squared(self, y: Floats) -> Floats:
         """Cells' values of least penalised squares."""
-        found: Floats = np.linalg.solve(self.gram()[0] + self.penalty, self.sums(y)[0])
+        found: Floats = solve(self.gram()[0] + self.penalty, self.sums(y)[0], assume_a="pos")
         return found
 
     def fit_logistic(self, y: Floats) -> tuple[Floats, Floats]:
@@ -150,7 +151,7 @@ class Design:
         for _ in range(_NEWTON_STEPS):
             gradient = self.sums(risk)[0] - aim + self.penalty_of(beta)
             hessian = self.gram(risk * (1 - risk))[0] + self.penalty / 4
-            step = np.linalg.solve(hessian, gradient)
+            step = solve(hessian, gradient, assume_a="pos")
             if gradient @ step < _CLOSE:
                 break
             for _ in range(30):

@@ -16,6 +16,7 @@ from riskwright.core.randomness import Seed, generator
 from riskwright.metrics import auroc
 from riskwright.stats import isotonic_regression, normal_interval, normal_quantile
 from riskwright.stats._columns import same_length
+from riskwright.stats._threads import one_blas_thread
 
 from ._bins import TableBins
 from .additive import Design, check_pairs, design_of, fold_order, sigmoid, with_pairs
@@ -70,6 +71,7 @@ class DistillationReport(Record, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
+@one_blas_thread()
 def distill(
     score: ArrayLike,
     X: Any,

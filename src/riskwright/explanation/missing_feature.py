@@ -26,6 +26,7 @@ from riskwright.core.records import Severity
 from riskwright.stats import normal_interval, normal_quantile
 from riskwright.stats._columns import numbers, places, same_length
 from riskwright.stats._kernels import concordance
+from riskwright.stats._threads import one_blas_thread
 
 from ._bins import ColumnBins
 from .additive import Design, check_pairs, design_of, fold_order, sigmoid, with_pairs
@@ -213,6 +214,7 @@ def checked_score(score: ArrayLike) -> Floats:
     return scores
 
 
+@one_blas_thread()
 def run_test(
     design: Design,
     columns: Sequence[ColumnBins],
