@@ -432,8 +432,14 @@ def _familiarity(run: _Run) -> None:
     if not columns:
         run.not_run["familiarity"] = "the reference table shares no usable column with these rows"
         return
+    X = run.rows.table.X
     known = Familiarity(seed=run.plan.seed).fit(run.reference)
-    run.findings += known.report(run.rows.table.X.select(columns), level=run.plan.level).findings
+    found = known.report(X.select(columns), level=run.plan.level).findings
+    absent = [name for name in X.columns if name not in columns]
+    if absent:
+        without = f"; without {', '.join(absent)}: no feature in the reference table"
+        found = tuple(replace(finding, method=finding.method + without) for finding in found)
+    run.findings += found
 
 
 def _data(run: _Run) -> None:
