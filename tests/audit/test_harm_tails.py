@@ -143,12 +143,12 @@ def test_resampled_figures_are_those_of_the_rows_drawn():
 
 
 def test_intervals_cover_the_truth():
-    """n = 200; mean in closed form, CVaR by a large sample; 80 runs, error 0.024."""
+    """n = 200; mean in closed form, CVaR by a large sample; 60 runs, error 0.028."""
     mean = 3 * (psi(4.4) - psi(4.0))
     tail = CVaR(0.95).of(log_risk(harms(400_000, seed=99)))
-    runs = [harm_profile(harms(200, seed=seed), replicates=200, seed=seed) for seed in range(80)]
-    assert sum(run.mean.low <= mean <= run.mean.high for run in runs) >= 71
-    assert sum(run.cvar.low <= tail <= run.cvar.high for run in runs) >= 69
+    runs = [harm_profile(harms(200, seed=seed), replicates=200, seed=seed) for seed in range(60)]
+    assert sum(run.mean.low <= mean <= run.mean.high for run in runs) >= 53
+    assert sum(run.cvar.low <= tail <= run.cvar.high for run in runs) >= 51
 
 
 def test_few_prompts_have_no_intervals_and_the_same_seed_gives_the_same_profile():

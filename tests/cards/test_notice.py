@@ -41,12 +41,12 @@ def test_the_letter_says_all_that_a_person_needs(documents: ModuleType) -> None:
     flat = " ".join(text.split())
     for words in (
         "Your score: 7.5",
-        "Possible scores: 0 to 9",
+        "Possible scores: 0 to 9; a higher score means a higher risk",
         "a risk of 40.0% (30.0%–50.0%)",
         "1. debt over 40% Points: 3; Can it change the decision?: Changing this alone can change",
         "Changing this alone cannot change the decision.",
         "It is not known whether changing this alone can change the decision.",
-        "1 further reason added fewer points",
+        "1 further reason added no more points than these",
         "few accounts",
         "Decided by: the credit desk",
         "Your data come from: your application",

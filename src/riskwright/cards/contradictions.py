@@ -127,12 +127,13 @@ def _sheet(sheet: ScoreCardSheet) -> Iterator[_Found]:
     for finding in sheet.performance:
         name = finding.code.removeprefix("performance.")
         ours, theirs = finding.estimate, card.performance.get(name)
-        if ours is not None and theirs is not None and _apart(ours, theirs):
+        of_others = card.data_digest and {card.data_digest}.isdisjoint(digests_of(finding, "data"))
+        if ours is not None and theirs is not None and not of_others and _apart(ours, theirs):
             yield (
                 "performance",
                 "contradictory",
                 f"The sheet says that {name} is {ours}, the score card {theirs}.",
-                "Say which data each is from, and correct what is wrong",
+                "Both are of the same data: correct one, or say which data it is from",
             )
     for topic in sheet.answers:
         if topic not in TOPICS:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from riskwright.core import Estimate, Finding
 
 from . import wording
+from .documents import AuditReference, Document
 
 __all__ = [
     "NOT_STATED",
@@ -18,11 +19,15 @@ __all__ = [
     "Outline",
     "Section",
     "Words",
-    "audits_grid",
+    "audits_of",
     "decimal_words",
     "findings_grid",
+    "found_by",
+    "grid_of",
+    "items_of",
     "number_words",
     "share_words",
+    "signature",
     "stated",
 ]
 
@@ -118,11 +123,40 @@ def findings_grid(findings: Iterable[Finding], note: str = "") -> Grid:
     return Grid(head, "llrrll", rows, note)
 
 
-def audits_grid(audits: Iterable[tuple[str, str, bool | None, int, str]]) -> Grid:
-    """Title, date, verdict, number of grave findings, and digest of audits."""
+def signature(card: Document) -> list[tuple[str, str]]:
+    return [
+        ("Version", stated(card.version)),
+        ("Date", stated(card.date)),
+        ("Answers for it", stated(card.owner)),
+        ("Contact", stated(card.contact)),
+    ]
+
+
+def items_of(texts: Sequence[str]) -> Items | Words:
+    return Items(texts) if texts else Words(NOT_STATED)
+
+
+def audits_of(audits: Sequence[AuditReference]) -> Grid | Words:
+    if not audits:
+        return Words("No audit is referred to.")
     verdicts = {None: "no policy applied", True: "passed", False: "failed"}
     rows = [
-        (stated(title), stated(date), verdicts[passed], f"{grave:,}", digest)
-        for title, date, passed, grave, digest in audits
+        (
+            stated(audit.title),
+            stated(audit.date),
+            verdicts[audit.passed],
+            f"{sum(finding.severity == 'high' for finding in audit.findings):,}",
+            audit.digest,
+        )
+        for audit in audits
     ]
     return Grid(("Audit", "Date", "Verdict", "Grave findings", "Digest"), "lllrl", rows)
+
+
+def found_by(audits: Sequence[AuditReference]) -> list[Grid]:
+    findings = [finding for audit in audits for finding in audit.findings]
+    return [findings_grid(findings)] if findings else []
+
+
+def grid_of(head: Sequence[str], align: str, rows: Sequence[Sequence[str]]) -> Grid | Words:
+    return Grid(head, align, rows) if rows else Words(NOT_STATED)
