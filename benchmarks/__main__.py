@@ -11,14 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import cold, data, learning, measuring, process, report, volume
+from . import auditing, cold, data, learning, measuring, process, report, volume
 from .environments import Unavailable, interpreter, versions
 from .tasks import Task
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-FAMILIES = {learning: (1, 5), volume: (1, 3), cold: (3, 3), measuring: (2, 5)}  # repeats
-SECTIONS = {"learning": (learning, volume, cold), "measuring": (measuring,)}
+# repeats of the quick and of the full run
+FAMILIES = {learning: (1, 5), volume: (1, 3), cold: (3, 3), measuring: (2, 5), auditing: (1, 3)}
+SECTIONS = {
+    "learning": (learning, volume, cold),
+    "measuring": (measuring,),
+    "auditing": (auditing,),
+}
 
 
 def _options() -> argparse.Namespace:
@@ -29,7 +34,7 @@ def _options() -> argparse.Namespace:
         nargs="+",
         metavar="NAME",
         default=[],
-        help="measures or data sets whose tasks are run, by the start of their name: "
+        help="measures, cases or data sets whose tasks are run, by the start of their name: "
         + ", ".join(measures),
     )
     parser.add_argument("--quick", action="store_true", help="fewer repeats, no slow tasks")
@@ -56,7 +61,9 @@ def _machine() -> dict[str, Any]:
 
 def _measure(task: Task, python: Path) -> dict[str, Any]:
     if not task.whole_process:
-        found, cost = process.call(python, task.function, task.arguments, task.limit_s)
+        found, cost = process.call(
+            python, task.function, task.arguments, task.limit_s, task.memory_gb
+        )
         return {**found, "peak_mb": cost.peak_mb}
     costs = []
     for _ in range(task.repeats):
@@ -80,11 +87,12 @@ def _row(task: Task) -> dict[str, Any]:
     try:
         python = interpreter(task.environment)
         if task.prepare:
-            function, n = task.prepare
-            process.call(Path(sys.executable), function, {"n": n}, 600)
+            process.call(Path(sys.executable), *task.prepare, 600)
         return row | _measure(task, python)
     except Unavailable as problem:
         return {**row, "status": "not available", "reason": f"not available: {problem}"}
+    except process.OutOfMemory as problem:
+        return {**row, "status": "ran out", "reason": f"ran out of memory: {problem}"}
     except RuntimeError as problem:
         return {**row, "status": "failed", "reason": f"failed: {problem}"}
 
@@ -118,7 +126,9 @@ def _chosen(options: argparse.Namespace) -> list[Task]:
 
 
 def _named(starts: list[str], task: Task) -> bool:
-    return any(name.startswith(s) for s in starts for name in (task.measure, *task.tables))
+    return any(
+        name.startswith(s) for s in starts for name in (task.measure, task.case, *task.tables)
+    )
 
 
 def main() -> int:

@@ -1,15 +1,18 @@
 """The data sets: first column the outcome, the others the candidate columns."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-__all__ = ["GENERATED", "TABLES", "adult_rows", "available", "load", "path"]
+__all__ = ["GENERATED", "TABLES", "adult_rows", "available", "keep", "load", "path"]
 
 HERE = Path(__file__).parent
 GENERATED = HERE / ".data"
 TABLES = {
+    "acs_income": "acs_income/ACSIncome.test.parquet",
     "adult": "adult_binary/adult_data.csv",
     "bank": "bank_binary/bank_binary.csv",
     "breastcancer": "breastcancer/breastcancer_data.csv",
@@ -28,6 +31,16 @@ def path(name: str) -> Path:
 
 def available(name: str) -> bool:
     return path(name).is_file()
+
+
+def keep(target: Path, draw: Callable[[], dict[str, np.ndarray]]) -> dict[str, Any]:
+    """Draw arrays into a file unless they are there; in a process that no measure pays for."""
+    if not target.is_file():
+        GENERATED.mkdir(exist_ok=True)
+        partial = target.with_suffix(".partial.npz")
+        np.savez(partial, **draw())
+        partial.rename(target)
+    return {"file": str(target)}
 
 
 def load(name: str) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 OURS = "riskwright"
 ABSENT = {
     "riskslim": "RiskSLIM is in no package registry and needs CPLEX",
+    "reachml": "reachml is in no package registry and needs CPLEX",
     "fd-shifts": "fd-shifts is in no package registry and fails on NumPy 2",
 }
 

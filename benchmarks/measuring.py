@@ -1,33 +1,9 @@
 """Measuring, calibrating and deciding on the same rows beside the peers of each question."""
 
-from dataclasses import dataclass
-from typing import Any
+from .questions import Question, question_tasks
+from .tasks import Limit, Task
 
-from .tasks import Limit, Task, timed
-
-__all__ = ["answer", "tasks"]
-
-OURS = "riskwright"
-FULL, QUICK = 6, 5  # powers of ten: rows of the full and of the quick run
-HEAVY = {"netcal", "survivaleval", "torch-uncertainty"}  # 1.2 GB and more, with PyTorch
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of whom, and how many times faster than the best of them ours must be.
-
-    `function` is the first part of the functions' names in `measuring_ours` and
-    `measuring_peers`; `n` fixes the rows where a peer cannot take 10^6 of them.
-    """
-
-    measure: str
-    case: str
-    function: str
-    peers: tuple[str, ...] = ()
-    faster: float | None = None
-    limits: tuple[Limit, ...] = ()
-    options: tuple[tuple[str, Any], ...] = ()
-    n: int | None = None
+__all__ = ["tasks"]
 
 
 def _thresholds(
@@ -84,7 +60,8 @@ QUESTIONS = (
     Question(
         *("measuring", "concordance", "concordance"),
         peers=("lifelines", "scikit-survival"),
-        n=30_000,
+        full=30_000,
+        quick=None,
     ),
     Question(
         *("measuring", "censored Brier score at 100 times", "survival_brier"),
@@ -125,46 +102,6 @@ QUESTIONS = (
 )
 
 
-def answer(question: str, side: str, n: int, repeats: int, **options: Any) -> dict[str, Any]:
-    """Put a question to riskwright or to a peer: its figures, and the seconds of the call."""
-    from . import measuring_ours, measuring_peers
-    from .measuring_data import rows
-
-    module = measuring_ours if side == OURS else measuring_peers
-    call = getattr(module, f"{question}_{side.replace('-', '_')}")(rows(n), **options)
-    figures, seconds = timed(call, repeats)
-    if "million_rows" in figures:  # per core: CPU seconds count all threads
-        figures["million_rows_per_s"] = figures.pop("million_rows") / seconds["cpu_s"]
-    return seconds | {"figures": figures}
-
-
 def tasks(repeats: int) -> list[Task]:
     """All tasks of this family: 10^6 rows in the full run, 10^5 and no heavy peer in the quick."""
-    return [
-        _task(question, side, power, repeats)
-        for power in (FULL, QUICK)
-        for question in QUESTIONS
-        for side in (OURS, *question.peers)
-        if power == FULL or (question.n is None and side not in HEAVY)
-    ]
-
-
-def _task(question: Question, side: str, power: int, repeats: int) -> Task:
-    limits = question.limits
-    if question.faster is not None:
-        limits = (Limit("wall_s", question.faster, faster=True),)
-    n = question.n or 10**power
-    rows = f"{n:,} rows" if question.n else f"10^{power} rows"
-    return Task(
-        measure=question.measure,
-        case=f"{question.case}, {rows}",
-        competitor=side,
-        environment=side,
-        function="measuring:answer",
-        arguments={"question": question.function, "side": side, "n": n, "repeats": repeats}
-        | dict(question.options),
-        prepare=("measuring_data:rows_file", n),
-        limits=limits if side == OURS and power == FULL else (),
-        quick=power == QUICK,
-        full=power == FULL,
-    )
+    return question_tasks("measuring", QUESTIONS, repeats)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .data import GENERATED
+from .data import GENERATED, keep
 
 __all__ = ["GROUPS", "HORIZONS", "QUERIES", "Rows", "horizons", "rows", "rows_file", "survival"]
 
@@ -58,14 +58,8 @@ def _path(n: int) -> Path:
 
 
 def rows_file(n: int) -> dict[str, Any]:
-    """Make the file of n rows, in a process of its own so that no measure pays for it."""
-    target = _path(n)
-    if not target.is_file():
-        GENERATED.mkdir(exist_ok=True)
-        partial = target.with_suffix(".partial.npz")
-        np.savez(partial, **vars(_draw(n)))
-        partial.rename(target)
-    return {"file": str(target)}
+    """Make the file of n rows."""
+    return keep(_path(n), lambda: vars(_draw(n)))
 
 
 def rows(n: int) -> Rows:

@@ -28,19 +28,18 @@ def _value(row: dict[str, Any], name: str) -> float | None:
     return row["figures"].get(name, row.get(name))
 
 
-def _same_case(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        r
-        for r in rows
-        if (r["measure"], r["case"]) == (row["measure"], row["case"]) and r["status"] == "ok"
-    ]
+def _peers(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The peers that ran in the case of a row."""
+    case = (row["measure"], row["case"])
+    same = [r for r in rows if (r["measure"], r["case"]) == case and r["status"] == "ok"]
+    return [r for r in same if r["competitor"] != OURS]
 
 
 def ours_beside_peers(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, float]:
     """Our figure over the best peer's (losses and AUC: minus it), the best taken per figure."""
     if row["competitor"] != OURS or row["status"] != "ok":
         return {}
-    peers = [r for r in _same_case(row, rows) if r["competitor"] != OURS]
+    peers = _peers(row, rows)
     found = {}
     for name in (*DIFFERENCES, *RATIOS):
         ours = _value(row, name)
@@ -61,6 +60,9 @@ def verdicts(
 
 def _verdict(row: dict[str, Any], limit: Limit, rows: list[dict[str, Any]]) -> dict[str, Any]:
     value = _value(row, limit.figure) if row["status"] == "ok" else None
+    if limit.same:
+        peers = [_value(r, limit.figure) for r in _peers(row, rows)]
+        return {"met": all(v == value for v in peers) if peers and value is not None else None}
     base = _base(row, limit, rows)
     if value is None or base is None:
         return {"met": None}
@@ -74,8 +76,7 @@ def _base(row: dict[str, Any], limit: Limit, rows: list[dict[str, Any]]) -> floa
     """The peer's figure that a limit is relative to; 0 for a limit that stands by itself."""
     if not (limit.beside or limit.faster):
         return 0.0
-    peers = [r for r in _same_case(row, rows) if r["competitor"] != OURS]
-    asked = [r for r in peers if limit.beside in (None, r["competitor"])]
+    asked = [r for r in _peers(row, rows) if limit.beside in (None, r["competitor"])]
     theirs = [_value(peer, limit.figure) for peer in asked]
     return min((v for v in theirs if v is not None), default=None)
 
@@ -102,7 +103,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
     )
     marks = {True: "✓", False: "✗", None: "?"}
     required = ", ".join(f"{marks[v['met']]} {_limit(v)}" for v in row["required"])
-    figures = [_number(row.get(name)) for name in ("first_s", "wall_s", "cpu_s", "peak_mb")]
+    about = "≈ " if "extrapolated_from" in row["figures"] else ""
+    seconds = [f"{about}{_number(row.get(name))}" for name in ("first_s", "wall_s", "cpu_s")]
+    figures = [*seconds, _number(row.get("peak_mb"))]
     names = [row["measure"], row["case"], row["competitor"]]
     return [*names, result, *figures, beside, required.replace("_", " ")]
 

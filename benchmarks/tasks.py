@@ -13,17 +13,21 @@ __all__ = ["Limit", "Task", "timed"]
 class Limit:
     """`figure` must be at most (`at_least`: at least) `value`, or a peer's figure plus `value`.
 
-    With `faster` it must be at most the best peer's figure divided by `value`.
+    With `faster` it must be at most the best peer's figure divided by `value`; with `same` it must
+    equal the figure of all peers that ran.
     """
 
     figure: str
-    value: float
+    value: float = 0.0
     at_least: bool = False
     beside: str | None = None
     faster: bool = False
+    same: bool = False
 
     def __str__(self) -> str:
         sign = "≥" if self.at_least else "≤"
+        if self.same:
+            return f"{self.figure} as the peers'"
         if self.faster:
             return f"{self.figure} {sign} best peer / {self.value:,g}"
         if self.beside:
@@ -39,8 +43,9 @@ class Task:
     package, called with `arguments` in a process of its own; or `command` are the arguments of
     that Python, `{scratch}` standing for an empty folder. With `whole_process` the process is what
     is measured, `repeats` times, and `fresh_cache` names a variable that points to an empty folder.
-    `tables` are the data sets that must be there, `prepare` a function of the number of rows that
-    makes the input file. `quick` tasks are part of the short run, `full` tasks of the long one.
+    `tables` are the data sets that must be there, `prepare` a function, with its arguments, that
+    makes the input file. The process gets `memory_gb` (10^9 bytes) of address space at most.
+    `quick` tasks are part of the short run, `full` tasks of the long one.
     """
 
     measure: str
@@ -55,10 +60,11 @@ class Task:
     fresh_cache: str | None = None
     tables: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
-    prepare: tuple[str, int] | None = None
+    prepare: tuple[str, dict[str, Any]] | None = None
     quick: bool = True
     full: bool = True
     limit_s: float = 600.0
+    memory_gb: float | None = None
 
 
 def timed(call: Callable[[], Any], repeats: int, budget_s: float = 30.0) -> tuple[Any, dict]:

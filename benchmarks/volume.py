@@ -199,7 +199,7 @@ def tasks(repeats: int) -> list[Task]:
                     function="volume:fit_parquet",
                     arguments={"n": n, "scale": scale},
                     tables=("adult",),
-                    prepare=("volume:rows_file", n),
+                    prepare=("volume:rows_file", {"n": n}),
                     limits=limits,
                     quick=not large,
                 )
@@ -239,7 +239,7 @@ def _peer(
         function=f"volume:{function}",
         arguments=arguments,
         tables=("adult",),
-        prepare=("volume:rows_file", arguments["n"]) if "n" in arguments else None,
+        prepare=("volume:rows_file", {"n": arguments["n"]}) if "n" in arguments else None,
         limits=limits,
         quick=arguments.get("n", 0) <= MILLION,
     )

@@ -2,7 +2,8 @@
 
 On a page, top to bottom and in one folder:
 
-- a `sh` block holds `riskwright` and `python` commands and `make` targets, which must exist;
+- a `sh` block holds `riskwright` and `python` commands and `make` targets, which must exist; a
+  command ends with 0, or as the comment `# exit code 1` behind it says;
 - a `python` block runs, and later blocks see its names;
 - a `yaml NAME` block is the content of the file NAME;
 - a `text`, `sql` or `json` block right below a block that ran is what it prints. There a line `...`
@@ -22,7 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audit_picture import audit_picture
+
 __all__ = [
+    "AUDIT",
+    "AUDIT_PICTURE",
     "PICTURE",
     "ROOT",
     "SCORES",
@@ -30,6 +35,7 @@ __all__ = [
     "Block",
     "Mismatch",
     "blocks",
+    "draw_audit",
     "pages",
     "run_page",
     "same_picture",
@@ -39,9 +45,12 @@ __all__ = [
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial-table.md"
 SCORES = ROOT / "docs" / "tutorial-scores.md"
+AUDIT = ROOT / "docs" / "tutorial-audit.md"
 PICTURE = ROOT / "docs" / "images" / "breast-cancer.svg"
+AUDIT_PICTURE = ROOT / "docs" / "images" / "audit.svg"
 OUTPUTS = ("text", "sql", "json")
 _FENCE = re.compile(r"```(\w*) ?([\w.]*)\n(.*?)^```$", re.S | re.M)
+_EXIT_CODE = re.compile(r"# exit code (\d+)$")
 _VARYING = (
     (re.compile(r"\d+\.\d+ s\b"), "0.00 s"),
     (re.compile(r"\d{4}-\d{2}-\d{2}"), "2000-01-01"),
@@ -77,7 +86,7 @@ class Mismatch:
 def pages() -> list[Path]:
     """The pages with examples: the tutorial first, since the how-to pages go on in its folder."""
     how_to = sorted((ROOT / "docs" / "how-to").glob("*.md"))
-    return [TUTORIAL, SCORES, ROOT / "README.md", *how_to]
+    return [TUTORIAL, SCORES, AUDIT, ROOT / "README.md", *how_to]
 
 
 def blocks(page: str) -> Iterator[Block]:
@@ -157,10 +166,11 @@ def _run_commands(text: str) -> None:
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words:
-            _run_command(words)
+            stated = _EXIT_CODE.search(line)
+            _run_command(words, int(stated[1]) if stated else 0)
 
 
-def _run_command(words: list[str]) -> None:
+def _run_command(words: list[str], wanted: int = 0) -> None:
     if words[0] == "make":
         _check_targets(words[1:])
         return
@@ -169,7 +179,7 @@ def _run_command(words: list[str]) -> None:
         with open(target, "wb") as file:
             stream = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
             with contextlib.redirect_stdout(stream):
-                _run_command(words)
+                _run_command(words, wanted)
         return
     if words[0] == "riskwright":
         from riskwright.cli.__main__ import main
@@ -181,7 +191,7 @@ def _run_command(words: list[str]) -> None:
         code = check(words[3:])
     else:
         raise AssertionError(f"not a command that the examples may use: {shlex.join(words)}")
-    assert code == 0, f"{shlex.join(words)} ended with {code}"
+    assert code == wanted, f"{shlex.join(words)} ended with {code}"
 
 
 def _check_targets(words: list[str]) -> None:
@@ -203,15 +213,24 @@ def _plain(text: str) -> list[str]:
 
 
 def same_picture(one: Path, other: Path) -> bool:
-    """The same card, but perhaps for its date?"""
+    """The same picture, but perhaps for its date?"""
     texts = [path.read_text(encoding="utf-8") for path in (one, other)]
     return _plain(texts[0]) == _plain(texts[1])
 
 
-def _keep_picture(made: Path) -> None:
-    if not PICTURE.exists() or not same_picture(made, PICTURE):
-        PICTURE.parent.mkdir(exist_ok=True)
-        shutil.copyfile(made, PICTURE)
+def draw_audit(folder: Path) -> Path:
+    """The picture of the audit that its tutorial leaves in the folder."""
+    import riskwright
+
+    made = folder / "audit.svg"
+    made.write_text(audit_picture(riskwright.load(folder / "audit.json")), encoding="utf-8")
+    return made
+
+
+def _keep_picture(made: Path, kept: Path) -> None:
+    if not kept.exists() or not same_picture(made, kept):
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copyfile(made, kept)
 
 
 def main() -> int:
@@ -228,8 +247,10 @@ def main() -> int:
             text = page.read_text(encoding="utf-8")
             wrong = run_page(text, folder)
             page.write_text(with_outputs(text, wrong), encoding="utf-8")
-            if page.name == "README.md" and page.parent == ROOT:
-                _keep_picture(folder / "card" / "card.svg")
+            if page == ROOT / "README.md":
+                _keep_picture(folder / "card" / "card.svg", PICTURE)
+            if page == AUDIT:
+                _keep_picture(draw_audit(folder), AUDIT_PICTURE)
             for mismatch in wrong:
                 if "..." in mismatch.block.text.splitlines():
                     left += 1

@@ -64,17 +64,16 @@ def architecture(page: str) -> str:
 
 
 def _public(module: str) -> list[str]:
-    names = importlib.import_module(module).__all__
-    return sorted(
-        (name for name in names if name not in ("metrics", "__version__")), key=str.casefold
-    )
+    room = importlib.import_module(module)
+    others = (*getattr(room, "_ROOMS", ()), "__version__")
+    return sorted((name for name in room.__all__ if name not in others), key=str.casefold)
 
 
 def _contents() -> Iterator[str]:
     for module, summary in MODULES:
         names = ", ".join(f"[`{name}`](#{_anchor(module, name)})" for name in _public(module))
         yield f"- **{module}**: {summary} {names}\n"
-    verbs = "fit | score | evaluate | calibrate | decide | card"
+    verbs = "fit | score | evaluate | calibrate | decide | audit | card"
     yield f"- **[Command line](#command-line)**: `riskwright {verbs}`\n\n"
 
 
@@ -145,7 +144,7 @@ def _parameter(parameter: inspect.Parameter) -> str:
         text += f": {_annotation(parameter.annotation)}"
     if parameter.default is not parameter.empty:
         default = repr(parameter.default)
-        text += f" = {'{}' if default == '<factory>' else default}"
+        text += f" = {'{}' if default == '<factory>' else _short(default)}"
     return text
 
 
@@ -155,7 +154,8 @@ def _annotation(annotation: Any) -> str:
 
 
 def _short(text: str) -> str:
-    """Without the modules that names come from."""
+    """Without the modules that names come from, nor addresses of functions."""
+    text = re.sub(r"<function (\w+) at 0x\w+>", r"\1", text)
     return re.sub(r"\b(?:typing|riskwright(?:\.\w+)*)\.(?=\w)", "", text)
 
 

@@ -84,9 +84,10 @@ void sort_all(const Task& t, const double* point, Workspace& work) {
   }
   for (size_t first = 0, last; first < t.n; first = last) {
     for (last = first + 1; last < t.n && key[last] >> 32 == key[first] >> 32;) ++last;
-    if (last - first > 1)
-      std::sort(key.begin() + first, key.begin() + last,
-                [&](uint64_t a, uint64_t b) { return work.nearer(a, b); });
+    // The passes keep the order of rows, so that rows at the same distance are in place already.
+    const auto nearer = [&](uint64_t a, uint64_t b) { return work.nearer(a, b); };
+    if (!std::is_sorted(key.begin() + first, key.begin() + last, nearer))
+      std::sort(key.begin() + first, key.begin() + last, nearer);
   }
 }
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -119,16 +121,67 @@ class Pool {
   std::atomic<double> threshold_{0.0};
 };
 
+// Tells Python how far the work is, five times a second at most, from the thread that called.
+// What Python raises (an interrupt, say) stops the work; `rethrow` raises it once all is at rest.
+class Teller {
+ public:
+  Teller(nb::object progress, size_t total) : progress_(std::move(progress)), total_(total) {}
+
+  bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+  void add() { done_.fetch_add(1, std::memory_order_relaxed); }
+
+  void tell() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    nb::gil_scoped_acquire held;
+    try {
+      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      if (!progress_.is_none()) progress_(done_.load(), total_);
+    } catch (...) {
+      raised_ = std::current_exception();
+      stopped_ = true;
+    }
+  }
+
+  void rethrow() const {
+    if (raised_) std::rethrow_exception(raised_);
+  }
+
+ private:
+  nb::object progress_;
+  size_t total_;
+  std::atomic<size_t> done_{0};
+  std::atomic<bool> stopped_{false};
+  std::chrono::steady_clock::time_point last_{};
+  std::exception_ptr raised_;
+};
+
 template <class F>
-void in_parallel(int threads, size_t n, F&& work) {
+void in_parallel(int threads, size_t n, F&& work, Teller* teller = nullptr) {
   std::atomic<size_t> next{0};
-  auto loop = [&] {
-    for (size_t i; (i = next.fetch_add(1)) < n;) work(i);
+  auto loop = [&](bool tells) {
+    for (size_t i; (i = next.fetch_add(1)) < n;) {
+      if (teller && teller->stopped()) return;
+      work(i);
+      if (teller) teller->add();
+      if (teller && tells) teller->tell();
+    }
   };
   std::vector<std::thread> pool;
-  for (int t = 1; t < threads && size_t(t) < n; ++t) pool.emplace_back(loop);
-  loop();
+  for (int t = 1; t < threads && size_t(t) < n; ++t) pool.emplace_back(loop, false);
+  loop(true);
   for (std::thread& thread : pool) thread.join();
+}
+
+// Combinations that are counted once, or bounded and counted: what a search has to do.
+size_t steps(size_t d, int depth) {
+  double all = 0, chosen = 1;
+  for (int size = 1; size <= depth && size_t(size) <= d; ++size) {
+    chosen = chosen * double(d - size_t(size) + 1) / size;
+    all += size <= 2 ? chosen : 2 * chosen;
+  }
+  return size_t(all + 0.5);
 }
 
 template <class Code, class C>
@@ -137,16 +190,16 @@ class Search {
   using Columns = std::vector<int>;
 
   Search(const Code* codes, size_t n, std::vector<int64_t> cards, const double* loss,
-         const double* weight, Rule rule, Pool& pool, int threads)
+         const double* weight, Rule rule, Pool& pool, Teller& teller, int threads)
       : codes_(codes), n_(n), cards_(std::move(cards)), loss_(loss), weight_(weight), rule_(rule),
-        pool_(pool), threads_(threads) {}
+        pool_(pool), teller_(teller), threads_(threads) {}
 
   // Number of conjunctions whose every pair of conditions holds in enough rows.
   int64_t run(int depth) {
     const int d = int(cards_.size());
     pairs_.resize(size_t(d) * d);
     int64_t examined = 0;
-    for (int size = 1; size <= std::min(depth, d); ++size)
+    for (int size = 1; size <= std::min(depth, d) && !teller_.stopped(); ++size)
       examined += size <= 2 ? few(size) : many(size);
     return examined;
   }
@@ -206,7 +259,7 @@ class Search {
       std::vector<C> cell = count(all[k]);
       examined += offer(all[k], cell);
       if (size == 2) pairs_[size_t(all[k][0]) * cards_.size() + all[k][1]] = std::move(cell);
-    });
+    }, &teller_);
     return examined;
   }
 
@@ -218,7 +271,7 @@ class Search {
       int64_t found = 0;
       bound[k] = highest(all[k], found);
       possible += found;
-    });
+    }, &teller_);
     std::vector<size_t> order(all.size());
     std::iota(order.begin(), order.end(), size_t{0});
     std::stable_sort(order.begin(), order.end(),
@@ -227,7 +280,7 @@ class Search {
       const double best = bound[order[k]], needed = pool_.threshold();
       if (best < needed - 1e-9 * std::max(1.0, needed) || best <= 0) return;
       offer(all[order[k]], count(all[order[k]]));
-    });
+    }, &teller_);
     return possible;
   }
 
@@ -295,6 +348,7 @@ class Search {
   const double *loss_, *weight_;
   Rule rule_;
   Pool& pool_;
+  Teller& teller_;
   int threads_;
   std::vector<std::vector<C>> pairs_;
 };
@@ -315,10 +369,12 @@ std::vector<Excluded> excluded_of(Array<int32_t> rows, Array<uint8_t> nested) {
 template <class Code>
 nb::tuple worst_slices(Array<Code> codes, Array<int64_t> cards, Array<double> loss,
                        Array<double> weight, int depth, double alpha, double min_rows, size_t keep,
-                       Array<int32_t> excluded, Array<uint8_t> nested, int threads) {
+                       Array<int32_t> excluded, Array<uint8_t> nested, nb::object progress,
+                       int threads) {
   const size_t n = loss.size();
   const bool weighted = weight.size() > 0;
   Pool pool(keep, excluded_of(excluded, nested));
+  Teller teller(std::move(progress), steps(cards.size(), depth));
   std::vector<Candidate> found;
   int64_t examined = 0;
   {
@@ -338,14 +394,15 @@ nb::tuple worst_slices(Array<Code> codes, Array<int64_t> cards, Array<double> lo
     if (threads <= 0) threads = rw::usual_threads();
     if (rule.mean > 0 && weighted)
       examined = Search<Code, WeightedCell>(codes.data(), n, counts, loss.data(), weight.data(),
-                                            rule, pool, threads)
+                                            rule, pool, teller, threads)
                      .run(depth);
     else if (rule.mean > 0)
       examined = Search<Code, Cell>(codes.data(), n, counts, loss.data(), nullptr, rule, pool,
-                                    threads)
+                                    teller, threads)
                      .run(depth);
     found = pool.sorted();
   }
+  teller.rethrow();
   std::vector<int32_t> conditions;
   std::vector<double> figures;
   for (const Candidate& c : found) {
@@ -458,7 +515,7 @@ template <class Code>
 void bind_search(nb::module_& m) {
   m.def("worst_slices", &worst_slices<Code>, nb::arg("codes").noconvert(), "cards"_a, "loss"_a,
         "weight"_a, "depth"_a, "alpha"_a, "min_rows"_a, "keep"_a, "excluded"_a, "nested"_a,
-        "threads"_a = 0);
+        "progress"_a = nb::none(), "threads"_a = 0);
 }
 
 }  // namespace

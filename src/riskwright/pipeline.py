@@ -84,6 +84,15 @@ class RiskPipeline:
         left_out = getattr(self.rule, "left_out_", {})
         return tuple(dict.fromkeys([*([self.by] if self.by else []), *left_out]))
 
+    @property
+    def threshold(self) -> float | None:
+        """The certified risk from which people are flagged; None where no rule has a single one."""
+        certificate = getattr(self.rule, "certificate_", None)
+        if certificate is None or self.rule.to_artifact()[0] != "threshold":
+            return None
+        found = certificate.thresholds.get("threshold")
+        return None if found is None or certificate.verdict == "void" else float(found)
+
     def risk(self, score: ArrayLike, groups: Groups = None) -> Floats:
         """Calibrated risks of scores (a card's own risks); the scores where none calibrates.
 

@@ -57,13 +57,13 @@ def test_parts_of_rows_like_those_of_the_fit_are_uniform():
 
 
 def test_without_drift_few_reports_find_any():
-    """At most 1 report in 40 should; 80 samples, error 0.017."""
+    """At most 1 report in 40 should; 60 samples, error 0.02."""
     found = 0
-    for seed in range(80):
+    for seed in range(60):
         known = Familiarity().fit(rows(300, [1, seed], 3))
         report = known.report(rows(200, [2, seed], 3))
         found += report.findings[0].severity in ("medium", "high")
-    assert found <= 6
+    assert found <= 5
 
 
 def test_the_interval_covers_the_share_below_the_reference_tail():

@@ -166,6 +166,34 @@ def test_intersections_of_the_same_rows_are_left_out():
     assert len(found.tables[0].rows) == 4
 
 
+def test_groups_that_hold_all_rows_are_no_gap_and_mirrored_groups_are_one():
+    rng = np.random.default_rng(0)
+    y, score = rng.random(3000) < 0.4, rng.random(3000)
+    sex, race = rng.choice(["f", "m"], 3000), rng.choice(["a", "b", "c"], 3000)
+    alone = group_gaps(y, score, {"sex": sex}, at=0.5, measures=["rate"])
+    beside = group_gaps(y, score, {"sex": sex, "all": sex == sex}, at=0.5, measures=["rate"])
+    plain = group_gaps(y, score, {"sex": sex}, at=0.5, measures=["rate"], reference={"sex": "m"})
+    assert beside.tables[0].rows[0].gap == alone.tables[0].rows[0].gap
+    assert "no other rows" in beside.tables[0].rows[2].gap.method
+    one = plain.tables[0].rows[0].gap
+    assert (one.low, one.high) == (
+        alone.tables[0].rows[0].gap.low,
+        alone.tables[0].rows[0].gap.high,
+    )
+    assert alone.tables[0].rows[1].gap.low == -alone.tables[0].rows[0].gap.high
+    three = group_gaps(y, score, {"race": race}, at=0.5, measures=["rate"]).tables[0].rows
+    assert three[0].gap.level == pytest.approx(1 - 0.05 / 3)
+    only = group_gaps(y, score, {"all": np.full(3000, "x")}, at=0.5).findings
+    assert [f.code for f in only] == ["group.none"]
+    assert only[0].sentence.startswith("No two groups can be compared")
+
+
+def test_a_score_at_the_threshold_is_flagged():
+    score = np.repeat([0.25, 0.5, 0.75], 40)
+    found = group_gaps(score > 0.6, score, np.tile(["a", "b"], 60), at=0.5, measures=["rate"])
+    assert [row.estimate.value for row in found.tables[0].rows] == pytest.approx([2 / 3] * 2)
+
+
 def test_depth_and_one_array():
     rng = np.random.default_rng(0)
     race, sex, y, p = drawn(rng, 2000)

@@ -8,9 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import psi
 
-from riskwright.audit.harm_tails import harm_profile, log_risk, union_harm
+from riskwright.audit.harm_tails import (
+    _columns,
+    _Resampled,
+    harm_profile,
+    log_risk,
+    union_harm,
+)
 from riskwright.core import DataError, ParameterError, ValueRangeError
-from riskwright.stats import CVaR
+from riskwright.stats import CVaR, bootstrap_weights
 
 
 @pytest.mark.parametrize(
@@ -120,13 +126,29 @@ def test_findings_are_graded_by_the_limit():
     assert none.findings[0].severity == "info"
 
 
+def test_resampled_figures_are_those_of_the_rows_drawn():
+    """Row 0 and every replicate: mean, spread and tail of the rows that its weights name."""
+    cells = np.round(harms(60, 2), 2)
+    parts = -np.log1p(-cells)
+    found = _Resampled(_columns(cells, parts, None), 2, 0.9, 0.95)
+    found.draw(7, np.random.default_rng(5))
+    draws = next(bootstrap_weights(np.ones(60), np.random.default_rng(5), 7)).astype(int)
+    for place, counts in enumerate([np.ones(60, int), *draws]):
+        rows = np.repeat(np.arange(60), counts)
+        risk = parts.sum(axis=1)
+        assert found.sums[place, 0] + risk.mean() == pytest.approx(risk[rows].mean())
+        assert found.values[place, 0] == pytest.approx(CVaR(0.9).of(risk[rows]))
+        assert found.values[place, 4] == pytest.approx(CVaR(0.9).of(parts[rows, 1]))
+    assert found.sd(1, "sd").value == pytest.approx(parts[:, 0].std())
+
+
 def test_intervals_cover_the_truth():
-    """n = 200; mean in closed form, CVaR by a large sample; 80 runs, error 0.024."""
+    """n = 200; mean in closed form, CVaR by a large sample; 60 runs, error 0.028."""
     mean = 3 * (psi(4.4) - psi(4.0))
     tail = CVaR(0.95).of(log_risk(harms(400_000, seed=99)))
-    runs = [harm_profile(harms(200, seed=seed), replicates=200, seed=seed) for seed in range(80)]
-    assert sum(run.mean.low <= mean <= run.mean.high for run in runs) >= 71
-    assert sum(run.cvar.low <= tail <= run.cvar.high for run in runs) >= 69
+    runs = [harm_profile(harms(200, seed=seed), replicates=200, seed=seed) for seed in range(60)]
+    assert sum(run.mean.low <= mean <= run.mean.high for run in runs) >= 53
+    assert sum(run.cvar.low <= tail <= run.cvar.high for run in runs) >= 51
 
 
 def test_few_prompts_have_no_intervals_and_the_same_seed_gives_the_same_profile():

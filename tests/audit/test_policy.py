@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from riskwright.audit.policy import AuditPolicy, judged, load_policy
+from riskwright.audit.running import run_audit
 from riskwright.core import Estimate, Finding, ParameterError
 
 
@@ -117,3 +120,31 @@ def test_a_policy_file_names_itself_in_errors(tmp_path: Path):
     path.write_text("limits: [")
     with pytest.raises(ParameterError, match=r"policy\.yaml, line"):
         load_policy(path)
+
+
+def test_every_group_is_held_to_a_limit_on_gaps_not_only_the_one_that_a_finding_names():
+    wide = Estimate(value=0.01, low=-0.2, high=0.22, level=0.95, n=40, method="m")
+    policy = load_policy(
+        {"limits": [{"finding": "group.*.gap", "at_most": 0.18, "fails": "unless_kept"}]}
+    )
+    gaps = {"group.fpr.gap": {"sex = f": GAP.estimate, "age = 90": wide}}
+    assert judged(policy, [GAP], {})[1] == ()
+    found, told = judged(policy, [GAP], {}, gaps)
+    assert found[0].passed is False
+    assert "for age = 90:" in told[0]
+    proven = load_policy({"limits": [{"finding": "group.*.gap", "at_most": 0.05}]})
+    assert "for sex = f:" in judged(proven, [GAP], {}, gaps)[1][0]
+
+
+def test_gaps_that_may_be_chance_can_be_held_to_a_limit():
+    rng = np.random.default_rng(0)
+    risk, sex = rng.random(600), rng.choice(["f", "m"], 600)
+    frame = pl.DataFrame({"x": risk, "sex": sex, "ill": rng.random(600) < risk})
+    asked = {"target": "ill", "groups": ["sex"], "threshold": 0.5}
+    found = run_audit(risk, frame, asked, skip=["slices", "distillation"])
+    gap = {f.code: f for f in found.findings}["group.fpr.gap"]
+    assert (gap.severity, "may be chance" in gap.sentence) == ("low", True)
+    assert " less to " in gap.sentence
+    limit = {"finding": "group.fpr.gap", "at_most": 0.01}
+    assert found.gate({"limits": [limit]}).passed
+    assert not found.gate({"limits": [{**limit, "fails": "unless_kept"}]}).passed

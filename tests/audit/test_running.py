@@ -11,8 +11,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import riskwright as rw
+import riskwright.audit.running as running
 from riskwright.audit import PARTS, Audit
-from riskwright.core import ColumnError, DataError, ParameterError, UsageError
+from riskwright.core import ColumnError, DataError, ParameterError, SearchError, UsageError
 from riskwright.core.score_digest import score_digest
 from riskwright.metrics import evaluate
 
@@ -52,6 +53,21 @@ def test_rows() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def full(model: rw.RiskScoreClassifier, test_rows: pl.DataFrame) -> Audit:
     return rw.audit(model, test_rows, actions=ACTIONS, reference=people(1), **OPTIONS)
+
+
+def test_a_fit_that_does_not_converge_is_told_and_ends_no_audit(monkeypatch: pytest.MonkeyPatch):
+    def endless(*rows: object, **options: object) -> None:
+        raise SearchError("the fit did not converge", where="selective_labels")
+
+    monkeypatch.setattr(running, "selective_labels", endless)
+    rows = people(4).with_columns(seen=pl.Series(np.arange(1500) % 2 == 0))
+    rows = rows.with_columns(default=pl.when("seen").then("default"))
+    skip = ["slices", "familiarity", "responsiveness", "distillation", "multiplicity"]
+    found = rw.audit(
+        np.full(1500, 0.3), rows, observed="seen", skip=skip, **{**OPTIONS, "groups": ["sex"]}
+    )
+    assert "did not converge" in found.not_run["selective_labels"]
+    assert found.gaps is not None
 
 
 def test_all_parts_that_apply_run(full: Audit):

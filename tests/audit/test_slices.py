@@ -315,8 +315,35 @@ def test_bad_input_is_refused(error, change):
 def test_too_many_values_to_join_are_refused():
     rng = np.random.default_rng(0)
     table = {f"x{j}": rng.random(60_000) for j in range(4)}
-    with pytest.raises(ParameterError, match="Lower depth"):
+    with pytest.raises(ColumnError, match="Lower depth"):
         find_slices(rng.random(60_000), table, bins=255, depth=4)
+
+
+def test_too_many_columns_to_join_are_refused():
+    table = np.random.default_rng(0).integers(0, 2, (400, 240)).astype(float)
+    with pytest.raises(ColumnError, match="of 240 columns"):
+        find_slices(np.arange(400.0), table, depth=4)
+    assert [slice_search.affordable_depth(240, depth) for depth in (1, 2, 3, 6)] == [1, 2, 2, 2]
+    assert slice_search.affordable_depth(60, 4) == 4
+
+
+def test_progress_is_told_and_what_it_raises_stops_the_search():
+    rng = np.random.default_rng(0)
+    table, told = rng.integers(0, 3, (2000, 8)), []
+    plain = find_slices(rng.random(2000), table, depth=4)
+    rng = np.random.default_rng(0)
+    rng.integers(0, 3, (2000, 8))
+    found = find_slices(rng.random(2000), table, depth=4, progress=lambda *at: told.append(at))
+    assert found == plain
+    assert told
+    steps = 8 + 28 + 2 * 56 + 2 * 70
+    assert all(0 < done <= total == steps for done, total in told)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        find_slices(rng.random(2000), table, depth=4, progress=stop)
 
 
 @settings(max_examples=60, deadline=None)

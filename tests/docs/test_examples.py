@@ -43,6 +43,16 @@ def test_tutorial_of_scores_runs_and_prints_what_it_says(examples, tmp_path):
     assert {path.name for path in tmp_path.glob("*.json")} == {"calibrated.json", "triage.json"}
 
 
+def test_tutorial_of_audits_runs_and_shows_the_picture_that_it_makes(examples, tmp_path):
+    wrong = ran(examples, examples.AUDIT, tmp_path)
+    assert not wrong, wrong
+    assert {"audit.html", "audit.json", "data.json", "sheet.json", "README.md"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+    made = examples.draw_audit(tmp_path)
+    assert examples.same_picture(made, examples.AUDIT_PICTURE), f"another picture.{ANEW}"
+
+
 def test_front_page_runs_and_shows_the_picture_that_it_makes(examples, tmp_path):
     wrong = ran(examples, ROOT / "README.md", tmp_path)
     assert not wrong, wrong
@@ -65,7 +75,8 @@ def test_how_to_page_runs_in_the_folder_of_the_tutorial(examples, tutorial, tmp_
 
 
 def test_no_other_page_has_examples_that_are_never_run(examples):
-    run = {examples.TUTORIAL, examples.SCORES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"}
+    run = {examples.TUTORIAL, examples.SCORES, examples.AUDIT}
+    run |= {ROOT / "README.md", ROOT / "CONTRIBUTING.md"}
     left = [
         f"{page.relative_to(ROOT)}, line {block.line}"
         for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "CONTRIBUTING.md"]
@@ -89,6 +100,7 @@ def test_contributing_names_commands_that_exist(examples, tmp_path):
         ("```python\nprint(1)\n```\n\n```text\n2\n```\n", "printed\n1"),
         ("```python\nprint('a\\nb')\n```\n\n```text\na\n...\nc\n```\n", "printed\na\nb"),
         ("```sh\nriskwright card nowhere.json\n```\n", "ended with 2"),
+        ("```sh\nriskwright card nowhere.json # exit code 1\n```\n", "ended with 2"),
         ("```sh\nmake nothing\n```\n", "no make target nothing"),
         ("```sh\ncurl example.org\n```\n", "not a command"),
     ],

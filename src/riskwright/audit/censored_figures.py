@@ -14,7 +14,7 @@ from riskwright.stats import effective_size
 from riskwright.stats.follow_up import FollowUp
 from riskwright.stats.survival import curve_of, reaches
 
-from ._differences import none, share_of
+from ._estimates import no_interval, share_of
 from .group_figures import Figures, calibration_of, lacking_words
 from .groupings import Grouping
 
@@ -81,7 +81,7 @@ class CensoredFigures(Figures):
             return self._aucs(g, level)[outside]
         inside = np.flatnonzero((self.grouping.codes == g) != outside)
         if inside.size == 0:
-            return none(measure, 0, level, "no rows")
+            return no_interval(measure, 0, level, "no rows")
         if measure == "calibration":
             return self._calibration(inside, level)
         return self._rate(measure, inside, g, level, outside)
@@ -117,13 +117,15 @@ class CensoredFigures(Figures):
         }[measure]
         n = counted.size
         if n == 0:
-            return none(measure, 0, level, lacking_words[measure])
+            return no_interval(measure, 0, level, lacking_words[measure])
         kish = float(n) if self._equal else effective_size(self._weight[counted])
         if measure == "rate":
             return share_of(measure, share, spread, kish, n, level, "Clopper-Pearson")
         needed = (one,) if measure == "ppv" else (one, other)
         if any(part.n and not part.known for part in needed):
-            return none(measure, n, level, f"no follow-up to {self.rows.horizon:g} in some part")
+            return no_interval(
+                measure, n, level, f"no follow-up to {self.rows.horizon:g} in some part"
+            )
         if measure == "ppv":
             known = inside[(self.rows.free | self.rows.events)[inside] & self.rows.flagged[inside]]
             kish = max(float(known.size), 1.0)
@@ -131,7 +133,7 @@ class CensoredFigures(Figures):
         else:
             value, variance = _joined(measure, share, spread, one, other)
         if math.isnan(value):
-            return none(measure, n, level, lacking_words[measure])
+            return no_interval(measure, n, level, lacking_words[measure])
         method = "IPCW within group and flag, Clopper-Pearson at the variance of the curve"
         return share_of(measure, value, variance, kish, n, level, method)
 
@@ -139,7 +141,7 @@ class CensoredFigures(Figures):
         part = self.rows.follow_up.rows(inside)
         n, horizon = inside.size, self.rows.horizon
         if not reaches(part.table, horizon):
-            return none("calibration", n, level, f"no follow-up to {horizon:g}")
+            return no_interval("calibration", n, level, f"no follow-up to {horizon:g}")
         p = self.rows.score[inside]
         predicted = float(part.weight @ p) / part.total
         observed = 1 - float(curve_of(part).at(horizon))
@@ -162,7 +164,7 @@ class CensoredFigures(Figures):
             groups=~inside,
             level=level,
         )
-        nothing = (none("auc", 0, level, "no rows"),)
+        nothing = (no_interval("auc", 0, level, "no rows"),)
         return {outside: found.get(str(outside), nothing)[0] for outside in (False, True)}
 
 

@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import (
@@ -29,16 +30,9 @@ from riskwright.stats import normal_quantile
 from riskwright.stats._columns import is_number, numbers, refuse, same_length
 from riskwright.stats._kernels import knn_values
 
-from ._rates import (
-    between,
-    class_codes,
-    exact,
-    graded,
-    no_interval,
-    percent,
-    positive_integer,
-    whole,
-)
+from ._checks import between, class_codes, positive_integer
+from ._estimates import exact, graded, student_mean
+from ._words import percent, whole
 
 __all__ = [
     "DataValueReport",
@@ -148,7 +142,7 @@ class DataValues:
         n = self.values.size
         share = float((self.values < 0).mean())
         if not self.standard_errors.any() and self.error == 0:
-            return exact(share, n, level, "share of rows of negative value")
+            return exact("share of rows of negative value", n, level, share)
         reach = _bonferroni_quantile(level, n) * self.standard_errors + self.error
         return Estimate(
             value=share,
@@ -166,22 +160,12 @@ def _bonferroni_quantile(level: float, tests: int) -> float:
 
 
 def _mean_loss(loss: Floats, level: float) -> Estimate:
-    from scipy.special import stdtrit
-
     name = "validation score that rows of negative value cost"
-    n, value = loss.size, float(loss.mean())
-    if loss.std() == 0.0:
-        return no_interval(value, n, level, name, "the same on every validation row")
-    half = float(stdtrit(n - 1, 0.5 + level / 2)) * float(loss.std(ddof=1)) / math.sqrt(n)
-    return Estimate(
-        value=value,
-        low=value - half,
-        high=value + half,
-        level=level,
-        n=n,
-        method="Student, on the half of the validation rows that did not pick the rows",
-        name=name,
-    )
+    found = student_mean(name, loss, None, level)
+    if math.isnan(found.low):
+        return found
+    where = "on the half of the validation rows that did not pick the rows"
+    return replace(found, method=f"{found.method}, {where}")
 
 
 def _finding(negative: Estimate, harm: Estimate | None, count: int, method: str) -> Finding:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from msgspec import structs
 from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import DataError, Estimate, Finding, ParameterError, Record, TargetError
@@ -23,8 +24,10 @@ from riskwright.metrics import auroc
 from riskwright.stats import normal_quantile, proportion_interval
 from riskwright.stats._columns import is_number, numbers, refuse, same_length
 
+from ._checks import between, positive_integer
+from ._estimates import difference, graded, share
 from ._mixed_columns import MixedColumns
-from ._rates import between, graded, percent, percents, positive_integer, share
+from ._words import percent, percents
 
 __all__ = [
     "DetectorFigures",
@@ -221,31 +224,21 @@ class Familiarity:
 
     def _against_threshold(self, hits: int, n: int, level: float) -> tuple[Estimate, Estimate]:
         """Newcombe's (1998) method 10 for the share of new rows less that of reference rows."""
-        value, usual = hits / n, self.threshold
-        low, high = proportion_interval(hits, n, level)
-        least, most = proportion_interval(usual * self.n_reference_, self.n_reference_, level)
-        below = math.hypot(value - low, most - usual)
-        above = math.hypot(high - value, usual - least)
+        name = "share of unfamiliar rows"
+        seen = share(hits, n, level, name, method="wilson")
+        least, most = proportion_interval(
+            self.threshold * self.n_reference_, self.n_reference_, level
+        )
+        usual = structs.replace(seen, value=self.threshold, low=least, high=most)
+        gap = difference(seen, usual, level, f"{name} less threshold")
         method = "Newcombe, from Wilson intervals of new and reference rows"
-        unfamiliar = Estimate(
-            value=value,
-            low=max(value - below, 0.0),
-            high=min(value + above, 1.0),
-            level=level,
-            n=n,
+        unfamiliar = structs.replace(
+            seen,
+            low=max(self.threshold + gap.low, 0.0),
+            high=min(self.threshold + gap.high, 1.0),
             method=method,
-            name="share of unfamiliar rows",
         )
-        excess = Estimate(
-            value=value - usual,
-            low=value - usual - below,
-            high=value - usual + above,
-            level=level,
-            n=n,
-            method=method,
-            name="share of unfamiliar rows less threshold",
-        )
-        return unfamiliar, excess
+        return unfamiliar, structs.replace(gap, n=n, method=method)
 
     def _parted(self, X: Any, X_reference: Any) -> tuple[Any, Any]:
         if X_reference is not None:

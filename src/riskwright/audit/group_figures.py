@@ -15,7 +15,7 @@ from riskwright.metrics import auroc
 from riskwright.stats import logit_interval, proportion_interval
 from riskwright.stats._kernels import group_areas
 
-from ._differences import none, share_of
+from ._estimates import no_interval, share_of
 from .groupings import Grouping
 
 __all__ = ["NONE", "Figures", "PlainFigures", "Scored", "calibration_of", "lacking_words"]
@@ -100,7 +100,7 @@ class PlainFigures(Figures):
         hit2, miss2 = (sum(float(q[at]) for at in cells) for cells in (yes, no))
         rows = round(sum(float(n[at]) for at in yes + no))
         if rows == 0:
-            return none(measure, 0, level, lacking_words[measure])
+            return no_interval(measure, 0, level, lacking_words[measure])
         total = hit + miss
         value = hit / total
         variance = (hit2 * (1 - value) ** 2 + miss2 * value**2) / total**2
@@ -124,7 +124,7 @@ class PlainFigures(Figures):
         n, w, q = (sums[side][g] for sums in (self._n, self._w, self._q))
         rows = round(float(n.sum()))
         if rows == 0:
-            return none("calibration", 0, level, "no rows")
+            return no_interval("calibration", 0, level, "no rows")
         total, squares = float(w.sum()), float(q.sum())
         d, qd, qdd, _ = self._residuals
         mean = float(d[side][g]) / total
@@ -144,7 +144,7 @@ class PlainFigures(Figures):
         value, off1, off0, events, others, squares1, squares0 = self._areas[g, side].tolist()
         rows = round(float(self._n[side][g].sum()))
         if events <= 0 or others <= 0:
-            return none("auc", rows, level, "one class only")
+            return no_interval("auc", rows, level, "one class only")
         n1, n0 = events**2 / squares1, others**2 / squares0
         variance = 0.0
         if min(n1, n0) >= 2 - 1e-9:

@@ -18,7 +18,7 @@ from riskwright.stats._columns import is_number, numbers, refuse, same_length
 from riskwright.stats.follow_up import checked_follow_up
 from riskwright.stats.survival import check_horizon
 
-from ._differences import bonferroni_level, difference, none
+from ._estimates import bonferroni_level, difference, no_interval
 from .censored_figures import CensoredFigures, Followed
 from .group_figures import Figures, PlainFigures, Scored
 from .group_sentences import findings_of
@@ -110,10 +110,11 @@ def group_gaps(
     GroupGaps
         Labels are "race = x" and "race = x & sex = y"; an intersection of the same rows as one of
         its groups is left out. Each of the k intervals of a measure has level 1 - (1 - level) / k
-        (Bonferroni; groups may overlap): Clopper and Pearson's for rates and calibration, DeLong's
-        for auc, and square-and-add for gaps. `n` of an estimate counts the rows that it is a share
-        of. Findings are the widest proven gap of each measure, grave beyond its limit, or one
-        `group.none`.
+        (Bonferroni; groups may overlap), and so has each of the k different gaps (two groups that
+        make up all rows mirror each other): Clopper and Pearson's for rates and calibration,
+        DeLong's for auc, and square-and-add for gaps. `n` of an estimate counts the rows that it
+        is a share of. Findings are the widest proven gap of each measure, grave beyond its limit,
+        else its largest gap (low); and `group.none` where none is proven.
 
         Under censoring risks are Kaplan-Meier's within the flagged and the other rows of a group
         (weighting by the inverse probability of censoring within them), so that censoring may
@@ -140,7 +141,7 @@ def group_gaps(
     >>> found = group_gaps(rng.random(2000) < p, score, {"race": race}, at=0.5, measures=["fpr"])
     >>> print(found.findings[0].sentence)
     Of the 525 with race = b who did not have the event, 46% were flagged (41% to 51%); of \
-everyone else 21%: 25 points more (18 to 31).
+everyone else 21%: 25 points more (19 to 31).
     """
     normal_quantile(level)
     _check_counts(min_rows, min_events)
@@ -282,7 +283,7 @@ def _table(
             else:
                 small.append(_row(figures, g))
     each = bonferroni_level(asked.level, len(large))
-    gaps = bonferroni_level(asked.level, sum(g != code for _, g, code in large))
+    gaps = bonferroni_level(asked.level, _distinct_gaps(large))
     rows = []
     for figures, g, code in large:
         gap = None if g == code else _gap(measure, figures, g, code, gaps)
@@ -295,6 +296,17 @@ def _table(
         level=asked.level,
         method=f"each interval at {100 * each:.4g}% (Bonferroni over {len(large)} groups)",
     )
+
+
+def _distinct_gaps(large: list[tuple[Figures, int, int | None]]) -> int:
+    """How many gaps there are: none of a group that holds all rows, one of two that mirror."""
+    count, mirrored = 0, set()
+    for figures, g, code in large:
+        if code is None and len(figures.grouping.values) == 2:
+            mirrored.add(figures.grouping.columns)
+        elif g != code and len(figures.grouping.values) > 1:
+            count += 1
+    return count + len(mirrored)
 
 
 def _is_large(measure: str, figures: Figures, g: int, asked: _Asked) -> bool:
@@ -319,7 +331,7 @@ def _row(
 
 def _gap(measure: str, figures: Figures, g: int, code: int | None, level: float) -> Estimate:
     if code is None and len(figures.grouping.values) == 1:
-        return none("gap", 0, level, "no other rows")
+        return no_interval("gap", 0, level, "no other rows")
     one = figures.estimate(measure, g, level)
     if code is None:
         return difference(one, figures.estimate(measure, g, level, outside=True), level)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from riskwright.core import Estimate, Finding
 from riskwright.metrics import GroupRow, GroupTable
 
-from ._differences import percent
+from ._words import percent, whole
 
 if TYPE_CHECKING:
     from .group_gaps import GroupGaps
@@ -30,22 +30,42 @@ _OPENINGS = {
 
 
 def findings_of(gaps: GroupGaps, limits: Mapping[str, float]) -> tuple[Finding, ...]:
-    """The widest proven gap of each measure, or that there is none."""
-    found = [
-        finding
+    """The widest proven gap of each measure, else the largest one seen; what would have shown."""
+    every = [
+        _widest(table, gaps, limits.get(table.metric, math.inf)) or _largest(table, gaps)
         for table in gaps.tables
-        if (finding := _widest(table, gaps, limits.get(table.metric, math.inf))) is not None
     ]
-    return tuple(found) if found else (_nothing(gaps),)
+    found = [finding for finding in every if finding is not None]
+    proven = any(finding.severity != "low" for finding in found)
+    return tuple(found) if proven else (_nothing(gaps), *found)
+
+
+def _largest(table: GroupTable, gaps: GroupGaps) -> Finding | None:
+    """The largest gap seen, where none is proven."""
+    rows = [row for row in table.rows if row.gap is not None and not math.isnan(row.gap.low)]
+    if not rows:
+        return None
+    largest = max(rows, key=lambda row: (round(abs(_gap(row).value), 9), _fares(table, row)))
+    gap = _gap(largest)
+    return Finding(
+        code=f"group.{table.metric}.gap",
+        sentence=_sentence(table.metric, largest, gaps),
+        severity="low",
+        estimate=gap,
+        method=f"{table.method}; gap to {table.reference}: {gap.method}",
+    )
+
+
+def _fares(table: GroupTable, row: GroupRow) -> float:
+    """Larger for the group that fares worse: of two that mirror each other it is named."""
+    return (-1 if table.metric in _WORSE_BELOW else 1) * _gap(row).value
 
 
 def _widest(table: GroupTable, gaps: GroupGaps, limit: float) -> Finding | None:
     proven = [row for row in table.rows if row.gap is not None and _nearer_end(row.gap) > 0]
     if not proven:
         return None
-    sign = -1 if table.metric in _WORSE_BELOW else 1
-    # Of two groups that mirror each other the one that fares worse is named.
-    widest = max(proven, key=lambda r: (round(_nearer_end(_gap(r)), 9), sign * _gap(r).value))
+    widest = max(proven, key=lambda row: (round(_nearer_end(_gap(row)), 9), _fares(table, row)))
     gap = _gap(widest)
     others = sum(abs(_gap(row).value + gap.value) > 1e-12 for row in proven if row is not widest)
     return Finding(
@@ -92,10 +112,23 @@ def _sentence(measure: str, row: GroupRow, gaps: GroupGaps) -> str:
     )
     if measure in ("auc", "calibration"):
         whom = whom.replace("of ", "for ", 1)
-    way = "more" if gap.value > 0 else "less"
-    ends = sorted((abs(gap.low), abs(gap.high)))
-    span = f"{_size(ends[0])} to {_size(ends[1])}"
-    return f"{opening}; {whom} {shown(other)}: {_size(abs(gap.value))} points {way} ({span})."
+    return f"{opening}; {whom} {shown(other)}: {_difference(gap)}."
+
+
+def _difference(gap: Estimate) -> str:
+    """
+    >>> from riskwright.core import Estimate
+    >>> one = dict(level=0.95, n=90, method="")
+    >>> _difference(Estimate(value=-0.2, low=-0.3, high=-0.1, **one))
+    '20 points less (10 to 30)'
+    >>> _difference(Estimate(value=0.02, low=-0.03, high=0.07, **one))
+    '2.0 points more, which may be chance (3.0 less to 7.0 more)'
+    """
+    size = f"{_size(abs(gap.value))} points {'more' if gap.value > 0 else 'less'}"
+    ends = _size(abs(gap.low)), _size(abs(gap.high))
+    if gap.low <= 0 <= gap.high:
+        return f"{size}, which may be chance ({ends[0]} less to {ends[1]} more)"
+    return f"{size} ({' to '.join(ends if gap.low > 0 else ends[::-1])})"
 
 
 def _points(share: float) -> str:
@@ -114,23 +147,25 @@ def _further(count: int) -> str:
 
 
 def _nothing(gaps: GroupGaps) -> Finding:
-    judged = {row.group for table in gaps.tables for row in table.rows}
-    small = {row.group for table in gaps.tables for row in table.small} - judged
-    reaches = [
-        (row.gap.high - row.gap.low) / 2
+    with_gap = [
+        row
         for table in gaps.tables
         for row in table.rows
         if row.gap is not None and not math.isnan(row.gap.low)
     ]
-    seen = ""
-    if reaches:
-        middle = sorted(reaches)[len(reaches) // 2]
-        seen = f"; a gap of about {100 * middle:.2g} points would show in half of them"
+    judged = {row.group for row in with_gap}
+    every = {row.group for table in gaps.tables for row in (*table.rows, *table.small)}
+    left = len(every - judged)
     measures = ", ".join(table.metric for table in gaps.tables)
-    left = f" {len(small)} groups are too small to judge." if small else ""
-    return Finding(
-        code="group.none",
-        sentence=f"No gap between {len(judged)} groups is proven in {measures}{seen}.{left}",
-        severity="info",
-        method=gaps.method,
-    )
+    if judged:
+        reaches = sorted((row.gap.high - row.gap.low) / 2 for row in with_gap if row.gap)
+        middle = reaches[len(reaches) // 2]
+        sentence = (
+            f"No gap between {whole(len(judged), 'group', 'groups')} and the others is proven in "
+            f"{measures}; a gap of about {100 * middle:.2g} points would show in half of them."
+        )
+    else:
+        sentence = f"No two groups can be compared in {measures}."
+    if left:
+        sentence += f" {whole(left, 'group is', 'groups are')} too small to judge, or all there is."
+    return Finding(code="group.none", sentence=sentence, severity="info", method=gaps.method)

@@ -20,7 +20,9 @@ from riskwright.core import (
 from riskwright.stats import normal_quantile
 from riskwright.stats._columns import numbers, places, refuse, same_length, table
 
-from ._rates import between, graded, percent, percents, positive_integer, share
+from ._checks import between, positive_integer
+from ._estimates import graded, share
+from ._words import percent, percents
 
 __all__ = ["HardnessReport", "el2n", "grand", "hardness"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import msgspec
@@ -20,7 +21,9 @@ from riskwright.core.randomness import Seed, generator
 from riskwright.stats import VaR, bootstrap_weights, normal_quantile
 from riskwright.stats._columns import numbers, refuse
 
-from ._rates import between, no_interval, percent, percents, positive_integer, whole
+from ._checks import between, positive_integer
+from ._estimates import no_interval
+from ._words import percent, percents, whole
 
 __all__ = ["CLIP", "HarmDimension", "HarmProfile", "harm_profile", "log_risk", "union_harm"]
 
@@ -149,7 +152,8 @@ def harm_profile(
     figures fall short of `level` where the tail holds few prompts, and the method says so below
     20. Where the prompts of the tail are all alike, CVaR has the lower end of
     VaR and no upper end but the largest that clipping leaves. Fewer than 8 prompts, or prompts
-    all alike, give no other intervals. Time O(replicates n d).
+    all alike, give no other intervals. Time O(replicates n d), about 1 s at n = 20,000 and d = 4;
+    memory O(n d).
 
     Examples
     --------
@@ -168,141 +172,144 @@ def harm_profile(
     cells, judged = _joined(harms, aggregate)
     labels = _names(names, cells.shape[1])
     parts = _parts(cells)
-    resample = _Resampled(parts.sum(axis=1), tail, level, replicates, generator(seed))
-    dimensions = tuple(
-        _dimension(name, cells[:, j], parts[:, j], resample) for j, name in enumerate(labels)
-    )
-    any_harm = resample.mean(-np.expm1(-resample.risk), "chance of any harm")
-    least = resample.mean(cells.max(axis=1), "least chance of any harm")
-    most = resample.mean(np.minimum(cells.sum(axis=1), 1.0), "largest chance of any harm")
     spread = None if judged is None else judged.std(axis=0).mean(axis=1)
-    disagreement = (
-        None
-        if spread is None
-        else resample.mean(spread, "standard deviation between judges", within=math.inf)
-    )
+    found = _Resampled(_columns(cells, parts, spread), parts.shape[1], tail, level)
+    found.draw(replicates, generator(seed))
+    d, risk = cells.shape[1], found.columns[:, 0]
     n_clipped = int((cells > 1 - CLIP).sum())
-    risk = resample.mean(resample.risk, "mean log-risk", within=math.inf)
-    largest = -cells.shape[1] * math.log(CLIP)
-    cvar = resample.cvar(resample.risk, "CVaR of the log-risk", largest)
+    dimensions = tuple(_dimension(found, name, 1 + j, 1 + d + j) for j, name in enumerate(labels))
+    mean = found.mean(0, "mean log-risk", within=math.inf)
+    cvar = found.cvar(0, "CVaR of the log-risk", -d * math.log(CLIP))
+    any_harm = found.mean(1 + 2 * d, "chance of any harm")
+    least = found.mean(2 + 2 * d, "least chance of any harm")
+    most = found.mean(3 + 2 * d, "largest chance of any harm")
+    between_judges = "standard deviation between judges"
     return HarmProfile(
         n=len(cells),
         n_judges=1 if judged is None else len(judged),
-        mean=risk,
-        sd=resample.sd(resample.risk, "standard deviation of the log-risk"),
-        var=resample.var(largest),
+        mean=mean,
+        sd=found.sd(0, "standard deviation of the log-risk"),
+        var=found.var(0, "VaR of the log-risk", -d * math.log(CLIP)),
         cvar=cvar,
         any_harm=any_harm,
         any_harm_bounds=(least, most),
         dimensions=dimensions,
-        disagreement=disagreement,
-        worst=_highest(resample.risk, shown),
+        disagreement=None if spread is None else found.mean(4 + 2 * d, between_judges),
+        worst=_highest(risk, shown),
         disputed=() if spread is None else _highest(spread, shown),
         n_clipped=n_clipped,
         tail=tail,
         level=level,
         assumption=INDEPENDENCE,
         method=f"SHARP, {aggregate} over judges" if judged is not None else "SHARP",
-        findings=_findings(risk, any_harm, (least, most), cvar, dimensions, n_clipped, tail, limit),
+        findings=_findings(mean, any_harm, (least, most), cvar, dimensions, n_clipped, tail, limit),
     )
 
 
-def _dimension(name: str, harm: Floats, part: Floats, resample: _Resampled) -> HarmDimension:
-    contribution = resample.mean(part, f"mean log-risk of {name}", within=math.inf)
-    total = float(resample.risk.mean())
+def _columns(cells: Floats, parts: Floats, spread: Floats | None) -> Floats:
+    """Per prompt: log-risk, its d parts, the d harms, any harm and its bounds, and the spread."""
+    risk = parts.sum(axis=1)
+    bounds = cells.max(axis=1), np.minimum(cells.sum(axis=1), 1.0)
+    more = [] if spread is None else [spread]
+    return np.column_stack([risk, parts, cells, -np.expm1(-risk), *bounds, *more])
+
+
+def _dimension(found: _Resampled, name: str, part: int, harm: int) -> HarmDimension:
+    contribution = found.mean(part, f"mean log-risk of {name}", within=math.inf)
+    total = float(found.columns[:, 0].mean())
     return HarmDimension(
         name=name,
-        harm=resample.mean(harm, f"mean harm, {name}"),
+        harm=found.mean(harm, f"mean harm, {name}"),
         contribution=contribution,
         share=contribution.value / total if total > 0 else 0.0,
-        sd=resample.sd(part, f"standard deviation of the log-risk of {name}"),
-        cvar=resample.cvar(part, f"CVaR of the log-risk of {name}", -math.log(CLIP)),
-        tail_contribution=resample.in_tail(part, f"part of {name} in CVaR"),
+        sd=found.sd(part, f"standard deviation of the log-risk of {name}"),
+        cvar=found.cvar(part, f"CVaR of the log-risk of {name}", -math.log(CLIP)),
+        tail_contribution=found.in_tail(part, f"part of {name} in CVaR"),
     )
 
 
 class _Resampled:
-    """Figures of n prompts, their standard errors, and studentised bootstrap intervals."""
+    """Figures of n prompts, their standard errors, and studentised bootstrap intervals.
 
-    def __init__(
-        self,
-        risk: Floats,
-        tail: float,
-        level: float,
-        replicates: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self.risk = risk
+    Column 0 is the log-risk and the next d its parts; the others have means alone. All figures of
+    a block of replicates are made while its weights are at hand, so none are kept.
+    """
+
+    def __init__(self, columns: Floats, d: int, tail: float, level: float) -> None:
+        self.columns = columns
+        self.d = d
         self.tail = tail
         self.level = level
-        self.n = risk.size
-        blocks = bootstrap_weights(np.ones(self.n), rng, replicates)
-        self.weights = np.concatenate([block.astype(np.uint8) for block in blocks])
+        self.n = len(columns)
+        shifted = columns - columns.mean(axis=0)
+        risks = shifted[:, : d + 1]
+        self.powers = np.column_stack([shifted, shifted**2, risks**3, risks**4])
+        in_tail = [_mean_of_ties(columns[:, 0], x) for x in columns[:, 1 : d + 1].T]
+        joint = self._tail(columns[:, 0], np.column_stack([columns[:, 0], *in_tail]))
+        self.tails = [joint, *(self._tail(x, x[:, None]) for x in columns[:, 1 : d + 1].T)]
 
-    def mean(self, x: Floats, name: str, *, within: float = 1.0) -> Estimate:
-        def figures(w: Floats) -> tuple[Floats, Floats]:
-            return _moments(w, x)
+    def _tail(self, by: Floats, carried: Floats) -> _Tail:
+        return _Tail.of(by, carried, (1.0 - self.tail) * self.n)
 
-        return self._estimate(figures, name, within)
+    def draw(self, replicates: int, rng: np.random.Generator) -> None:
+        """The figures of the prompts given (row 0) and of `replicates` resamples."""
+        ones = np.ones(self.n)
+        replicates = replicates if self.n >= _FEW else 0
+        parts = [self._figures(ones[None])]
+        for block in bootstrap_weights(ones, rng, replicates):
+            step = max(1, 2**20 // self.n)
+            parts += [self._figures(block[k : k + step]) for k in range(0, len(block), step)]
+        self.sums, self.values, self.errors = (
+            np.concatenate(one) for one in zip(*parts, strict=True)
+        )
 
-    def sd(self, x: Floats, name: str) -> Estimate:
-        centred = x - x.mean()
-        powers = np.column_stack([centred, centred**2, centred**3, centred**4])
+    def _figures(self, w: Floats) -> tuple[Floats, Floats, Floats]:
+        tails = [tail.figures(w) for tail in self.tails]
+        values, errors = (np.concatenate(one, axis=1) for one in zip(*tails, strict=True))
+        return w @ self.powers / self.n, values, errors
 
-        def figures(w: Floats) -> tuple[Floats, Floats]:
-            first, second, third, fourth = (w @ powers / self.n).T
-            variance = np.maximum(second - first**2, 0.0)
-            fourth = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
-            noise = np.sqrt(np.maximum(fourth - variance**2, 0.0) / self.n)
-            sd = np.sqrt(variance)
-            return sd, np.divide(noise, 2 * sd, out=np.zeros_like(sd), where=sd > 0)
+    def mean(self, j: int, name: str, *, within: float = 1.0) -> Estimate:
+        first, second = self.sums[:, j], self.sums[:, j + self.columns.shape[1]]
+        error = np.sqrt(np.maximum(second - first**2, 0.0) / self.n)
+        return self._estimate(first + self.columns[:, j].mean(), error, name, within)
 
-        return self._estimate(figures, name, math.inf)
+    def sd(self, j: int, name: str) -> Estimate:
+        places = np.cumsum([j, self.columns.shape[1], self.columns.shape[1], self.d + 1])
+        first, second, third, fourth = self.sums[:, places].T
+        variance = np.maximum(second - first**2, 0.0)
+        fourth = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+        noise = np.sqrt(np.maximum(fourth - variance**2, 0.0) / self.n)
+        sd = np.sqrt(variance)
+        error = np.divide(noise, 2 * sd, out=np.zeros_like(sd), where=sd > 0)
+        return self._estimate(sd, error, name, math.inf)
 
-    def cvar(self, x: Floats, name: str, largest: float) -> Estimate:
-        """Mean of the tail of `x`; where its prompts are alike, ends that hold all the same."""
-        found = self._over_tail(x, x, name)
+    def cvar(self, j: int, name: str, largest: float) -> Estimate:
+        """Mean of the tail of a column; where its prompts are alike, wider ends that hold."""
+        found = self._over_tail(j + self.d if j else 0, name)
         if self.n < _FEW or not math.isnan(found.low):
             return found
         return msgspec.structs.replace(
             found,
-            low=self._order_statistics(x)[0],
+            low=self._order_statistics(j)[0],
             high=largest,
             method="lower end: order statistics of VaR; upper end: the largest log-risk that "
             "clipping leaves, as the prompts of the tail are alike",
         )
 
-    def in_tail(self, x: Floats, name: str) -> Estimate:
-        """Mean of `x` over the tail of the log-risk; prompts at its edge count in equal parts."""
-        return self._over_tail(self.risk, _mean_of_ties(self.risk, x), name)
+    def in_tail(self, j: int, name: str) -> Estimate:
+        """Mean of a part over the tail of the log-risk; prompts that tie at its edge share it."""
+        return self._over_tail(j, name)
 
-    def _over_tail(self, by: Floats, x: Floats, name: str) -> Estimate:
-        """Mean of `x` over the largest 1 - tail of `by`: only the prompts that can be in it."""
-        size = (1.0 - self.tail) * self.n
-        reach = min(self.n, math.ceil(size + 10 * math.sqrt(size) + 30))
-        order = np.argsort(-by, kind="stable")[:reach]
-        carried = x[order]
+    def _over_tail(self, place: int, name: str) -> Estimate:
+        values, errors = self.values[:, place], self.errors[:, place]
+        return self._estimate(values, errors, name, math.inf, in_tail=True)
 
-        def figures(w: Floats) -> tuple[Floats, Floats]:
-            above = np.minimum(np.cumsum(w[:, order], axis=1) / size, 1.0)
-            value = np.diff(above, axis=1, prepend=0.0) @ carried
-            edge = carried[np.minimum((above < 1.0).sum(axis=1), reach - 1)]
-            whole = np.where(above < 1.0, w[:, order] / size, 0.0)
-            excess = carried - edge[:, None]
-            share = size / self.n
-            mean = (whole * excess).sum(axis=1)
-            squares = (whole * excess**2).sum(axis=1) / share
-            return value, np.sqrt(np.maximum(squares - mean**2, 0.0) / self.n)
-
-        return self._estimate(figures, name, math.inf, in_tail=True)
-
-    def var(self, largest: float) -> Estimate:
-        """Quantile of the log-risk; `largest` is the end where no order statistic will do."""
-        name = "VaR of the log-risk"
-        value = VaR(self.tail).of(self.risk)
+    def var(self, j: int, name: str, largest: float) -> Estimate:
+        """Quantile of a column; `largest` is the end where no order statistic will do."""
+        value = VaR(self.tail).of(self.columns[:, j])
         if self.n < _FEW:
-            return no_interval(value, self.n, self.level, name, "too few prompts")
-        low, high = self._order_statistics(self.risk)
+            return no_interval(name, self.n, self.level, "too few prompts", value)
+        low, high = self._order_statistics(j)
         above = "" if high < math.inf else "; above it, the largest log-risk that clipping leaves"
         return Estimate(
             value=value,
@@ -314,33 +321,25 @@ class _Resampled:
             name=name,
         )
 
-    def _order_statistics(self, x: Floats) -> tuple[float, float]:
-        """Ends that hold the quantile at `tail`; 0 and infinity where no row of x will do."""
+    def _order_statistics(self, j: int) -> tuple[float, float]:
+        """Ends that hold the quantile at `tail`; 0 and infinity where no row will do."""
         from scipy.stats import binom
 
-        values = np.concatenate([[0.0], np.sort(x), [math.inf]])
+        values = np.concatenate([[0.0], np.sort(self.columns[:, j]), [math.inf]])
         low = int(binom.ppf((1 - self.level) / 2, self.n, self.tail))
         high = int(binom.ppf(0.5 + self.level / 2, self.n, self.tail)) + 1
         return float(values[low]), float(values[min(high, self.n + 1)])
 
     def _estimate(
-        self,
-        figures: Callable[[Floats], tuple[Floats, Floats]],
-        name: str,
-        within: float,
-        *,
-        in_tail: bool = False,
+        self, values: Floats, errors: Floats, name: str, within: float, *, in_tail: bool = False
     ) -> Estimate:
-        value, error = (float(one[0]) for one in figures(np.ones((1, self.n))))
+        value, error = float(values[0]), float(errors[0])
         if self.n < _FEW:
-            return no_interval(value, self.n, self.level, name, "too few prompts")
+            return no_interval(name, self.n, self.level, "too few prompts", value)
         if error <= 1e-9 * abs(value):
             alike = "prompts of the tail alike" if in_tail else "all prompts alike"
-            return no_interval(value, self.n, self.level, name, alike)
-        pairs = [figures(w.astype(np.float64)) for w in _in_blocks(self.weights)]
-        values = np.concatenate([pair[0] for pair in pairs])
-        errors = np.concatenate([pair[1] for pair in pairs])
-        low, high = _studentised(value, error, values, errors, self.level)
+            return no_interval(name, self.n, self.level, alike, value)
+        low, high = _studentised(value, error, values[1:], errors[1:], self.level)
         held = (1.0 - self.tail) * self.n
         few = f"; the tail holds {held:.4g} prompts only" if in_tail and held < 20 else ""
         return Estimate(
@@ -349,22 +348,41 @@ class _Resampled:
             high=min(high, within),
             level=self.level,
             n=self.n,
-            method=f"studentised bootstrap, {len(self.weights)} replicates{few}",
+            method=f"studentised bootstrap, {len(values) - 1} replicates{few}",
             name=name,
         )
 
 
-def _in_blocks(weights: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    step = max(1, 2**20 // weights.shape[1])
-    return [weights[start : start + step] for start in range(0, len(weights), step)]
+@dataclass(frozen=True)
+class _Tail:
+    """The prompts that can be in the tail of `size`, largest first, with what is averaged there."""
 
+    order: NDArray[np.intp]
+    carried: Floats
+    size: float
+    share: float
 
-def _moments(w: Floats, x: Floats) -> tuple[Floats, Floats]:
-    """Mean and its standard error for each row of weights."""
-    n, middle = x.size, float(x.mean())
-    shifted = x - middle
-    first, second = (w @ np.column_stack([shifted, shifted**2]) / n).T
-    return first + middle, np.sqrt(np.maximum(second - first**2, 0.0) / n)
+    @staticmethod
+    def of(by: Floats, carried: Floats, size: float) -> _Tail:
+        reach = min(by.size, math.ceil(size + 10 * math.sqrt(size) + 30))
+        order = np.argsort(-by, kind="stable")[:reach]
+        return _Tail(order, carried[order], size, size / by.size)
+
+    def figures(self, w: Floats) -> tuple[Floats, Floats]:
+        """Mean of every carried column over the tail and its standard error, by row of weights."""
+        n = w.shape[1]
+        w = w[:, self.order]
+        above = np.minimum(np.cumsum(w, axis=1) / self.size, 1.0)
+        value = np.diff(above, axis=1, prepend=0.0) @ self.carried
+        within = above < 1.0
+        edge = self.carried[np.minimum(within.sum(axis=1), self.order.size - 1)]
+        w = np.where(within, w / self.size, 0.0)
+        middle = self.carried.mean(axis=0)
+        off, edge = self.carried - middle, edge - middle
+        held, first, second = w.sum(axis=1)[:, None], w @ off, w @ off**2
+        mean = first - edge * held
+        squares = (second - 2 * edge * first + edge**2 * held) / self.share
+        return value, np.sqrt(np.maximum(squares - mean**2, 0.0) / n)
 
 
 def _studentised(

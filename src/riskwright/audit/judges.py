@@ -7,7 +7,6 @@ replies without substance before the judge sees them.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from riskwright.core import DataError, EmptyDataError, Estimate, Finding, ParameterError, Record
+from riskwright.core import DataError, Estimate, Finding, ParameterError, Record
 from riskwright.stats import normal_quantile
 from riskwright.stats._columns import is_number, length_error, numbers, refuse, same_length
 
-from ._rates import between, graded, percents, share, whole
+from ._checks import between, checked_texts
+from ._estimates import difference, graded, share
+from ._words import percents, whole
 
 __all__ = [
     "MASTER_KEYS",
@@ -172,7 +173,7 @@ def judge_audit(
     normal_quantile(level)
     between(limit, "limit", 0.0, 1.0)
     bar = _bar(threshold)
-    asked, right = _texts(questions, "questions"), _texts(references, "references")
+    asked, right = checked_texts(questions, "questions"), checked_texts(references, "references")
     if len(right) != len(asked):
         raise length_error("references", len(right), len(asked), "questions")
     tried, n = _keys(keys), len(asked)
@@ -367,16 +368,8 @@ def _mean(values: Floats, level: float, name: str = "") -> Estimate:
 
 
 def _change(last: Estimate, first: Estimate) -> Estimate:
-    value = last.value - first.value
-    return Estimate(
-        value=value,
-        low=value - math.hypot(last.value - last.low, first.high - first.value),
-        high=value + math.hypot(last.high - last.value, first.value - first.low),
-        level=last.level,
-        n=last.n + first.n,
-        method="Newcombe, from Wilson intervals",
-        name=f"change of the {last.name}" if last.name else "",
-    )
+    name = f"change of the {last.name}" if last.name else ""
+    return difference(last, first, last.level, name)
 
 
 class GuardedJudge:
@@ -420,7 +413,7 @@ class GuardedJudge:
     ) -> Floats:
         """Scores in [0, 1], 0 for replies that are turned down."""
         asked, given, right = (
-            _texts(values, where)
+            checked_texts(values, where)
             for values, where in (
                 (questions, "questions"),
                 (replies, "replies"),
@@ -476,7 +469,7 @@ def key_negatives(
     >>> key_negatives(["1 + 1?"], ["2"], [":"])
     [('1 + 1?', '2', ':')]
     """
-    asked, right = _texts(questions, "questions"), _texts(references, "references")
+    asked, right = checked_texts(questions, "questions"), checked_texts(references, "references")
     if len(right) != len(asked):
         raise length_error("references", len(right), len(asked), "questions")
     pairs = zip(asked, right, strict=True)
@@ -527,21 +520,4 @@ def _columns(rows: Sequence[Any], where: str, width: int) -> list[list[str]]:
             expected=f"{width} in every row",
             got=f"{len(short)} rows of another number, the first is row {short[0]}",
         )
-    return [_texts([row[j] for row in rows], where) for j in range(width)]
-
-
-def _texts(values: Sequence[str], where: str) -> list[str]:
-    if isinstance(values, str):
-        raise DataError("one text", where=where, expected="a list of texts")
-    rows = list(values)
-    if not rows:
-        raise EmptyDataError("no rows", where=where)
-    wrong = [i for i, text in enumerate(rows) if not isinstance(text, str)]
-    if wrong:
-        raise DataError(
-            "entries that are not text",
-            where=where,
-            expected="str in every row",
-            got=f"{len(wrong)}, the first in row {wrong[0]} (the first row is 0)",
-        )
-    return rows
+    return [checked_texts([row[j] for row in rows], where) for j in range(width)]

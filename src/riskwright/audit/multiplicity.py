@@ -12,6 +12,7 @@ from scipy.special import expit
 from riskwright.core import DataError, ParameterError, TargetError
 from riskwright.stats import effective_size
 from riskwright.stats._columns import is_number, numbers, places, positive_weights, same_length
+from riskwright.stats._threads import one_blas_thread
 
 from .multiplicity_measures import (
     People,
@@ -221,6 +222,7 @@ class _Risks:
             yield expit(self.scores[start : start + batch] @ self.rows.T)
 
 
+@one_blas_thread()
 def level_set_ranges(
     level: LevelSet, rows: Floats, max_gap: float, progress: Progress | None
 ) -> tuple[Ranges, Floats]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from riskwright.core import ParameterError
 from riskwright.stats._columns import is_number
+from riskwright.stats._threads import one_blas_thread
 
 from .multiplicity_report import (
     Bracket,
@@ -138,6 +139,7 @@ class PredictiveMultiplicity(ABC):
         people = self._people(X)
         return _conflicts(self._viable(people, self.epsilon()), people, _threshold(threshold))
 
+    @one_blas_thread()
     def report(
         self,
         X: Any = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -112,8 +113,28 @@ def load_plan(
             where="time, horizon_time",
             hint="State both, or neither",
         )
+    _check_numbers(plan)
+    return plan
+
+
+def _check_numbers(plan: AuditPlan) -> None:
+    for name in ("threshold", "horizon_time", "prevalence"):
+        value = getattr(plan, name)
+        if value is not None and not math.isfinite(value):
+            raise ParameterError("not a number", where=name, got=str(value))
+    if not 1 <= plan.depth <= 6:
+        raise ParameterError(
+            "out of range", where="depth", expected="from 1 to 6", got=str(plan.depth)
+        )
+    if plan.prevalence is not None and not 0 < plan.prevalence < 1:
+        raise ParameterError(
+            "out of range", where="prevalence", expected="inside (0, 1)", got=str(plan.prevalence)
+        )
+    if plan.min_rows < 1:
+        raise ParameterError(
+            "out of range", where="min_rows", expected="at least 1", got=str(plan.min_rows)
+        )
     if not 0 < plan.level < 1:
         raise ParameterError(
             "not a confidence level", where="level", expected="inside (0, 1)", got=str(plan.level)
         )
-    return plan

@@ -28,7 +28,8 @@ class Limit(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ----------
     finding : code such as "group.fpr.gap" or "group.*.gap".
     at_most, at_least : the bound; of a code that ends in ".gap" it bounds the size of the gap in
-        either direction.
+        either direction. Gaps of groups are held to it one by one, all that were judged, not only
+        the one that the finding is about.
     fails : "proven" fails where the whole interval lies beyond the bound, "likely" where the
         value does, "unless_kept" where any part of the interval does: the strictest.
     optional : whether an audit without such a finding may pass.
@@ -101,13 +102,20 @@ def load_policy(
 
 
 def judged(
-    policy: AuditPolicy, findings: Sequence[Finding], not_run: Mapping[str, str]
+    policy: AuditPolicy,
+    findings: Sequence[Finding],
+    not_run: Mapping[str, str],
+    gaps: Mapping[str, Mapping[str, Estimate]] | None = None,
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """The findings with `passed` set, and a sentence for each that fails and each that lacks."""
+    """The findings with `passed` set, and a sentence for each that fails and each that lacks.
+
+    `gaps` holds the gap of every group by code, all of which are held to limits on that code.
+    """
     found, reasons = [], []
     for finding in findings:
         covering = [limit for limit in policy.limits if _covers(limit, finding)]
-        failing = [text for limit in covering for text in _failures(limit, finding)]
+        groups = (gaps or {}).get(finding.code)
+        failing = [text for limit in covering for text in _failures(limit, finding, groups)]
         if not covering and _too_grave(policy, finding):
             failing = [f"{finding.code} is of severity {finding.severity}"]
         passed = not failing if covering or policy.fail_at is not None else None
@@ -126,25 +134,44 @@ def _too_grave(policy: AuditPolicy, finding: Finding) -> bool:
     return _GRAVITY.index(finding.severity) >= _GRAVITY.index(policy.fail_at)
 
 
-def _failures(limit: Limit, finding: Finding) -> Iterator[str]:
+def _failures(
+    limit: Limit, finding: Finding, groups: Mapping[str, Estimate] | None
+) -> Iterator[str]:
+    if groups:
+        ranked = sorted(groups.items(), key=lambda g: (-round(abs(g[1].value), 9), -g[1].value))
+        beyond = [name for name, gap in ranked if _beyond(limit, gap, either=True)]
+        if beyond:
+            more = f" and {len(beyond) - 1} more" * (len(beyond) > 1)
+            yield f"{_demand(limit, finding)} for {beyond[0]}{more}"
+        return
     estimate = finding.estimate
     if estimate is None or math.isnan(estimate.value):
         if limit.fails == "unless_kept":
             yield f"{finding.code} has no number"
-        return
+    elif _beyond(limit, estimate, either=finding.code.endswith(".gap")):
+        yield _demand(limit, finding)
+
+
+def _demand(limit: Limit, finding: Finding) -> str:
+    bound = (
+        f"at least {limit.at_least:g}" if limit.at_most is None else f"at most {limit.at_most:g}"
+    )
+    return f"{finding.code} {bound} is not kept ({limit.fails})"
+
+
+def _beyond(limit: Limit, estimate: Estimate, *, either: bool) -> bool:
+    """Whether the number breaks the bound; with `either` its size, whatever its sign."""
     low, high = _ends(estimate)
     value = estimate.value
-    if finding.code.endswith(".gap"):
+    if either:
         value = abs(value)
         low, high = max(low, -high, 0.0), max(high, -low)
     if limit.at_most is not None:
         at = {"proven": low, "likely": value, "unless_kept": high}[limit.fails]
-        if at > limit.at_most:
-            yield f"{finding.code} at most {limit.at_most:g} is not kept ({limit.fails})"
-    if limit.at_least is not None:
-        at = {"proven": high, "likely": value, "unless_kept": low}[limit.fails]
-        if at < limit.at_least:
-            yield f"{finding.code} at least {limit.at_least:g} is not kept ({limit.fails})"
+        return bool(at > limit.at_most)
+    assert limit.at_least is not None
+    at = {"proven": high, "likely": value, "unless_kept": low}[limit.fails]
+    return bool(at < limit.at_least)
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:

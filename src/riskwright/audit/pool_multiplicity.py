@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -138,7 +137,7 @@ class PoolMultiplicity(PredictiveMultiplicity):
 
     def complete(self, tolerance: Tolerance | None = None) -> bool:
         """Whether the pool is proved to hold every card within the tolerance."""
-        return self.loss_ + self.epsilon(tolerance) <= _pool_limit(self.model)
+        return self.loss_ + self.epsilon(tolerance) < self.model.pool_cutoff_
 
     def epsilon(self, tolerance: Tolerance | None = None) -> float:
         """A tolerance (by default that of the object) in units of the objective."""
@@ -162,7 +161,7 @@ class PoolMultiplicity(PredictiveMultiplicity):
         cards = (self.model.card_, *(self.model.pool_[k] for k in near))
         risks = np.array([_risk(card, place, people.rows) for card in cards])
         low, high = risks.min(axis=0), risks.max(axis=0)
-        if self.loss_ + epsilon <= _pool_limit(self.model):
+        if self.loss_ + epsilon < self.model.pool_cutoff_:
             return Viable(Ranges(risks[0], low, high, low, high), [risks], complete=True)
         bottom, top = self._relaxed(people.rows, self.loss_ + epsilon)
         ranges = Ranges(risks[0], low, high, np.minimum(bottom, low), np.maximum(top, high))
@@ -196,7 +195,7 @@ def _patterns(rows: list[Any]) -> Floats:
     """Patterns of a proof, texts of 0 and 1 or lists of numbers."""
     if isinstance(rows[0], str):
         bits = np.frombuffer("".join(rows).encode(), dtype=np.uint8)
-        return bits.reshape(len(rows), -1) - 48.0
+        return (bits.reshape(len(rows), -1) - 48).astype(np.float64)
     return np.array(rows, dtype=np.float64)
 
 
@@ -207,19 +206,3 @@ def _risk(card: ScoreCard, place: dict[str, int], items: Floats) -> Floats:
     for term in card.terms:
         total += term.points * items[:, place[term.item.label]]
     return np.asarray(expit(card.slope * total + card.intercept))
-
-
-def _pool_limit(model: RiskScoreClassifier) -> float:
-    """Objective up to which the pool is proved complete, -inf if none.
-
-    A saved model keeps its first cards only: the proof then ends below the last of them.
-    """
-    stated = re.match(
-        r"complete: (?:all (\d+) cards|the only card) .* up to ([0-9.]+) ", model.pool_statement_
-    )
-    if stated is None:
-        return -np.inf
-    limit = float(stated[2]) - 1e-7
-    if int(stated[1] or 1) > len(model.pool_):
-        limit = min(limit, float(model.pool_objectives_[-1]) - 1e-9)
-    return limit

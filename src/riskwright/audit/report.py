@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,8 +73,9 @@ class Audit(Record, frozen=True, kw_only=True):
     """Everything `riskwright.audit` ran, and what did not apply (`not_run`: name to reason).
 
     Parts that did not run are None. `horizon_time` is the time at which outcomes count where
-    follow-up is censored; `events` then are those of the whole follow-up. `findings` holds the findings of all parts, gravest first,
-    each with the digests of score and data. It holds aggregates only, no person's row.
+    follow-up is censored; `events` then are those of the whole follow-up. `findings` holds those
+    of all parts, gravest first, each with the digests of score and data. It holds aggregates only,
+    no person's row.
     """
 
     subject: AuditSubject
@@ -113,9 +115,21 @@ class Audit(Record, frozen=True, kw_only=True):
         >>> found.gate({"require": ["groups"]}).reasons
         ('groups is required but did not run: no groups were named',)
         """
-        findings, reasons = judged(load_policy(policy), self.findings, self.not_run)
+        findings, reasons = judged(load_policy(policy), self.findings, self.not_run, self._gaps())
         kept = msgspec.structs.replace(self, findings=findings)
         return Gate(passed=not reasons, reasons=reasons, audit=kept)
+
+    def _gaps(self) -> dict[str, dict[str, Estimate]]:
+        """The gap of every group that was judged, by code and group."""
+        tables = () if self.gaps is None else self.gaps.tables
+        return {
+            f"group.{table.metric}.gap": {
+                row.group: row.gap
+                for row in table.rows
+                if row.gap is not None and not math.isnan(row.gap.value)
+            }
+            for table in tables
+        }
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it whole or not at all: `.json` (read back by `riskwright.load`), `.html` the

@@ -14,11 +14,13 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from riskwright.core import DataError, Finding
+from riskwright.core import DataError, Finding, ParameterError, SearchError, generator
 from riskwright.core.records import Severity
 from riskwright.explanation import Actions, distill, responsiveness
 from riskwright.metrics import evaluate, net_benefit, reliability
+from riskwright.pipeline import RiskPipeline
 from riskwright.stats import horizon_outcomes
+from riskwright.stats._threads import one_blas_thread
 
 from .data_quality import column_summaries
 from .familiarity import Familiarity
@@ -27,11 +29,14 @@ from .hardness import hardness
 from .linear_class import linear_columns
 from .measuring import measured_findings, operating_point
 from .multiplicity import Multiplicity
+from .multiplicity_measures import tolerance_epsilon
+from .multiplicity_sample import drawn_people, of_sample
 from .numeric_columns import numeric_columns
 from .plan import AuditPlan, load_plan
 from .report import Audit, AuditSubject
 from .scored_rows import ScoredRows, feature_frame, scored_rows
 from .selective_labels import selective_labels
+from .slice_search import affordable_depth
 from .slices import find_slices
 
 __all__ = ["run_audit"]
@@ -41,6 +46,9 @@ Progress = Callable[[str, float], None]
 
 _SMALL_GROUPINGS = 6
 _SPARED = "not flagged"
+_CELLS = 600  # of all curves of a distillation, whose cost grows with their cube
+_MOST_EXPLAINED = 200_000
+_BINS = (16, 64)  # least and most per curve
 _SLICE_ALPHA = 0.99  # slices of a hundredth of the rows count where their loss is twice the mean
 
 
@@ -50,7 +58,7 @@ class _Run:
 
     rows: ScoredRows
     plan: AuditPlan
-    reference: Any
+    reference: pl.DataFrame | None
     progress: Progress
     found: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -101,9 +109,10 @@ def run_audit(
 
     Parameters
     ----------
-    model_or_scores : a fitted model with `predict_proba`, a `ScoreCard`, a `RiskPipeline` with a
-        card, any callable from a polars frame of features to scores, an array of scores, or None
-        where the plan names the column of scores.
+    model_or_scores : a fitted model with `predict_proba`, a `ScoreCard` or a model with one, a
+        `RiskPipeline` (without a card the plan names the column of scores, which it calibrates),
+        any callable from a polars frame of features to scores, an array of scores, or None where
+        the plan names the column of scores.
     data : path, frame or `Table`
         Rows that the score was not learned from. A `Table` brings its own outcome, weights and
         groups; of a path or frame the plan names them.
@@ -127,7 +136,13 @@ def run_audit(
 
     Notes
     -----
-    Minutes at most for 30,000 rows of 25 columns; every part bounds its own time and memory.
+    The outcome's label that means yes is the one that the model was learned with, where the plan
+    says nothing and the table has it; the threshold likewise that of a pipeline's rule, and one
+    half for scores that are 0 and 1. Columns that cannot be read, such as dates or numbers mixed
+    with text, are set aside, and `columns` says so.
+
+    Minutes at most for 30,000 rows of 25 columns. Where a linear score meets more than 2,500
+    distinct people, multiplicity is that of a random 2,000.
 
     Examples
     --------
@@ -141,22 +156,61 @@ def run_audit(
     ('rest', None)
     """
     start = time.perf_counter()
-    asked = load_plan(plan, **stated)
-    rows = scored_rows(model_or_scores, data, asked)
-    run = _Run(rows, asked, reference, progress or (lambda name, share: None))
-    if asked.actions is not None:
-        run.found["actions"] = Actions.from_mapping(asked.actions, rows.table.X)
+    with one_blas_thread():
+        run = _begun(model_or_scores, data, load_plan(plan, **stated), reference, progress)
+        _run_parts(run)
+    return _audit(run, time.perf_counter() - start)
+
+
+def _begun(
+    model: Any, data: Any, plan: AuditPlan, reference: Any, progress: Progress | None
+) -> _Run:
+    """All that can be wrong with what was given is found here, before any work."""
+    rows = scored_rows(model, data, plan)
+    plan = _with_threshold(plan, rows)
+    for tolerance in plan.tolerances:
+        tolerance_epsilon(tolerance, 1.0, 1.0)
+    features = rows.table.X.columns
+    learned = None if reference is None else feature_frame(reference, features)
+    run = _Run(rows, plan, learned, progress or (lambda name, share: None))
+    if plan.actions is not None:
+        run.found["actions"] = Actions.from_mapping(plan.actions, rows.table.X)
+    return run
+
+
+def _with_threshold(plan: AuditPlan, rows: ScoredRows) -> AuditPlan:
+    """Stated, else that of the pipeline's rule; one half for a score that says yes or no."""
+    threshold = plan.threshold
+    if threshold is None and isinstance(rows.model, RiskPipeline):
+        threshold = rows.model.threshold
+    if threshold is None and rows.is_decision:
+        threshold = 0.5
+    if threshold is not None and rows.is_probability and not 0 <= threshold <= 1:
+        raise ParameterError(
+            "the scores are probabilities, and the threshold is none",
+            where="threshold",
+            expected="from 0 to 1",
+            got=f"{threshold:g}",
+        )
+    return replace(plan, threshold=threshold)
+
+
+def _run_parts(run: _Run) -> None:
     for number, (name, part) in enumerate(_RUNS.items()):
         run.progress(name, number / len(_RUNS))
-        if name in asked.skip:
+        if name in run.plan.skip:
             run.not_run[name] = "left out by the plan"
             continue
         try:
             part(run)
-        except DataError as error:
-            run.not_run[name] = f"the data do not allow it: {error}"
+        except (DataError, SearchError) as error:
+            run.not_run[name] = f"the data do not allow it: {_plain(error)}"
     run.progress("done", 1.0)
-    return _audit(run, time.perf_counter() - start)
+
+
+def _plain(error: DataError | SearchError) -> str:
+    """The message without its code."""
+    return str(error).removesuffix(f" [{error.code}]").rstrip(".")
 
 
 def _evaluation(run: _Run) -> None:
@@ -170,6 +224,9 @@ def _evaluation(run: _Run) -> None:
     if plan.threshold is not None:
         point = operating_point(y, score, plan.threshold, weight, plan.level)
         run.found["operating_point"] = point
+    if rows.is_decision:
+        run.not_run["evaluation"] = "the score only says yes or no: it has no risks to measure"
+        return
     if not rows.is_probability:
         run.not_run["evaluation"] = "the scores are no probabilities; calibrate them first"
         return
@@ -232,35 +289,51 @@ def _slices(run: _Run) -> None:
     else:
         run.not_run["slices"] = "the scores are no probabilities and no threshold was named"
         return
-    columns = [
-        *rows.table.X,
-        *(g for g in rows.table.groups.values() if g.name not in rows.table.X),
-    ]
-    table = pl.DataFrame(columns).filter(pl.Series(kept))
+    if not rows.columns:
+        run.not_run["slices"] = "the table has no columns to find slices by"
+        return
+    table = pl.DataFrame(rows.columns).filter(pl.Series(kept))
     run.found["slices"] = find_slices(
         loss,
         table,
-        depth=plan.depth,
+        depth=affordable_depth(table.width, plan.depth),
         alpha=_SLICE_ALPHA,
         sample_weight=weight,
         level=plan.level,
         loss_name=name,
         random_state=plan.seed,
+        progress=run.step("slices"),
     )
 
 
 def _multiplicity(run: _Run) -> None:
     rows, plan = run.rows, run.plan
-    if rows.y is None or rows.time is not None or rows.observed is not None:
+    if rows.y is None:
+        run.not_run["multiplicity"] = "no outcome was named"
+        return
+    if rows.time is not None or np.isnan(rows.y).any():
         run.not_run["multiplicity"] = "needs outcomes that are all observed"
         return
-    columns = linear_columns(rows)
+    columns = None if rows.is_decision else linear_columns(rows)
     if columns is None:
-        run.not_run["multiplicity"] = "the score is neither a card nor a linear model"
+        run.not_run["multiplicity"] = (
+            "the score only says yes or no"
+            if rows.is_decision
+            else "the score is neither a card of risks nor a linear model"
+        )
         return
     fitted = Multiplicity(progress=run.step("multiplicity"))
     fitted.fit(columns, rows.y, rows.table.sample_weight)
-    run.found["multiplicity"] = fitted.report(threshold=plan.threshold, tolerances=plan.tolerances)
+    drawn = drawn_people(columns, rows.table.sample_weight, plan.seed)
+    inside = plan.threshold is not None and 0 < plan.threshold < 1
+    found = fitted.report(
+        None if drawn is None else columns[drawn],
+        threshold=plan.threshold if inside else None,
+        tolerances=plan.tolerances,
+    )
+    run.found["multiplicity"] = (
+        found if drawn is None else of_sample(found, rows.table.n, plan.seed)
+    )
 
 
 def _responsiveness(run: _Run) -> None:
@@ -269,7 +342,9 @@ def _responsiveness(run: _Run) -> None:
     if actions is None:
         run.not_run["responsiveness"] = "no actions were stated: the plan's `actions`"
     elif rows.predict is None:
-        run.not_run["responsiveness"] = "needs the model, not only its scores"
+        run.not_run["responsiveness"] = (
+            "needs the model as a function of the table's features, not only its scores"
+        )
     elif plan.threshold is None:
         run.not_run["responsiveness"] = "no threshold was named"
     else:
@@ -291,19 +366,45 @@ def _distillation(run: _Run) -> None:
     if rows.card is not None:
         run.not_run["distillation"] = "the score is a card: it shows what it uses"
         return
-    if rows.y is None:
-        run.found["distillation"] = distill(
-            rows.score, rows.table.X, level=plan.level, random_state=plan.seed
-        ).report()
+    if not rows.table.X.width:
+        run.not_run["distillation"] = "the table has no columns to explain the score by"
         return
-    kept, y, _ = run.known()
-    run.found["distillation"] = distill(
-        rows.score[kept],
-        rows.table.X.filter(pl.Series(kept)),
-        outcome=y,
+    weighted = rows.time is not None or rows.table.sample_weight is not None
+    y = None if weighted else rows.y
+    kept = np.ones(rows.table.n, dtype=bool) if y is None else ~np.isnan(y)
+    drawn = _drawn(np.flatnonzero(kept), plan.seed)
+    found = distill(
+        rows.score[drawn],
+        rows.table.X[drawn],
+        outcome=None if y is None else y[drawn],
+        bins=int(np.clip(_CELLS // rows.table.X.width, *_BINS)),
         level=plan.level,
         random_state=plan.seed,
-    ).report()
+    )
+    report = found.report()
+    if len(drawn) < kept.sum():
+        some = f"{len(drawn):,} of {kept.sum():,} rows drawn at random (seed {plan.seed})"
+        report = replace(report, method=f"{report.method}; {some}")
+    run.found["distillation"] = report
+    if rows.y is not None and weighted:
+        run.findings.append(_not_compared(int(kept.sum())))
+
+
+def _drawn(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """At most so many rows as say all that curves can say."""
+    if len(rows) <= _MOST_EXPLAINED:
+        return rows
+    return np.sort(generator(seed).choice(rows, _MOST_EXPLAINED, replace=False))
+
+
+def _not_compared(n: int) -> Finding:
+    return Finding(
+        code="distillation.not_compared",
+        sentence=f"What the score makes of each column was described for {n:,} people but not "
+        "compared with the outcomes: that comparison takes no weights and no censored outcomes.",
+        severity="info",
+        method="none",
+    )
 
 
 def _selective_labels(run: _Run) -> None:
@@ -327,10 +428,12 @@ def _familiarity(run: _Run) -> None:
     if run.reference is None:
         run.not_run["familiarity"] = "no reference table: the rows that the score was learned from"
         return
-    features = [feature.name for feature in run.rows.table.features]
-    learned = feature_frame(run.reference, run.plan, features)
-    known = Familiarity(seed=run.plan.seed).fit(learned)
-    run.findings += known.report(run.rows.table.X, level=run.plan.level).findings
+    columns = run.reference.columns
+    if not columns:
+        run.not_run["familiarity"] = "the reference table shares no usable column with these rows"
+        return
+    known = Familiarity(seed=run.plan.seed).fit(run.reference)
+    run.findings += known.report(run.rows.table.X.select(columns), level=run.plan.level).findings
 
 
 def _data(run: _Run) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,24 +14,26 @@ from numpy.typing import NDArray
 from riskwright.core import (
     ColumnError,
     ParameterError,
-    RiskwrightError,
     ScoreCard,
+    TargetError,
     UsageError,
+    ValueRangeError,
     digest_arrays,
 )
 from riskwright.core.score_digest import score_digest
 from riskwright.evidence import Table, read_table
+from riskwright.evidence.columns import level_text, nearest, quoted, yes_level
 from riskwright.evidence.readers import open_table
 from riskwright.evidence.table import read_roles
 from riskwright.pipeline import RiskPipeline
 from riskwright.scoring.deployment import score_frame
 
 from .plan import AuditPlan
+from .score_functions import Predict, ScoreFunction, checked_scores, score_function
 
-__all__ = ["Predict", "ScoredRows", "feature_frame", "scored_rows"]
+__all__ = ["ScoredRows", "feature_frame", "scored_rows"]
 
 Floats = NDArray[np.float64]
-Predict = Callable[[pl.DataFrame], Floats]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,8 +80,14 @@ class ScoredRows:
         return found
 
     @property
+    def is_decision(self) -> bool:
+        """Whether the score says yes (1) or no (0) and nothing between."""
+        return bool(np.isin(self.score, (0.0, 1.0)).all())
+
+    @property
     def is_probability(self) -> bool:
-        return bool(self.score.min() >= 0 and self.score.max() <= 1)
+        inside = self.score.min() >= 0 and self.score.max() <= 1
+        return bool(inside) and not self.is_decision
 
 
 def scored_rows(model_or_scores: Any, data: Any, plan: AuditPlan) -> ScoredRows:
@@ -89,6 +96,7 @@ def scored_rows(model_or_scores: Any, data: Any, plan: AuditPlan) -> ScoredRows:
     Raises `DataError` or `UsageError` where columns are missing, scores have another length than
     the table, are missing or infinite, or the model fails on the table's features.
     """
+    plan = replace(plan, positive=_positive(model_or_scores, data, plan))
     table = _table(data, plan)
     observed = None if plan.observed is None else _flags(data, plan.observed)
     y: Floats | None
@@ -97,33 +105,38 @@ def scored_rows(model_or_scores: Any, data: Any, plan: AuditPlan) -> ScoredRows:
     else:
         y = None if table.y is None else np.asarray(table.y, dtype=np.float64)
     time = None if plan.time is None else _times(data, plan.time)
-    model, card, predict = _model(model_or_scores)
-    if predict is None:
+    function = score_function(model_or_scores, data, table.positive_label or plan.positive)
+    known = {"table": table, "y": y, "time": time, "observed": observed, "model": model_or_scores}
+    if function is None:
         score = _given(model_or_scores, data, plan, table.n)
-        digest = digest_arrays(score)
-    else:
-        score = _checked(_asked(predict, table.X), table.n, "the model's scores")
-        digest = _model_digest(model, score)
-    return ScoredRows(table, y, time, observed, score, predict, model, card, digest)
+        calibrated = isinstance(model_or_scores, RiskPipeline)
+        digest = score_digest(model_or_scores) if calibrated else digest_arrays(score)
+        return ScoredRows(score=score, predict=None, card=None, score_digest=digest, **known)
+    score, predict = _asked(function, table, data, plan)
+    digest = function.digest(score)
+    return ScoredRows(
+        score=score, predict=predict, card=function.card, score_digest=digest, **known
+    )
 
 
-def feature_frame(data: Any, plan: AuditPlan, features: Sequence[str]) -> pl.DataFrame:
-    """The named features of another table, such as the one that the score was learned from."""
-    if isinstance(data, Table):
-        X = data.X
-    else:
-        names = open_table(data, None).names
-        others = [name for name in names if name not in features]
-        X = read_table(data, ignore=others).X
-    absent = [name for name in features if name not in X.columns]
+def feature_frame(data: Any, features: Sequence[str]) -> pl.DataFrame:
+    """Those of the features that another table, such as the one that the score was learned from,
+    has as features too; a column that it lacks altogether is refused."""
+    names = data.X.columns if isinstance(data, Table) else open_table(data, None).names
+    absent = [name for name in features if name not in names]
     if absent:
         raise ColumnError(
             "the reference table lacks a feature of the audited rows",
             where="reference",
             expected=", ".join(features[:12]),
-            got=f"no usable column {absent[0]!r}",
+            got=f"no column {quoted(absent[0])}",
+            hint="Name columns to leave out as `ignore`",
         )
-    return X.select(features)
+    if isinstance(data, Table):
+        return data.X.select(features)
+    others = [name for name in names if name not in features]
+    X = read_table(data, ignore=others, unusable="set_aside").X
+    return X.select(name for name in features if name in X.columns)
 
 
 def _table(data: Any, plan: AuditPlan) -> Table:
@@ -136,21 +149,59 @@ def _table(data: Any, plan: AuditPlan) -> Table:
                 expected="read_table(..., groups=[...]) to name it",
             )
         return data
-    others = [plan.score, plan.time, plan.observed]
+    _check_columns(data, plan)
     target = plan.target if plan.observed is None else None
-    ignored = {name for name in (*others, plan.target) if name not in (None, target)}
-    if plan.score is not None and not isinstance(data, str | os.PathLike):
-        ignored &= set(open_table(data, None).names)
-    roles: dict[str, Any] = {
-        "target": target,
-        "positive": plan.positive if target is not None else None,
-        "weight": plan.weight,
-        "ignore": list(dict.fromkeys([*plan.ignore, *sorted(map(str, ignored))])),
-    }
-    table = read_table(data, **roles)
-    if not plan.groups:
-        return table
-    return dataclasses.replace(table, groups=read_table(data, groups=plan.groups, **roles).groups)
+    others = {plan.score, plan.time, plan.observed, plan.target} - {None, target}
+    ignored = dict.fromkeys([*plan.ignore, *sorted(str(name) for name in others)])
+    table = read_table(
+        data,
+        target=target,
+        positive=plan.positive if target is not None else None,
+        weight=plan.weight,
+        ignore=list(ignored),
+        unusable="set_aside",
+    )
+    groups = read_roles(data, groups=plan.groups).groups if plan.groups else {}
+    return dataclasses.replace(table, groups=groups)
+
+
+def _check_columns(data: Any, plan: AuditPlan) -> None:
+    """Columns that the plan names must be there, each in one role."""
+    names = open_table(data, None).names
+    single = {"target": plan.target, "score": plan.score, "weight": plan.weight}
+    single |= {"time": plan.time, "observed": plan.observed}
+    taken: dict[str, str] = {}
+    for role, name in single.items():
+        if name is not None and taken.setdefault(name, role) != role:
+            raise ParameterError(
+                f"column {quoted(name)} cannot be both {taken[name]} and {role}", where=role
+            )
+    for group in plan.groups:
+        if group in taken:
+            raise ParameterError(
+                f"column {quoted(group)} cannot be both {taken[group]} and a group", where="groups"
+            )
+    roles = [*((role, n) for role, n in single.items() if n), *(("groups", n) for n in plan.groups)]
+    for role, name in [*roles, *(("ignore", n) for n in plan.ignore)]:
+        if name not in names:
+            raise ColumnError(f"no column {quoted(name)}", where=role, hint=nearest(name, names))
+
+
+def _positive(model: Any, data: Any, plan: AuditPlan) -> str | None:
+    """The label that means yes: as the plan says, else the one that the model was learned with,
+    where the outcome has it."""
+    card = model.card if isinstance(model, RiskPipeline) else getattr(model, "card_", model)
+    label = card.positive_label if isinstance(card, ScoreCard) else ""
+    classes = list(getattr(model, "classes_", ()))
+    if not label and len(classes) == 2:
+        label = level_text(classes[1])
+    if plan.positive is not None or plan.target is None or not label or isinstance(data, Table):
+        return plan.positive
+    column = _columns(data, [plan.target])[plan.target].drop_nulls().unique()
+    if column.dtype.is_temporal() or column.dtype.is_nested() or column.dtype == pl.Object:
+        return None
+    present = {level_text(value).casefold() for value in column.head(10).to_list()}
+    return label if label.casefold() in present else None
 
 
 def _columns(data: Any, names: list[str]) -> dict[str, pl.Series]:
@@ -163,14 +214,28 @@ def _columns(data: Any, names: list[str]) -> dict[str, pl.Series]:
     raw = open_table(data, None)
     absent = [name for name in names if name not in raw.names]
     if absent:
-        raise ColumnError("no such column", where=absent[0], expected=", ".join(raw.names[:12]))
+        raise ColumnError(
+            f"no column {quoted(absent[0])}",
+            where=raw.origin.name,
+            hint=nearest(absent[0], raw.names),
+        )
     return {column.name: column for column in raw.columns(names)}
 
 
 def _flags(data: Any, name: str) -> NDArray[np.bool_]:
-    """A column of yes and no as booleans."""
-    _columns(data, [name])
-    table = read_roles(data, target=name)
+    """A column of yes and no as booleans; all may be yes, but not all no."""
+    column = _columns(data, [name])[name]
+    if column.null_count() == 0 and column.n_unique() == 1:
+        flag = yes_level([level_text(column[0])]) is not None
+        if not flag:
+            raise TargetError("no outcome was observed", where=name, expected="yes in some rows")
+        return np.ones(len(column), dtype=bool)
+    try:
+        table = read_roles(data, target=name)
+    except TargetError as error:
+        raise ColumnError(
+            "not a column of yes and no", where=name, expected="two labels", got=error.got
+        ) from None
     assert table.y is not None
     return np.asarray(table.y, dtype=bool)
 
@@ -188,72 +253,31 @@ def _partly_observed(
 
 def _times(data: Any, name: str) -> Floats:
     found = _columns(data, [name])[name]
-    return _checked(found, found.shape[0], name)
-
-
-def _model(model: Any) -> tuple[Any, ScoreCard | None, Predict | None]:
-    """The model, its card, and its scores as a function of a frame."""
-    if isinstance(model, RiskPipeline):
-        if model.card is None:
-            raise UsageError(
-                "this pipeline reads scores, not rows",
-                where="model",
-                expected="a pipeline with a card, a model, or scores",
-            )
-        card = model.card
-        return model, card, lambda frame: model.risk(_risk(card, frame))
-    if isinstance(model, ScoreCard):
-        return model, model, lambda frame: _risk(model, frame)
-    if hasattr(model, "predict_proba"):
-        return model, getattr(model, "card_", None), lambda frame: _probability(model, frame)
-    if callable(model):
-        return model, None, lambda frame: np.asarray(model(frame), dtype=np.float64)
-    return None, None, None
-
-
-def _risk(card: ScoreCard, frame: pl.DataFrame) -> Floats:
-    if card.score_class == "scoring_system":
-        return score_frame(card, frame)["predicted"].cast(pl.Float64).to_numpy()
-    return score_frame(card, frame)["risk"].to_numpy()
-
-
-def _asked(predict: Predict, frame: pl.DataFrame) -> Any:
-    """The scores of a model that is not ours to trust: its complaint becomes ours."""
-    try:
-        return predict(frame)
-    except RiskwrightError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            "the model cannot score the rows of the table",
-            where="model_or_scores",
-            expected="a model that takes a frame of its features",
-            got=f"{type(error).__name__}: {' '.join(str(error).split())[:160]}",
-            hint="Wrap it in a function that takes a polars frame of the table's features",
-        ) from error
-
-
-def _probability(model: Any, frame: pl.DataFrame) -> Floats:
-    found = np.asarray(model.predict_proba(frame), dtype=np.float64)
-    if found.ndim != 2 or found.shape[1] != 2:
-        raise ParameterError(
-            "only scores of one yes-or-no outcome can be audited",
-            where="model.predict_proba",
-            expected="two columns",
-            got=f"an array of shape {found.shape}",
+    times = checked_scores(found, found.shape[0], name)
+    if times.min() < 0:
+        raise ValueRangeError(
+            "negative times",
+            where=name,
+            expected="times of at least 0",
+            got=f"{int((times < 0).sum()):,} below 0",
         )
-    return found[:, 1]
+    return times
 
 
 def _given(scores: Any, data: Any, plan: AuditPlan, n: int) -> Floats:
-    if scores is None:
+    """Scores as numbers, or those of a column, calibrated where a pipeline says how."""
+    pipeline = scores if isinstance(scores, RiskPipeline) else None
+    if scores is None or pipeline is not None:
         if plan.score is None or isinstance(data, Table):
             raise UsageError(
                 "which scores?",
-                where="model_or_scores",
-                expected="a model, a callable, an array of scores, or the plan's column of scores",
+                where="the score to audit",
+                expected="a model, a function, an array of scores, or the column of scores as "
+                "`score` (--score)",
             )
-        return _checked(_columns(data, [plan.score])[plan.score], n, plan.score)
+        column = _columns(data, [plan.score])[plan.score]
+        found = checked_scores(column, n, plan.score)
+        return found if pipeline is None else _calibrated(pipeline, found, data)
     if isinstance(scores, str):
         raise UsageError(
             "a model or scores, not a text",
@@ -261,36 +285,77 @@ def _given(scores: Any, data: Any, plan: AuditPlan, n: int) -> Floats:
             got=scores,
             hint="riskwright.load(path) reads a saved model; plan.score names a column of scores",
         )
-    return _checked(scores, n, "scores")
+    return checked_scores(scores, n, "scores")
 
 
-def _checked(values: Any, n: int, where: str) -> Floats:
-    try:
-        score = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ColumnError("scores that are not numbers", where=where) from None
-    if score.shape != (n,):
-        raise ColumnError(
-            "scores and rows do not match",
-            where=where,
-            expected=f"{n:,} scores, one per row",
-            got=f"an array of shape {score.shape}",
-        )
-    wrong = ~np.isfinite(score)
-    if wrong.any():
-        rows = ", ".join(str(row + 1) for row in np.flatnonzero(wrong)[:5])
-        raise ColumnError(
-            "scores that are missing or infinite",
-            where=where,
-            expected="a finite number in every row",
-            got=f"{int(wrong.sum()):,} of {n:,}, first in row {rows} (rows count from 1)",
-        )
-    return score
+def _calibrated(pipeline: RiskPipeline, scores: Floats, data: Any) -> Floats:
+    if pipeline.by is None:
+        return pipeline.risk(scores)
+    labels = read_roles(data, groups=[pipeline.by]).groups
+    return pipeline.risk(scores, {name: column.to_numpy() for name, column in labels.items()})
 
 
-def _model_digest(model: Any, score: Floats) -> str:
-    """Of what the model computes where that can be read, else of its scores on these rows."""
-    try:
-        return score_digest(model)
-    except ParameterError:
-        return digest_arrays(score)
+def _asked(
+    function: ScoreFunction, table: Table, data: Any, plan: AuditPlan
+) -> tuple[Floats, Predict | None]:
+    """The scores of the rows, and as a function of a frame of the table's features.
+
+    Columns that the score reads and that are no features here (constant ones, dates, those that
+    the plan ignores) come from the table as it is. Where they vary there is no such function.
+    """
+    if function.by_place:
+        others = _others(function, table, data, plan)
+    elif function.reads is not None:
+        others = [name for name in function.reads if name not in table.X.columns]
+    else:
+        constant = [n for n, why in table.set_aside.items() if why.startswith("constant")]
+        others = constant
+    raw = {} if isinstance(data, Table) or not others else _present(data, others)
+    order = function.reads or _order(table, data, raw)
+
+    def completed(frame: pl.DataFrame, added: dict[str, Any]) -> pl.DataFrame:
+        whole = frame.with_columns(**added)
+        if function.card is not None:
+            return whole
+        absent = [name for name in order if name not in whole.columns]
+        if absent:
+            raise ColumnError(
+                "the table lacks a column that the model reads",
+                where=absent[0],
+                expected=", ".join(order[:12]),
+            )
+        return whole.select(order)
+
+    score = function.predict(completed(table.X, dict(raw)))
+    if any(column.n_unique() > 1 for column in raw.values()):
+        return score, None
+    fixed = {name: pl.lit(column[0], dtype=column.dtype) for name, column in raw.items()}
+    return score, lambda frame: function.predict(completed(frame, fixed))
+
+
+def _others(function: ScoreFunction, table: Table, data: Any, plan: AuditPlan) -> list[str]:
+    """Columns set aside that a model fitted to an array counts on at their place."""
+    roles = {plan.target, plan.weight, plan.score, plan.time, plan.observed, *plan.ignore}
+    aside = [name for name in table.set_aside if name not in roles]
+    if function.width in (table.X.width, table.X.width + len(aside)):
+        return aside if function.width != table.X.width else []
+    raise UsageError(
+        "the model was fitted to an array, so that its columns are known by place alone",
+        where="model_or_scores",
+        expected=f"{function.width} columns",
+        got=f"{table.X.width} features in the table"
+        + (f", {len(aside)} columns set aside" if aside else ""),
+        hint="Fit it to a frame with names, or wrap it in a function of a frame",
+    )
+
+
+def _present(data: Any, names: Sequence[str]) -> dict[str, pl.Series]:
+    raw = open_table(data, None)
+    return {c.name: c for c in raw.columns([name for name in names if name in raw.names])}
+
+
+def _order(table: Table, data: Any, raw: dict[str, pl.Series]) -> tuple[str, ...]:
+    """The columns at hand in the order of the table."""
+    if not raw:
+        return tuple(table.X.columns)
+    return tuple(n for n in open_table(data, None).names if n in raw or n in table.X.columns)

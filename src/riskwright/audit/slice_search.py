@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskwright.core import ParameterError
+from riskwright.core import ColumnError
 from riskwright.stats._kernels import worst_slices
 
-__all__ = ["FoundSlice", "ranked_slices"]
+__all__ = ["FoundSlice", "affordable_depth", "ranked_slices"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -18,6 +20,7 @@ Bools = NDArray[np.bool_]
 _KEPT = 256
 _MOST_DEPTH = 6
 _MOST_CELLS = 2**23
+_MOST_JOINED = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ class FoundSlice:
     conditions: tuple[tuple[int, int], ...]
     score: float
     inside: Bools
+
+
+def affordable_depth(columns: int, depth: int) -> int:
+    """The most conditions, up to `depth`, that can be searched in a table of so many columns."""
+    while depth > 1 and math.comb(columns, depth) > _MOST_JOINED:
+        depth -= 1
+    return depth
 
 
 def ranked_slices(
@@ -39,14 +49,16 @@ def ranked_slices(
     alpha: float,
     min_rows: int,
     k: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[FoundSlice], int]:
     """The k best slices and the number of conjunctions examined.
 
     A slice is left out where it is nested in a better one, and where better ones explain it: what
     remains of it without their rows is too small or has no score above 0. The kernel returns the
-    best 256; where these do not hold k that stay, it is asked again without what is settled.
+    best 256; where these do not hold k that stay, it is asked again without what is settled
+    (`progress` is told of the first time only).
     """
-    _check_cells(cards, depth)
+    _check_work(cards, depth)
     if not codes:
         return [], 0
     small = np.uint8 if max(cards) <= 256 else np.uint16
@@ -69,7 +81,9 @@ def ranked_slices(
             _KEPT,
             excluded,
             nested,
+            progress,
         )
+        progress = None
         for rows, score in zip(conditions, figures[:, 0], strict=True):
             found = tuple((int(c), int(v)) for c, v in rows if c >= 0)
             if any(_nested(found, other.conditions) for other in accepted):
@@ -115,13 +129,22 @@ def _score(
     return alpha * (ratio - 1) - (1 - alpha) * (total / within - 1)
 
 
-def _check_cells(cards: list[int], depth: int) -> None:
-    widest = sorted(cards)[-depth:]
-    if np.prod(np.asarray(widest, float)) > _MOST_CELLS:
-        raise ParameterError(
+def _check_work(cards: list[int], depth: int) -> None:
+    widest = math.prod(sorted(cards)[-depth:])
+    if widest > _MOST_CELLS:
+        raise ColumnError(
             "too many values to join",
-            where="depth",
+            where="table",
             expected=f"at most {_MOST_CELLS:,} combinations of the {depth} widest columns",
-            got=f"{np.prod(np.asarray(widest, float)):,.0f}",
+            got=f"{widest:,}",
             hint="Lower depth or bins, or raise min_share",
+        )
+    joined = math.comb(len(cards), min(depth, len(cards)))
+    if joined > _MOST_JOINED:
+        raise ColumnError(
+            "too many columns to join",
+            where="table",
+            expected=f"at most {_MOST_JOINED:,} combinations of {depth} columns",
+            got=f"{joined:,} of {len(cards)} columns",
+            hint="Lower depth, or name fewer columns",
         )

@@ -16,7 +16,7 @@ from riskwright.core.randomness import Seed, generator
 from riskwright.stats import normal_quantile
 from riskwright.stats._columns import is_number, numbers, positive_weights, refuse, same_length
 
-from ._differences import bonferroni_level, difference, mean_estimate
+from ._estimates import bonferroni_level, difference, mean_estimate
 from .discretised import ColumnBins, as_frame, column_bins
 from .permutation_bounds import PermutationTail
 from .slice_search import FoundSlice, ranked_slices
@@ -128,6 +128,7 @@ def find_slices(
     loss_name: str = "loss",
     sample_weight: ArrayLike | None = None,
     random_state: Seed = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Slices:
     """The k conjunctions of conditions on columns whose rows fare worst, confirmed on other rows.
 
@@ -153,6 +154,7 @@ def find_slices(
     harm : a finding is grave where the gap surely exceeds this part of the mean loss.
     sample_weight : array of shape (n,), at least 0
     random_state : seed of the split.
+    progress : called with (steps done, all steps) of the search, five times a second at most.
 
     Returns
     -------
@@ -173,7 +175,8 @@ def find_slices(
     Raises
     ------
     DataError : missing, infinite or negative losses, lengths that differ, nothing to search.
-    ColumnError : columns of numbers mixed with text, or of other types.
+    ColumnError : columns of numbers mixed with text, or of other types; more than 2,000,000
+        combinations of columns, or of the values of some of them.
     ParameterError : a parameter out of range.
 
     Notes
@@ -218,6 +221,7 @@ def find_slices(
         alpha=alpha,
         min_rows=min_rows,
         k=k,
+        progress=progress,
     )
     found = Slices(
         slices=tuple(_slices(parts, used, rows, examined, level)),

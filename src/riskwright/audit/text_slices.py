@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from riskwright.core import DataError, MissingValueError, ParameterError
+from riskwright.core import DataError, ParameterError
 from riskwright.core.randomness import Seed, generator
 from riskwright.stats import normal_quantile
-from riskwright.stats._columns import is_number, numbers, places, same_length
+from riskwright.stats._columns import is_number, length_error, numbers, same_length
 
-from ._differences import bonferroni_level, mean_estimate
+from ._checks import checked_texts
+from ._estimates import bonferroni_level, mean_estimate
 from .permutation_bounds import PermutationTail
 from .slices import (
     FEWEST_ROWS,
@@ -108,7 +110,10 @@ def find_text_slices(
     normal_quantile(level)
     _check(top_share, hypotheses, min_share, k, holdout, harm)
     values, weight, kept = checked_loss(loss, sample_weight)
-    items = _checked_texts(texts, values.size if kept is None else kept.size)
+    items = checked_texts(texts)
+    size = values.size if kept is None else kept.size
+    if len(items) != size:
+        raise length_error("texts", len(items), size, "loss")
     if kept is not None:
         items = [items[i] for i in np.flatnonzero(kept)]
     vectors = None if embeddings is None else _vectors(embeddings, kept, values.size)
@@ -117,10 +122,11 @@ def find_text_slices(
     held = ~searched
     min_rows = max(FEWEST_ROWS, math.ceil(min_share * searched.sum()))
     search = _Search(values, weight, searched, min_rows)
-    described = _words(items, search) if describe is None else _described(describe, items)
+    words = _words(items, search) if describe is None or vectors is not None else {}
+    described = words if describe is None else _described(describe, items)
     if vectors is not None:
-        name, marks = _direction(vectors, items, search, top_share)
-        described = {**described, name: marks}
+        name, marks = _direction(vectors, words, search, top_share)
+        described = ChainMap({name: marks}, cast("dict[str, Bools]", described))
     tested, examined = search.strongest(described, hypotheses)
     slices = _tested(tested, described, search, held, examined, level)
     baseline = mean_estimate(loss_name, *search.rows(searched), level)
@@ -233,19 +239,36 @@ def _overlap(one: Bools, other: Bools) -> bool:
     return float((one & other).sum()) > _SAME_ITEMS * float((one | other).sum())
 
 
-def _words(items: list[str], search: _Search) -> dict[str, Bools]:
+class _WordMarks(Mapping[str, Bools]):
+    """Whether each text has each word; marks are made when asked for, as all would not fit."""
+
+    def __init__(self, matrix: Any, columns: dict[str, int]) -> None:
+        self._matrix = matrix
+        self._columns = columns
+
+    def __getitem__(self, name: str) -> Bools:
+        column = self._columns[name]
+        ends = self._matrix.indptr[column : column + 2]
+        has = np.zeros(self._matrix.shape[0], bool)
+        has[self._matrix.indices[ends[0] : ends[1]]] = True
+        return has
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
+def _words(items: list[str], search: _Search) -> Mapping[str, Bools]:
     """Whether each text has each word that enough, not nearly all, of the searched ones have."""
     matrix, names = _word_matrix(items)
     if not names:
         return {}
     counts = np.asarray(matrix[search.searched].sum(axis=0)).ravel()
     n = int(search.searched.sum())
-    marks = {}
-    for column in np.flatnonzero((counts >= search.min_rows) & (counts <= n - search.min_rows)):
-        has = np.zeros(len(items), bool)
-        has[matrix.indices[matrix.indptr[column] : matrix.indptr[column + 1]]] = True
-        marks[f'the word "{names[column]}"'] = has
-    return marks
+    common = np.flatnonzero((counts >= search.min_rows) & (counts <= n - search.min_rows))
+    return _WordMarks(matrix, {f'the word "{names[column]}"': column for column in common.tolist()})
 
 
 def _word_matrix(items: list[str]) -> tuple[Any, list[str]]:
@@ -273,18 +296,17 @@ def _described(describe: Describer, items: list[str]) -> dict[str, Bools]:
 
 
 def _direction(
-    vectors: Floats, items: list[str], search: _Search, top_share: float
+    vectors: Floats, words: Mapping[str, Bools], search: _Search, top_share: float
 ) -> tuple[str, Bools]:
     """The items farthest in the direction in which losses grow, named by their words."""
     centred = vectors - vectors[search.searched].mean(axis=0)
     towards = centred[search.searched].T @ search.deviation(search.searched)
     along = centred @ towards
     top = along >= np.quantile(along[search.searched], 1 - top_share)
-    marks = _words(items, search)
     inside, outside = top & search.searched, ~top & search.searched
     more = {
         name: float(has[inside].mean() - has[outside].mean()) if outside.any() else 0.0
-        for name, has in marks.items()
+        for name, has in words.items()
     }
     named = [name for name in sorted(more, key=lambda w: -more[w])[:3] if more[name] > 0]
     said = ", ".join(name.removeprefix("the word ") for name in named)
@@ -296,23 +318,6 @@ def _vectors(embeddings: ArrayLike, kept: Bools | None, n: int) -> Floats:
     vectors = numbers(embeddings, "embeddings", ndim=2)
     same_length(vectors, "embeddings", n if kept is None else kept.size, "texts")
     return vectors if kept is None else vectors[kept]
-
-
-def _checked_texts(texts: Sequence[str], n: int) -> list[str]:
-    if isinstance(texts, str):
-        raise DataError("one text", where="texts", expected="a sequence of texts")
-    items = list(texts)
-    if len(items) != n:
-        raise DataError(
-            "length differs from loss", where="texts", expected=f"{n} texts", got=str(len(items))
-        )
-    missing = np.array([item is None or item != item for item in items], dtype=bool)
-    if missing.any():
-        raise MissingValueError("missing texts", where="texts", got=places(missing))
-    wrong = np.array([not isinstance(item, str) for item in items], dtype=bool)
-    if wrong.any():
-        raise DataError("not texts", where="texts", expected="text in every row", got=places(wrong))
-    return [str(item) for item in items]
 
 
 def _check(

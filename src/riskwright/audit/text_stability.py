@@ -16,8 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import (
-    DataError,
-    EmptyDataError,
     Estimate,
     Finding,
     ParameterError,
@@ -27,7 +25,9 @@ from riskwright.core.randomness import Seed, generator
 from riskwright.stats import normal_quantile
 from riskwright.stats._columns import is_number, numbers, same_length
 
-from ._rates import between, graded, no_interval, percent, percents, positive_integer, share, whole
+from ._checks import between, checked_texts, positive_integer
+from ._estimates import graded, no_interval, share, student_mean
+from ._words import percent, percents, whole
 
 __all__ = [
     "PERTURBATIONS",
@@ -233,7 +233,7 @@ def text_stability(
     between(limit, "limit", 0.0, 1.0)
     positive_integer(few, "few"), positive_integer(shown, "shown", 0)
     explained = positive_integer(explained, "explained", 0)
-    rows = _checked_texts(texts)
+    rows = checked_texts(texts)
     kinds = _all_perturbations(perturbations, synonyms)
     rng = generator(seed)
     base, again = _scores(score, rows), _scores(score, rows)
@@ -287,7 +287,7 @@ def words_that_fix(
             "out of range", where="tolerance", expected="at least 0", got=repr(tolerance)
         )
     most = positive_integer(max_calls, "max_calls")
-    (text,) = _checked_texts([text])
+    (text,) = checked_texts([text])
     words = text.split()
     goal = float(_scores(score, [text])[0])
     kept, reached = _fewest(score, words, goal, float(tolerance), most)
@@ -397,23 +397,10 @@ def _pool(texts: list[str], row: int) -> list[str]:
 
 
 def _mean_shift(shift: Floats, level: float, name: str) -> Estimate:
-    from scipy.special import stdtrit
-
-    n, label = shift.size, f"mean change of the score by {name}"
-    if n < 2:
-        value = float(shift.mean()) if n else math.nan
-        return no_interval(value, n, level, label, "fewer than two texts")
-    value, error = float(shift.mean()), float(shift.std(ddof=1)) / math.sqrt(n)
-    half = float(stdtrit(n - 1, 0.5 + level / 2)) * error
-    return Estimate(
-        value=value,
-        low=value - half,
-        high=value + half,
-        level=level,
-        n=n,
-        method="Student",
-        name=label,
-    )
+    label = f"mean change of the score by {name}"
+    if shift.size == 0:
+        return no_interval(label, 0, level, "it changes no text")
+    return student_mean(label, shift, None, level)
 
 
 def _findings(
@@ -514,23 +501,6 @@ def _synonyms(synonyms: Mapping[str, str]) -> Perturbation:
         return pattern.sub(lambda hit: known.get(hit[0].casefold(), hit[0]), text)
 
     return Perturbation("synonyms", "edit", change)
-
-
-def _checked_texts(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise DataError("one text", where="texts", expected="a list of texts")
-    rows = list(texts)
-    if not rows:
-        raise EmptyDataError("no texts", where="texts")
-    wrong = [i for i, text in enumerate(rows) if not isinstance(text, str)]
-    if wrong:
-        raise DataError(
-            "entries that are not text",
-            where="texts",
-            expected="str in every row",
-            got=f"{len(wrong)}, the first in row {wrong[0]} (the first row is 0)",
-        )
-    return [str(text) for text in rows]
 
 
 def _scores(score: Score, texts: list[str]) -> Floats:

@@ -35,7 +35,7 @@ Progress = Callable[[int, int], object]
 CHUNK = 1024  # rows whose sums are added up apart, as in the kernel
 LEAF = 64  # people who share a first Hessian
 WARM_STEPS = 8  # tried from the leaf's middle; whoever needs more starts again from the best score
-STEPS = 40
+STEPS = 60
 OUTSIDE = 1.25  # points up to this many epsilons above the minimum still give outer bounds
 ULP = float(np.finfo(np.float64).eps)
 
@@ -259,7 +259,9 @@ class LevelSet:
             search.run(everyone, search.model_optimum(start, inverse), inverse, WARM_STEPS)
             late = np.flatnonzero(search.gaps(everyone) > max_gap)
             if len(late):
-                search.run(late, search.ball_optimum(late), np.eye(len(self.best)), STEPS)
+                search.run(
+                    late, search.ball_optimum(late), np.eye(len(self.best)), STEPS, cold=True
+                )
             found.inner[leaf], found.outer[leaf] = search.inner, search.outer
             found.scores[leaf] = search.found
             if tick:
@@ -281,7 +283,7 @@ class LevelSet:
             some = unit[batch : batch + LEAF]
             search = _Search(self, some @ self.factor.T, some, max_gap=1e-2)
             everyone = np.arange(len(some))
-            search.run(everyone, search.ball_optimum(everyone), identity, STEPS)
+            search.run(everyone, search.ball_optimum(everyone), identity, STEPS, cold=True)
             for offset in search.offsets:
                 yield offset, self.inverse_hessian(self.scores(offset[None])[0])
 
@@ -297,6 +299,10 @@ class _Search:
         self.found = np.repeat(level.best[None], len(people), axis=0)
         self.offsets = np.zeros_like(directions)
         self.seen = directions @ level.root
+        n, p = directions.shape
+        self.inverses = np.empty((n, p, p))
+        self.place, self.slope, self.move = np.zeros((3, n, p))
+        self.placed, self.length = np.zeros(n, dtype=bool), np.ones(n)
         self.rounding = 4 * people.shape[1] * ULP * (np.abs(people) @ np.abs(level.best))
 
     def gaps(self, who: Places) -> Floats:
@@ -321,45 +327,56 @@ class _Search:
         )
         return np.asarray(start + step)
 
-    def run(self, who: Places, offsets: Floats, inverse: Floats, steps: int) -> None:
-        """Improve the bounds of `who` from `offsets`, with `inverse` as first inverse Hessian."""
+    def run(
+        self, who: Places, offsets: Floats, inverse: Floats, steps: int, *, cold: bool = False
+    ) -> None:
+        """Improve the bounds of `who` from `offsets`, with `inverse` as first inverse Hessian.
+
+        A step ends at the optimum of the quadratic model made where the last one ended. Steps that
+        lead too far outside of the level set are shortened until they do not; `cold` says that the
+        first one comes from the best score, so that it can be shortened too.
+        """
         level = self.level
-        inverses = np.repeat(inverse[None], len(who), axis=0)
-        before: tuple[Floats, Floats] | None = None
-        strayed = np.zeros(len(who), dtype=bool)
+        self.inverses[who] = inverse
+        self.length[who] = 1.0
+        self.placed[who] = cold
+        self.place[who] = self.slope[who] = 0.0
+        self.move[who] = offsets
         for step in range(steps):
             scores = level.scores(offsets)
             loss, gradient = level.loss.evaluate(scores)
             slope = level.offsets(gradient)
-            if before is not None:
-                _correct(inverses, offsets - before[0], slope - before[1])
             self._bound(who, offsets, scores, loss, slope)
             open_ = self.gaps(who) > self.max_gap
             if not open_.any():
                 return
-            who, inverses, strayed = who[open_], inverses[open_], strayed[open_]
-            offsets, scores, loss, slope = (a[open_] for a in (offsets, scores, loss, slope))
-            outside = loss > level.least + level.wide
-            for k in np.flatnonzero(~outside & (strayed | (step >= 4))):
-                inverses[k] = level.inverse_hessian(scores[k])
-            strayed = outside
-            before = offsets, slope
-            offsets = self._next(who, offsets, loss, slope, inverses, outside)
+            who, offsets, loss, slope = who[open_], offsets[open_], loss[open_], slope[open_]
+            inside = loss <= level.least + level.wide
+            self._settle(who[inside], offsets[inside], loss[inside], slope[inside], step >= 4)
+            self.length[who[~inside]] *= np.where(self.placed[who[~inside]], 0.4, 0.5)
+            back = np.sqrt(level.epsilon / np.maximum(loss - level.least, 1e-300))
+            offsets = np.where(
+                self.placed[who, None],
+                self.place[who] + self.length[who, None] * self.move[who],
+                back[:, None] * offsets,
+            )
 
-    def _next(
-        self,
-        who: Places,
-        offsets: Floats,
-        loss: Floats,
-        slope: Floats,
-        inverses: Floats,
-        outside: NDArray[np.bool_],
-    ) -> Floats:
-        """The model's optimum; nearer to the best score for who lies too far outside."""
+    def _settle(
+        self, who: Places, offsets: Floats, loss: Floats, slope: Floats, late: bool
+    ) -> None:
+        """Take a point inside as the place of the next model, and plan the step from there."""
+        level = self.level
+        inverses, known = self.inverses[who], self.placed[who, None]
+        moved, turned = offsets - self.place[who], slope - self.slope[who]
+        _correct(inverses, np.where(known, moved, 0.0), turned)
+        for k in np.flatnonzero(late | (self.length[who] < 1)):
+            inverses[k] = level.inverse_hessian(level.scores(offsets[k][None])[0])
         step, possible = self._model_step(self.directions[who], slope, loss, inverses)
-        excess = np.maximum(loss - self.level.least, 1e-300)
-        back = np.sqrt(self.level.epsilon / excess)[:, None] * offsets
-        return np.where((outside | ~possible)[:, None], back, offsets + step)
+        back = np.sqrt(level.epsilon / np.maximum(loss - level.least, 1e-300)) - 1
+        self.move[who] = np.where(possible[:, None], step, back[:, None] * offsets)
+        self.inverses[who], self.place[who], self.slope[who] = inverses, offsets, slope
+        self.placed[who] = True
+        self.length[who] = np.minimum(1.0, 2 * self.length[who])
 
     def _model_step(
         self, directions: Floats, slope: Floats, loss: Floats, inverses: Floats

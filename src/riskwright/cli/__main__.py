@@ -56,7 +56,7 @@ _VERBS = {
         "riskwright card card/score.json --format html --out card.html",
         "riskwright card card/score.json --format sql --dialect spark --table patients",
         """riskwright card card/score.json --format excel --cells '{"age": "B2"}'""",
-        "riskwright card sheet.json --format md",
+        "riskwright card sheet.json --format markdown",
     ),
 }
 _DOCUMENTS = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +12,15 @@ from cyclopts import Parameter
 from riskwright.audit import Audit, Gate, load_plan, load_policy
 from riskwright.audit import run_audit as audited
 from riskwright.cards import audit_text
-from riskwright.core import UsageError, load, read_artifact
+from riskwright.core import ScoreCard, UsageError, load, read_artifact
+from riskwright.core.registry import page_writers
+from riskwright.pipeline import RiskPipeline
 
-from .running import check_outputs, say, show, show_json, verb
-from .scored import read_pipeline
+from .running import check_outputs, read_card, say, show, show_json, verb
 
 __all__ = ["audit"]
+
+_PAUSE = 5.0  # seconds between two words about the same part
 
 
 @verb
@@ -57,7 +61,7 @@ def audit(
     target
         The outcome column.
     score
-        Without a saved score: the column of the table with the scores of any model.
+        Without a card: the column of the table with the scores of any model.
     positive
         The outcome's label that means yes; by default the one the card was learned with.
     weight
@@ -65,7 +69,7 @@ def audit(
     groups
         Columns to compare people by; their intersections are compared too.
     threshold
-        The score from which a person is flagged.
+        The score from which a person is flagged; by default that of a saved rule.
     reference
         Table that the score was learned from, to tell how familiar the audited rows are.
     policy
@@ -82,6 +86,7 @@ def audit(
         Print the audit as JSON.
     """
     check_outputs(*(out or ()), inputs=[first, data, plan, reference, policy])
+    _check_kinds(out or ())
     accepted = None if policy is None else load_policy(policy)
     stated = {
         "target": target,
@@ -114,6 +119,18 @@ def audit(
     return 0 if gate is None or gate.passed else 1
 
 
+def _check_kinds(out: Sequence[Path]) -> None:
+    """Refuse, before any work, files of a kind that an audit is not written as."""
+    for path in out:
+        if path.suffix.lower() not in (".json", *page_writers.names()):
+            raise UsageError(
+                "unknown kind of file",
+                where=str(path),
+                expected=".html, .md or .json",
+                got=path.suffix or "no ending",
+            )
+
+
 def _saved(path: Path, given: list[Any]) -> Audit:
     kind = read_artifact(path)["kind"]
     if kind != "audit":
@@ -131,22 +148,63 @@ def _saved(path: Path, given: list[Any]) -> Audit:
 def _computed(
     first: Path, data: Path | None, plan: Path | None, reference: Path | None, named: dict[str, Any]
 ) -> Audit:
-    pipeline = None if data is None else read_pipeline(first)
-    if pipeline is not None and pipeline.card is not None and "positive" not in named:
-        asked = load_plan(plan, **named)
-        if asked.positive is None and asked.target is not None:
-            named["positive"] = pipeline.card.positive_label
-    model = pipeline if pipeline is not None and pipeline.card is not None else None
+    asked = load_plan(plan, **named)
+    model = None if data is None else _score(first)
+    own = isinstance(model, RiskPipeline) and model.card is None
+    if data is None and asked.score is None:
+        raise UsageError(
+            "which scores?",
+            where=str(first),
+            expected="a saved score and a table, or a table and the column of its scores",
+            hint="Name --score COLUMN",
+        )
+    if own and asked.score is None:
+        raise UsageError(
+            "which scores?",
+            where=str(first),
+            expected="the column with the scores, which this file has no card to make",
+            hint="Name --score COLUMN",
+        )
+    if model is not None and not own and "score" in named:
+        raise UsageError(
+            "this score reads its own columns", where="--score", hint="Leave out --score"
+        )
+    if asked.threshold is None and isinstance(model, RiskPipeline) and model.threshold is not None:
+        say(f"Threshold {model.threshold:.6g}: that of the saved rule.")
     source = first if data is None else data
-    last = ""
+    return audited(model, source, asked, reference=reference, progress=_teller())
 
-    def progress(part: str, share: float) -> None:
-        nonlocal last
-        if part not in (last, "done"):
-            last = part
+
+def _score(path: Path) -> RiskPipeline | ScoreCard:
+    """A saved score, calibrator or pipeline."""
+    kind = read_artifact(path)["kind"]
+    if kind == "calibrator":
+        return RiskPipeline(calibrator=load(path))
+    if kind == "pipeline":
+        found: RiskPipeline = load(path)
+        return found
+    if kind in ("risk_score", "scoring_system"):
+        return read_card(path)
+    raise UsageError(
+        "not a score",
+        where=str(path),
+        expected="a saved score, calibrator or pipeline before the table",
+        got=f"a saved {kind.replace('_', ' ')}",
+    )
+
+
+def _teller() -> Callable[[str, float], None]:
+    """Says each part as it begins, and the share done of those that take long."""
+    last, told = "", 0.0
+
+    def tell(part: str, share: float) -> None:
+        nonlocal last, told
+        now = time.monotonic()
+        if part != "done" and (part != last or now - told >= _PAUSE):
+            last, told = part, now
             say(f"{share:4.0%}  {part.replace('_', ' ')} ...")
 
-    return audited(model, source, plan, reference=reference, progress=progress, **named)
+    return tell
 
 
 def _verdict(gate: Gate) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def new(
     say(f"Written: {out}")
     gaps = checked(card)
     if gaps:
-        say(f"{len(gaps)} gaps are left; `riskwright card check {out}` lists them.")
+        say(f"{_counted(gaps)} left; `riskwright card check {out}` lists what is missing.")
 
 
 def _data_card(table: Any, stated: dict[str, Any]) -> DataCard:
@@ -235,8 +235,12 @@ def check(
     else:
         for gap in gaps:
             show(f"{gap.kind:<14}{gap}")
-        show(f"{len(gaps)} gaps" if gaps else "No gaps.")
+        show(f"{_counted(gaps)}." if gaps else "No gaps.")
     return 1 if gaps else 0
+
+
+def _counted(gaps: list[Any]) -> str:
+    return f"{len(gaps)} gap{'s' * (len(gaps) != 1)}"
 
 
 @verb

@@ -16,6 +16,7 @@ import polars as pl
 
 from riskwright.core import (
     ColumnError,
+    DataError,
     Feature,
     MissingValueError,
     ParameterError,
@@ -120,6 +121,7 @@ def read_table(
     ignore: Sequence[str] = (),
     schema: Schema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     missing: Literal["own_level", "refuse"] | None = None,
+    unusable: Literal["refuse", "set_aside"] = "refuse",
     delimiter: str | None = None,
 ) -> Table:
     """Read a table, tell the types of its columns, and check it.
@@ -136,6 +138,8 @@ def read_table(
     ignore : columns to leave out.
     schema : file, dict or `Schema` with units, ranges, types and roles; arguments go before it.
     missing : "own_level" (default) or "refuse", for columns for which the schema says nothing.
+    unusable : "refuse" (default), or "set_aside" columns that cannot be read as features, such as
+        numbers mixed with text, for tables of which a score needs only some; none need be left.
     delimiter : of a CSV file; told from the first lines where it is not given.
 
     Returns
@@ -180,13 +184,17 @@ def read_table(
     texts = {n for n, c in stated.columns.items() if c.type == "categorical" or c.levels}
     raw = open_table(source, delimiter, texts)
     _check_roles(stated, raw)
-    return _Reading(raw, stated).table()
+    if unusable not in ("refuse", "set_aside"):
+        raise ParameterError(
+            "unknown choice", where="unusable", expected="refuse or set_aside", got=repr(unusable)
+        )
+    return _Reading(raw, stated, lenient=unusable == "set_aside").table()
 
 
 def read_roles(
     source: Any,
     *,
-    target: str,
+    target: str | None = None,
     positive: Any = None,
     weight: str | None = None,
     groups: Sequence[str] = (),
@@ -248,8 +256,8 @@ def _check_roles(schema: Schema, raw: RawTable) -> None:
 class _Reading:
     """One pass over the columns of a table."""
 
-    def __init__(self, raw: RawTable, schema: Schema) -> None:
-        self.raw, self.schema, self.origin = raw, schema, raw.origin
+    def __init__(self, raw: RawTable, schema: Schema, *, lenient: bool = False) -> None:
+        self.raw, self.schema, self.origin, self.lenient = raw, schema, raw.origin, lenient
         self.features: list[Feature] = []
         self.values: list[pl.Series] = []
         self.reports: list[ColumnReport] = []
@@ -272,9 +280,11 @@ class _Reading:
                 self.y, self.positive = _outcome(series, schema.positive, self.origin)
             elif series.name == schema.weight:
                 self.weight = _weight(series, self.origin)
+            elif self.lenient and series.name not in schema.groups:
+                self._read_if_possible(series)
             else:
                 self._read(series)
-        if features and not self.features:
+        if features and not self.features and not self.lenient:
             reasons = "; ".join(
                 f"{quoted(n)}: {why}" for n, why in list(self.set_aside.items())[:5]
             )
@@ -285,7 +295,7 @@ class _Reading:
                 got=reasons or "none",
                 hint="Declare a type for a column in the schema to use it all the same",
             )
-        X = pl.DataFrame(self.values)
+        X = pl.DataFrame(self.values or None, height=self.raw.n)
         return Table(
             X=X,
             y=self.y,
@@ -301,6 +311,12 @@ class _Reading:
             set_aside=self.set_aside,
             reports=tuple(self.reports),
         )
+
+    def _read_if_possible(self, series: pl.Series) -> None:
+        try:
+            self._read(series)
+        except DataError as error:
+            self._put_aside(series.name, error.problem, series)
 
     def _read(self, series: pl.Series) -> None:
         name = series.name

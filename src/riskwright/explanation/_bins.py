@@ -197,7 +197,7 @@ def _number_bins(column: pl.Series, bins: int, min_rows: int) -> ColumnBins:
     ends = tuple(
         (float(distinct[a]), float(distinct[b])) for a, b in zip(firsts, lasts, strict=True)
     )
-    tails = ()
+    tails: tuple[float, ...] = ()
     if distinct.size > bins and len(ends) > 1:
         ordered = np.sort(values)
         first = int(count[: firsts[1]].sum())
@@ -208,7 +208,7 @@ def _number_bins(column: pl.Series, bins: int, min_rows: int) -> ColumnBins:
 
 def _halves(outermost_first: Floats) -> tuple[float, ...]:
     """Half, a quarter, ... of a bin from its outer end, down to `MIN_ROWS` rows."""
-    rows, found = outermost_first.size // 2, []
+    rows, found = outermost_first.size // 2, list[float]()
     while rows >= MIN_ROWS:
         found.append(float(outermost_first[rows - 1 : rows + 1].mean()))
         rows //= 2
@@ -222,10 +222,11 @@ def _full_enough(
     if not firsts.size:
         return firsts
     held = np.add.reduceat(count, firsts)
-    kept, inside = [], 0
+    kept: list[int] = []
+    inside = 0
     for first, rows in zip(firsts, held, strict=True):
         if not kept or inside >= least:
-            kept.append(first)
+            kept.append(int(first))
             inside = 0
         inside += rows
     if inside < least and len(kept) > 1:

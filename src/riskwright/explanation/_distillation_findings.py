@@ -17,7 +17,7 @@ from ._bins import ColumnBins
 if TYPE_CHECKING:
     from .distillation import Shape
 
-__all__ = ["difference_findings", "fidelity_finding"]
+__all__ = ["difference_findings", "fidelity_finding", "too_few_finding"]
 
 _METHOD = "difference of two additive logistic models, simultaneous band over all bins"
 
@@ -49,6 +49,17 @@ def difference_findings(
         for finding in _most(shape, of.get(shape.feature), sign, level, limit)
     ]
     return found or [_nothing(shapes, level)]
+
+
+def too_few_finding(outcome: np.ndarray, least: int) -> Finding:
+    events = int(outcome.sum())
+    return Finding(
+        code="distillation.compare",
+        sentence=f"Of {outcome.size:,} people {events:,} had the outcome: comparing what score and "
+        f"outcomes add takes at least {least} with it and {least} without.",
+        severity="info",
+        method=_METHOD,
+    )
 
 
 def _most(
@@ -122,7 +133,7 @@ def _nothing(shapes: Sequence[Shape], level: float) -> Finding:
     reach = np.concatenate([np.subtract(s.high, s.low) / 2 for s in shapes])  # type: ignore[arg-type]
     order = np.argsort(reach)
     half = float(reach[order][np.searchsorted(np.cumsum(n[order]), n.sum() / 2)])
-    rows = int(shapes[0].n and sum(shapes[0].n))
+    rows = sum(shapes[0].n)
     return Finding(
         code="distillation.compare",
         sentence=f"In none of {len(shapes)} features does the score add more or less risk than the "

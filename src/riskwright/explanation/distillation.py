@@ -16,6 +16,7 @@ from riskwright.core.randomness import Seed, generator
 from riskwright.metrics import auroc
 from riskwright.stats import isotonic_regression, normal_interval, normal_quantile
 from riskwright.stats._columns import same_length
+from riskwright.stats._threads import one_blas_thread
 
 from ._bins import TableBins
 from .additive import Design, check_pairs, design_of, fold_order, sigmoid, with_pairs
@@ -29,6 +30,8 @@ Integers = NDArray[np.int64]
 _FOLDS = 10
 _DRAWS = 4000
 _LIMIT = 0.5
+_ROUNDING = 1e-4
+_LEAST = 30
 
 
 class Shape(Record, frozen=True, kw_only=True):
@@ -68,6 +71,7 @@ class DistillationReport(Record, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
+@one_blas_thread()
 def distill(
     score: ArrayLike,
     X: Any,
@@ -89,7 +93,8 @@ def distill(
     ----------
     score : shape (n,), finite; higher means riskier, on any scale.
     X : table of n rows: numbers, text, missing values.
-    outcome : shape (n,), 0 and 1, both present; None explains without comparing.
+    outcome : shape (n,), 0 and 1, both present; None explains without comparing, and so do fewer
+        than 30 rows of either, for which no honest band is known.
     pairs : at least 0; interactions of two columns beside the curves, found on the score.
     level : confidence level of intervals; that of the bands holds for all bins of all features
         together.
@@ -112,17 +117,21 @@ def distill(
     Notes
     -----
     Distil-and-Compare (Tan, Caruana, Hooker & Lou, 2018, AIES), with two changes that make the
-    comparison exact. The score is calibrated by isotonic regression of the outcome on it; steps
-    of rate 0 or 1 over m rows are nudged to 0.5 / (m + 1) from that end. Then both models are
-    logistic, one fitted to the outcome and one to the calibrated risk, with the same cells and
-    penalty: where the calibrated risk of people with like columns is right, both have the same
-    target even if neither model is, so that no scaling is needed and interactions or columns that
-    both lack do not show as differences.
+    comparison exact. The score is calibrated by isotonic regression of the outcome on it. Then both
+    models are logistic, one fitted to the outcome and one to the calibrated risk, with the same
+    cells and penalty: where the calibrated risk of people with like columns is right, both have the
+    same target even if neither model is, so that no scaling is needed and interactions or columns
+    that both lack do not show as differences; and calibrated risks of 0 and 1, of which no log odds
+    are taken, need no nudge.
 
     Bands come from the joint influence function of both fits, including that of the calibration
-    (its steps taken as given) and any heteroscedasticity; their multiplier is the quantile of the
-    largest of the normal deviates with that covariance. They are bands for the smoothed
-    difference. Assumed are independent rows.
+    (its steps taken as given) and any heteroscedasticity, widened by n / (n - f) for the f degrees
+    of freedom of the outcome's model and the calibration's steps, which fit their own rows; their
+    multiplier is the quantile of the largest of the normal deviates with that covariance. They are
+    bands for the smoothed difference, of log odds given the columns: a score that lacks a column
+    has other log odds in the ones that it holds. Assumed are independent rows. In simulations all
+    bins of all features lay within their 95% bands in 88 % of samples of 1,000 rows (200 samples,
+    planted difference), 94 % of 4,000; no feature was accused wrongly in 92 to 94 % of 2,000 rows.
 
     Time O(n d^2 + P^3) with P cells; 2 s for 100,000 rows of ten columns.
 
@@ -154,9 +163,9 @@ def distill(
     scaled = (scores - scores.mean()) / scores.std()
     wide = with_pairs(design, table.columns, scaled, pairs, "squared", ridge)
     tell(0.3)
-    comparison = (
-        None if outcomes is None else _compared(wide, scores, outcomes, level, random_state)
-    )
+    comparison = None
+    if outcomes is not None and _LEAST <= outcomes.sum() <= outcomes.size - _LEAST:
+        comparison = _compared(wide, scores, outcomes, level, random_state)
     tell(0.6)
     found = Distillation(
         table=table,
@@ -211,7 +220,9 @@ class Distillation:
         """
         if self.comparison is None:
             raise UsageError(
-                "nothing to compare with", where="compare", hint="Give distill an outcome"
+                "nothing to compare with",
+                where="compare",
+                hint=f"Give distill an outcome with at least {_LEAST} rows of either kind",
             )
         return self.shapes
 
@@ -248,11 +259,13 @@ class Distillation:
 
     def findings(self) -> tuple[Finding, ...]:
         """How well the score is explained, and where it weighs more or less than the outcomes."""
-        from ._distillation_findings import difference_findings, fidelity_finding
+        from ._distillation_findings import difference_findings, fidelity_finding, too_few_finding
 
         found = [fidelity_finding(self.fidelity, len(self.table.columns))]
         if self.comparison is not None:
             found += difference_findings(self.shapes, self.table.columns, self.level, self.limit)
+        elif self.outcome_ is not None:
+            found.append(too_few_finding(self.outcome_, _LEAST))
         return tuple(found)
 
     def __repr__(self) -> str:
@@ -287,7 +300,7 @@ def _tuple(values: Floats) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-# ---- fidelity and accuracy ------------------------------------------------------------------------
+# ---- fidelity and accuracy ---------------------------------------------------------------------
 
 
 def _fidelity(design: Design, score: Floats, level: float, seed: Seed) -> Estimate:
@@ -317,12 +330,17 @@ def _accuracy(design: Design, outcome: Floats, level: float, seed: Seed) -> Esti
     risk = sigmoid(design.totals(beta))
     weights = (risk * (1 - risk))[order]
     found = design.taken(order).logistic_out_of_fold(
-        outcome[order], starts, beta, weights, hessian, np.linalg.inv(hessian)
+        outcome[order],
+        starts,
+        beta,
+        weights,
+        hessian,
+        np.asarray(np.linalg.inv(hessian), np.float64),
     )
     return auroc(outcome[order], found, level=level)
 
 
-# ---- the comparison -------------------------------------------------------------------------------
+# ---- the comparison ----------------------------------------------------------------------------
 
 
 class _Comparison(NamedTuple):
@@ -339,17 +357,15 @@ class _Calibrated(NamedTuple):
     """The risk of every row by its score, and the step of the calibration it lies on."""
 
     risk: Floats
-    step: NDArray[np.uint16]
+    step: Integers
     steps: int
 
 
 def calibrated(score: Floats, outcome: Floats) -> _Calibrated:
-    """Isotonic regression of outcome on score, steps at 0 and 1 nudged inwards by half an event."""
+    """Isotonic regression of outcome on score."""
     found = isotonic_regression(score, outcome)
-    nudge = 0.5 / (found.weight + 1)
-    level = np.clip(found.level, nudge, 1 - nudge)
     step = np.searchsorted(found.high, score)
-    return _Calibrated(level[step], step.astype(np.uint16), level.size)
+    return _Calibrated(found.level[step], step, found.level.size)
 
 
 def _compared(
@@ -359,8 +375,8 @@ def _compared(
     of_outcome, hessian_outcome = design.fit_logistic(outcome)
     of_score, hessian_score = design.fit_logistic(known.risk)
     centred = _reported(design)[0]
-    to_score = centred @ np.linalg.inv(hessian_score)
-    to_outcome = centred @ np.linalg.inv(hessian_outcome)
+    inverse = np.linalg.inv(hessian_outcome)
+    to_score, to_outcome = centred @ np.linalg.inv(hessian_score), centred @ inverse
     left_score = known.risk - sigmoid(design.totals(of_score))
     left_outcome = outcome - sigmoid(design.totals(of_outcome))
     covariance = _covariance(
@@ -368,7 +384,9 @@ def _compared(
     )
     difference = centred @ (of_score - of_outcome)
     se = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    reach = se * _multiplier(covariance, se, level, generator(seed, 4))
+    freedom = len(inverse) - float(np.sum(inverse * design.penalty)) / 4 + known.steps
+    se = se * design.n / max(design.n - freedom, 1.0)
+    reach = se * _multiplier(covariance, level, generator(seed, 4)) + _ROUNDING
     return _Comparison(
         centred @ of_score, centred @ of_outcome, difference, difference - reach, difference + reach
     )
@@ -421,8 +439,9 @@ def _reported(design: Design) -> tuple[Floats, Integers]:
     return found, begins
 
 
-def _multiplier(covariance: Floats, se: Floats, level: float, rng: np.random.Generator) -> float:
+def _multiplier(covariance: Floats, level: float, rng: np.random.Generator) -> float:
     """Quantile of the largest absolute deviate among cells."""
+    se = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     held = np.flatnonzero(se > 1e-9 * max(float(se.max(initial=0.0)), 1e-300))
     if not held.size:
         return normal_quantile(level)

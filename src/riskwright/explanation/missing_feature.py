@@ -26,6 +26,7 @@ from riskwright.core.records import Severity
 from riskwright.stats import normal_interval, normal_quantile
 from riskwright.stats._columns import numbers, places, same_length
 from riskwright.stats._kernels import concordance
+from riskwright.stats._threads import one_blas_thread
 
 from ._bins import ColumnBins
 from .additive import Design, check_pairs, design_of, fold_order, sigmoid, with_pairs
@@ -213,6 +214,7 @@ def checked_score(score: ArrayLike) -> Floats:
     return scores
 
 
+@one_blas_thread()
 def run_test(
     design: Design,
     columns: Sequence[ColumnBins],
@@ -292,7 +294,10 @@ def better_residuals(design: Design, score: Floats, outcome: Floats, plan: Plan)
     inverse = np.linalg.inv(whole)
     beta, hessian = design.fit_logistic(outcome)
     risk = sigmoid(design.totals(beta))
-    weights, inverse_hessian = risk * (1 - risk), np.linalg.inv(hessian)
+    weights, inverse_hessian = (
+        risk * (1 - risk),
+        np.asarray(np.linalg.inv(hessian), dtype=np.float64),
+    )
 
     def both(shuffled: Design, order: Integers, starts: Integers) -> tuple[Floats, Floats]:
         return (
@@ -322,7 +327,7 @@ def _residuals(
     return Residuals(of.score - sums[0] / plan.repeats, of.outcome - sums[1] / plan.repeats)
 
 
-# ---- correlations ---------------------------------------------------------------------------------
+# ---- correlations ------------------------------------------------------------------------------
 
 
 def pearson_estimate(residuals: Residuals, level: float, note: str = "") -> Estimate:
@@ -411,7 +416,7 @@ def _r2(residual: Floats, of: Floats) -> float:
     return 1 - float(np.mean(residual**2) / np.var(of))
 
 
-# ---- findings -------------------------------------------------------------------------------------
+# ---- findings ----------------------------------------------------------------------------------
 
 
 def _with_findings(found: MissingFeature, n_columns: int, limit: float) -> MissingFeature:

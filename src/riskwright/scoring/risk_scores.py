@@ -47,6 +47,8 @@ __all__ = ["RiskScoreClassifier"]
 
 MIN_SLOPE = 1e-6  # with terms forced in, the best slope could otherwise tend to 0 unreached
 
+_POOL_SAVED = 100
+
 
 class RiskScoreClassifier(CardLearner):
     """Small-integer risk score, provably the best of its class on the training data.
@@ -111,6 +113,8 @@ class RiskScoreClassifier(CardLearner):
     certificate_ : Certificate
     pool_ : tuple of ScoreCard
         Near-optimal cards, best first, without rows; `pool_statement_` says how complete it is.
+    pool_cutoff_ : float
+        Every card whose objective is below this is in `pool_`; -inf where nothing is known.
     points_ : ndarray of int, shape (n_items,)
     slope_, intercept_ : float
     items_ : tuple of Item
@@ -341,6 +345,8 @@ class RiskScoreClassifier(CardLearner):
         )
         self.pool_objectives_ = np.array([found.objective for found in result.pool])
         self.pool_statement_ = _pool_statement(result, best.objective)
+        complete = result.pool_cutoff >= best.objective
+        self.pool_cutoff_ = result.pool_cutoff if complete else -math.inf
 
     def _card(self, study: Study, patterns: Patterns, found: Found) -> ScoreCard:
         data = study.data
@@ -542,9 +548,13 @@ class RiskScoreClassifier(CardLearner):
         """Kind and body of the saved form (`riskwright.save`)."""
         kind, body = super().to_artifact()
         body["slope"], body["intercept"] = self.slope_, self.intercept_
-        body["pool"] = [msgspec.to_builtins(card) for card in self.pool_[:100]]
-        body["pool_objectives"] = self.pool_objectives_[:100].tolist()
+        body["pool"] = [msgspec.to_builtins(card) for card in self.pool_[:_POOL_SAVED]]
+        body["pool_objectives"] = self.pool_objectives_[:_POOL_SAVED].tolist()
         body["pool_statement"] = self.pool_statement_
+        cutoff = self.pool_cutoff_
+        if len(self.pool_) > _POOL_SAVED:
+            cutoff = min(cutoff, float(self.pool_objectives_[_POOL_SAVED]))
+        body["pool_cutoff"] = cutoff
         return kind, body
 
     @classmethod
@@ -555,6 +565,7 @@ class RiskScoreClassifier(CardLearner):
         model.pool_ = tuple(msgspec.convert(c, ScoreCard, strict=False) for c in body["pool"])
         model.pool_objectives_ = np.asarray(body["pool_objectives"])
         model.pool_statement_ = body["pool_statement"]
+        model.pool_cutoff_ = float(body["pool_cutoff"])
         return model
 
 
