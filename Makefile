@@ -21,7 +21,7 @@ $(STAMP): $(SOURCES)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)
 
-demo: setup     ## learn a certified card from real medical data and show it
+demo: setup     ## learn a certified card from real medical data, show and audit it
 	@$(BIN)/python examples/demo.py
 
 check: setup    ## formatting, lint, types, import directions

@@ -64,10 +64,9 @@ def architecture(page: str) -> str:
 
 
 def _public(module: str) -> list[str]:
-    names = importlib.import_module(module).__all__
-    return sorted(
-        (name for name in names if name not in ("metrics", "__version__")), key=str.casefold
-    )
+    room = importlib.import_module(module)
+    others = (*getattr(room, "_ROOMS", ()), "__version__")
+    return sorted((name for name in room.__all__ if name not in others), key=str.casefold)
 
 
 def _contents() -> Iterator[str]:

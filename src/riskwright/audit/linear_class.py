@@ -25,14 +25,17 @@ def linear_columns(rows: ScoredRows) -> Floats | None:
     per feature: the features as numbers, standardised.
     """
     if rows.card is not None:
-        return _items(rows.card, rows.table.X)
+        return _items(rows.card, rows.inputs)
     model = rows.model
     coefficients = getattr(model, "coef_", None)
     if coefficients is None and hasattr(model, "steps"):
         coefficients = getattr(model.steps[-1][1], "coef_", None)
     if coefficients is None or np.ndim(coefficients) > 2 or np.shape(coefficients)[0] != 1:
         return None
-    columns = np.column_stack(list(numeric_columns(list(rows.table.X)).values()))
+    found = list(numeric_columns(list(rows.inputs)).values())
+    if not found:
+        return None
+    columns = np.column_stack(found)
     standardised: Floats = (columns - columns.mean(axis=0)) / columns.std(axis=0)
     return standardised
 

@@ -45,7 +45,7 @@ Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 _SMALL_GROUPINGS = 6
-_SPARED = "not flagged"
+_SPARED = "a score below the threshold"
 _CELLS = 600  # of all curves of a distillation, whose cost grows with their cube
 _MOST_EXPLAINED = 200_000
 _BINS = (16, 64)  # least and most per curve
@@ -432,8 +432,14 @@ def _familiarity(run: _Run) -> None:
     if not columns:
         run.not_run["familiarity"] = "the reference table shares no usable column with these rows"
         return
+    X = run.rows.table.X
     known = Familiarity(seed=run.plan.seed).fit(run.reference)
-    run.findings += known.report(run.rows.table.X.select(columns), level=run.plan.level).findings
+    found = known.report(X.select(columns), level=run.plan.level).findings
+    absent = [name for name in X.columns if name not in columns]
+    if absent:
+        without = f"; without {', '.join(absent)}: no feature in the reference table"
+        found = tuple(replace(finding, method=finding.method + without) for finding in found)
+    run.findings += found
 
 
 def _data(run: _Run) -> None:

@@ -90,12 +90,13 @@ def score_function(model: Any, data: Any, positive: str | None) -> ScoreFunction
     if hasattr(model, "predict_proba"):
         place = _column_of(model, positive)
         names = getattr(model, "feature_names_in_", None)
+        by_place = names is None and hasattr(model, "n_features_in_")
 
         def ask(frame: pl.DataFrame) -> Floats:
-            return _probability(model, _framed(frame, data), place)
+            rows = _widened(frame).to_numpy() if by_place else _framed(frame, data)
+            return _probability(model, rows, place)
 
         known = None if names is None else tuple(str(name) for name in names)
-        by_place = names is None and hasattr(model, "n_features_in_")
         return ScoreFunction(model, None, ask, known, by_place)
     if callable(model):
         return ScoreFunction(model, None, lambda frame: model(_widened(frame)))

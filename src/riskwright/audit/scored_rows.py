@@ -42,7 +42,8 @@ class ScoredRows:
 
     `y` is 0 or 1, NaN where the outcome was not observed, None without a target; under censoring
     it says whether the event happened by `time`. `predict` gives the scores of any frame like
-    `table.X`; None where only scores were given.
+    `table.X`; None where only scores were given. `inputs` holds what the score was asked with: the
+    features, and columns that it reads although they are none here.
     """
 
     table: Table
@@ -50,6 +51,7 @@ class ScoredRows:
     time: Floats | None
     observed: NDArray[np.bool_] | None
     score: Floats
+    inputs: pl.DataFrame
     predict: Predict | None
     model: Any
     card: ScoreCard | None
@@ -75,7 +77,7 @@ class ScoredRows:
             terms = tuple(term for term in self.card.terms if term.item.feature == feature)
             if terms:
                 part = replace(self.card, terms=terms)
-                added = score_frame(part, self.table.X)["points"].to_numpy()
+                added = score_frame(part, self.inputs)["points"].to_numpy()
                 found[:, j] = added - added.min()
         return found
 
@@ -111,12 +113,12 @@ def scored_rows(model_or_scores: Any, data: Any, plan: AuditPlan) -> ScoredRows:
         score = _given(model_or_scores, data, plan, table.n)
         calibrated = isinstance(model_or_scores, RiskPipeline)
         digest = score_digest(model_or_scores) if calibrated else digest_arrays(score)
-        return ScoredRows(score=score, predict=None, card=None, score_digest=digest, **known)
-    score, predict = _asked(function, table, data, plan)
-    digest = function.digest(score)
-    return ScoredRows(
-        score=score, predict=predict, card=function.card, score_digest=digest, **known
-    )
+        known |= {"card": None, "inputs": table.X}
+        return ScoredRows(score=score, predict=None, score_digest=digest, **known)
+    inputs, predict = _asked(function, table, data, plan)
+    score = function.predict(inputs)
+    known |= {"card": function.card, "inputs": inputs}
+    return ScoredRows(score=score, predict=predict, score_digest=function.digest(score), **known)
 
 
 def feature_frame(data: Any, features: Sequence[str]) -> pl.DataFrame:
@@ -297,8 +299,8 @@ def _calibrated(pipeline: RiskPipeline, scores: Floats, data: Any) -> Floats:
 
 def _asked(
     function: ScoreFunction, table: Table, data: Any, plan: AuditPlan
-) -> tuple[Floats, Predict | None]:
-    """The scores of the rows, and as a function of a frame of the table's features.
+) -> tuple[pl.DataFrame, Predict | None]:
+    """What to ask for the scores of the rows, and the score as a function of a frame of features.
 
     Columns that the score reads and that are no features here (constant ones, dates, those that
     the plan ignores) come from the table as it is. Where they vary there is no such function.
@@ -326,11 +328,11 @@ def _asked(
             )
         return whole.select(order)
 
-    score = function.predict(completed(table.X, dict(raw)))
+    inputs = completed(table.X, dict(raw))
     if any(column.n_unique() > 1 for column in raw.values()):
-        return score, None
+        return inputs, None
     fixed = {name: pl.lit(column[0], dtype=column.dtype) for name, column in raw.items()}
-    return score, lambda frame: function.predict(completed(frame, fixed))
+    return inputs, lambda frame: function.predict(completed(frame, fixed))
 
 
 def _others(function: ScoreFunction, table: Table, data: Any, plan: AuditPlan) -> list[str]:

@@ -21,6 +21,7 @@ __all__ = ["line_of", "read_document", "read_record", "unique_keys"]
 Kind = TypeVar("Kind", bound=Record)
 
 MAX_BYTES = 2**20
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
 
 def read_document(path: Path, kind: str) -> Any:
@@ -172,8 +173,9 @@ def read_record(
         return msgspec.convert(dict(body), kind)
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$")
+        at = where + (place.rstrip("`") and f": {place.rstrip('`').lstrip('.')}")
+        if unknown := _UNKNOWN.match(problem):
+            raise ParameterError(f"unknown key {quoted(unknown[1])}", where=at) from None
         raise ParameterError(
-            "wrong kind of value",
-            where=where + (place.rstrip("`") and f": {place.rstrip('`')}"),
-            got=problem[:1].lower() + problem[1:],
+            "wrong kind of value", where=at, got=problem[:1].lower() + problem[1:]
         ) from None
