@@ -211,10 +211,10 @@ def test_standard_errors_are_those_of_repeated_sampling():
     weights = np.zeros(11)
     runs = [
         data_shapley(game(weights), 11, tolerance=0, precision=1e-9, max_permutations=40, seed=seed)
-        for seed in range(70)
+        for seed in range(50)
     ]
     spread = np.std([run.values[0] for run in runs])
-    assert np.mean([run.standard_errors[0] for run in runs]) == pytest.approx(spread, rel=0.24)
+    assert np.mean([run.standard_errors[0] for run in runs]) == pytest.approx(spread, rel=0.28)
     assert not runs[0].converged
     assert np.mean([run.values[0] for run in runs]) == pytest.approx(0.25, abs=0.025)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
+import riskwright.audit.familiarity as familiarity
 from riskwright.audit._mixed_columns import MAX_LEVELS, MixedColumns
 from riskwright.audit.familiarity import (
     Familiarity,
@@ -80,6 +81,17 @@ def test_the_interval_covers_the_share_below_the_reference_tail():
         estimate = known.report(new).unfamiliar
         covered += estimate.low <= truth <= estimate.high
     assert covered >= 52
+
+
+def test_rows_in_blocks_are_those_of_the_whole(monkeypatch):
+    known, new = (
+        pl.DataFrame(rows(400, seed)).with_columns(g=pl.Series(np.arange(400) % 5).cast(pl.String))
+        for seed in (11, 12)
+    )
+    whole = Familiarity(seed=2).fit(known)
+    monkeypatch.setattr(familiarity, "_BLOCK", 37)
+    parts = Familiarity(seed=2).fit(known)
+    np.testing.assert_allclose(parts.score(new), whole.score(new), atol=1e-12)
 
 
 def test_drift_is_graded_and_told(known):

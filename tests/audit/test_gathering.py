@@ -50,7 +50,7 @@ def test_equal_exponents_give_the_proportions_of_the_paper():
 @pytest.mark.parametrize("equal_costs", [True, False])
 def test_no_plan_of_a_small_budget_is_better(aversion, equal_costs):
     rng = np.random.default_rng(int(10 * aversion) + equal_costs)
-    for _ in range(12):
+    for _ in range(8):
         count, budget = int(rng.integers(2, 4)), int(rng.integers(15, 35))
         curves = [curve(*rng.uniform([0.1, 0.2, 1.1], [1, 1.5, 1.5])) for _ in range(count)]
         costs = np.ones(count) if equal_costs else rng.integers(1, 5, count)

@@ -82,7 +82,7 @@ def by_definition(measure, y, p, w, at):
     return float(np.average(hit[among], weights=w[among]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000).map(np.random.default_rng), st.booleans())
 def test_figures_and_gaps_are_those_of_the_definitions(rng, weighted):
     race, sex, y, p = drawn(rng, 300, 3)

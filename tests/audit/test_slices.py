@@ -6,7 +6,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import riskwright.audit.slice_search as slice_search
@@ -348,6 +348,7 @@ def test_progress_is_told_and_what_it_raises_stops_the_search():
 
 @settings(max_examples=60, deadline=None)
 @given(tables)
+@example(np.random.default_rng(601))  # a bound that is attained: rounding must not pass it
 def test_the_tail_bound_holds_for_every_sum(rng):
     """Against all subsets of a small population."""
     values = np.round(rng.exponential(1, 9), int(rng.integers(0, 3))) * (rng.random(9) < 0.7)

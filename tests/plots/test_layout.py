@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from riskwright.plots.figure import Axis, Band, Curve, Figure, runs
 from riskwright.plots.layout import figure_picture, thinned
-from riskwright.plots.shapes import Area, Line
+from riskwright.plots.shapes import Area, Line, elided, shortened
 
 NAN, INF = math.nan, math.inf
 
@@ -95,3 +95,20 @@ def test_thinning_keeps_a_short_line_as_it_is():
     assert thinned([(0.0, 0.0)]) == [(0.0, 0.0)]
     assert thinned([(0.0, 0.0), (5.0, 9.0), (9.0, 0.0)]) == [(0.0, 0.0), (5.0, 9.0), (9.0, 0.0)]
     assert len(thinned([(i % 2 * 300.0, float(i % 97)) for i in range(5000)])) <= 320
+
+
+@given(st.text("ab ", max_size=40), st.integers(1, 20))
+def test_long_names_lose_their_middle(text: str, most: int):
+    found, plain = shortened(text, most), " ".join(text.split())
+    assert len(found) <= most
+    assert found == plain or "…" in found
+    kept = found.partition("…")
+    assert plain.startswith(kept[0])
+    assert plain.endswith(kept[2])
+    fitting = elided(text, lambda part: len(part) <= most)
+    assert len(found) <= len(fitting) <= most
+
+
+def test_names_that_begin_alike_stay_apart():
+    names = [f"{'region ' * 9}= {end}" for end in ("north", "south")]
+    assert len({shortened(name, 20) for name in names}) == 2

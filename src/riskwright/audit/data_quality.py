@@ -16,6 +16,6 @@ def column_summaries(table: Table) -> tuple[ColumnSummary, ...]:
     notes = {name: report.note for name, report in read.items()}
     notes |= {name: f"set aside: {reason}" for name, reason in table.set_aside.items()}
     return tuple(
-        ColumnSummary(name=name, missing=missing.get(name), note=note)
+        ColumnSummary(name=name, missing=missing.get(name, 0), note=note)
         for name, note in notes.items()
     )

@@ -8,7 +8,7 @@ tells outside rows from inside ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ Score = Callable[[Any], ArrayLike]
 
 HARM_EXCESS = 0.05
 _MOST_ROWS = 10_000
+_BLOCK = 10_000
 TRUE_POSITIVE_RATE = 0.95
 
 
@@ -151,7 +152,7 @@ class Familiarity:
         self._score = score
         train, reference = self._parted(X, X_reference)
         self.columns_ = MixedColumns().fit(train)
-        self._fit_latent(self.columns_.transform(train)[0])
+        self._fit_latent(to_frame(train, Origin("X")))
         raw = self._raw(reference, "X_reference")
         self.parts_ = tuple(name for name, values in raw.items() if values.max() > values.min())
         if not self.parts_:
@@ -256,36 +257,49 @@ class Familiarity:
             )
         return _rows(X, np.sort(order[size:])), _rows(X, np.sort(order[:size]))
 
-    def _fit_latent(self, points: Floats) -> None:
+    def _blocks(self, frame: pl.DataFrame, where: str) -> Iterator[tuple[Floats, Floats]]:
+        """Points and novelty of some rows at a time: all of a large table would not fit."""
+        for start in range(0, max(frame.height, 1), _BLOCK):
+            yield self.columns_.transform(frame[start : start + _BLOCK], where)
+
+    def _fit_latent(self, train: pl.DataFrame) -> None:
         from scipy.linalg import eigh
         from sklearn.neighbors import NearestNeighbors
 
-        self._center = points.mean(axis=0)
-        centred = points - self._center
-        variances, axes = eigh(centred.T @ centred / len(points))
+        n = train.height
+        total, products = np.zeros(1), np.zeros(1)
+        for points, _ in self._blocks(train, "X"):
+            total, products = total + points.sum(axis=0), products + points.T @ points
+        self._center = total / n
+        variances, axes = eigh(products / n - np.outer(self._center, self._center))
         variances = np.maximum(variances[::-1], 0.0)
         reached = np.cumsum(variances) / max(float(variances.sum()), 1e-300)
         kept = min(int(np.searchsorted(reached, self.explained - 1e-12)) + 1, variances.size)
         self._axes = np.ascontiguousarray(axes[:, ::-1][:, :kept])
-        if len(centred) > _MOST_ROWS:
-            drawn = generator(self.seed, 1).permutation(len(centred))[:_MOST_ROWS]
-            centred = centred[np.sort(drawn)]
-        neighbours = min(self.n_neighbors, len(centred))
-        self._nearest = NearestNeighbors(n_neighbors=neighbours).fit(centred @ self._axes)
+        if n > _MOST_ROWS:
+            train = train[np.sort(generator(self.seed, 1).permutation(n)[:_MOST_ROWS])]
+        known = np.concatenate([points for points, _ in self._blocks(train, "X")]) - self._center
+        neighbours = min(self.n_neighbors, len(known))
+        self._nearest = NearestNeighbors(n_neighbors=neighbours).fit(known @ self._axes)
 
     def _raw(self, X: Any, where: str) -> dict[str, Floats]:
         """Per part a figure of each row that is larger further out."""
         frame = to_frame(X, Origin(where))
-        points, novelty = self.columns_.transform(frame, where)
-        centred = points - self._center
-        latent = centred @ self._axes
-        distance = self._nearest.kneighbors(latent)[0].mean(axis=1)
-        left = (centred**2).sum(axis=1) - (latent**2).sum(axis=1)
-        left[left < 1e-12 * (centred**2).sum(axis=1)] = 0.0
-        raw = {"distance": distance, "reconstruction": np.sqrt(left + novelty)}
+        parts = [self._placed(*block) for block in self._blocks(frame, where)]
+        distance, left = (np.concatenate(part) for part in zip(*parts, strict=True))
+        raw = {"distance": distance, "reconstruction": left}
         if self._score is not None:
             raw["confidence"] = -_confidence(self._score(X), frame.height)
         return raw
+
+    def _placed(self, points: Floats, novelty: Floats) -> tuple[Floats, Floats]:
+        """Distance to the nearest known rows, and what the principal components leave out."""
+        centred = points - self._center
+        latent = centred @ self._axes
+        squares = (centred**2).sum(axis=1)
+        left = squares - (latent**2).sum(axis=1)
+        left[left < 1e-12 * squares] = 0.0
+        return self._nearest.kneighbors(latent)[0].mean(axis=1), np.sqrt(left + novelty)
 
     def _tail(self, name: str, raw: Floats, *, own: bool = False) -> Floats:
         ordered = self._sorted[name]

@@ -62,7 +62,8 @@ class PermutationTail:
         for _ in range(40):
             t = (low + high) / 2
             low, high = (t, high) if self._tilted(at, t)[1] < wanted else (low, t)
-        return m * (self._tilted(at, high)[0] - high * wanted)
+        rounding = 2.0**-50 * high
+        return m * (self._tilted(at, high)[0] - high * wanted + rounding)
 
     def _tilted(self, at: Floats, t: float) -> tuple[float, float]:
         """log E exp(t x), and the mean of x under the tilted distribution."""

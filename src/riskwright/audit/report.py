@@ -62,11 +62,10 @@ class OperatingPoint(Record, frozen=True, kw_only=True):
 
 
 class ColumnSummary(Record, frozen=True, kw_only=True):
-    """A column of the table: missing values (None where the column was set aside unread), and
-    what was noted about it."""
+    """A column of the table: missing values, and what was noted about it."""
 
     name: str
-    missing: int | None
+    missing: int
     note: str = ""
 
 

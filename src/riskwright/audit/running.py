@@ -45,11 +45,11 @@ Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 _SMALL_GROUPINGS = 6
-_SPARED = "not flagged"
+_SPARED = "a score below the threshold"
 _CELLS = 600  # of all curves of a distillation, whose cost grows with their cube
 _MOST_CELLS = 4000
 _MOST_EXPLAINED = 200_000
-_BINS = (16, 64)  # least and most per curve
+_BINS = (8, 64)  # least and most per curve
 _SLICE_ALPHA = 0.99  # slices of a hundredth of the rows count where their loss is twice the mean
 
 

@@ -500,8 +500,11 @@ def _columns(audit: Audit, caps: Caps) -> Iterator[Block]:
     if not columns:
         yield Words(words.why_not(audit, "data"))
         return
-    shown = sorted(columns, key=lambda c: (not c.note, -(c.missing or 0)))[: caps.rows]
-    rows = [(c.name, *_missing(c.missing, audit.n), c.note or "–") for c in shown]
+    shown = sorted(columns, key=lambda c: (not c.note, -c.missing))[: caps.rows]
+    rows = [
+        (c.name, f"{c.missing:,}", wording.percent(c.missing / max(audit.n, 1)), c.note or "–")
+        for c in shown
+    ]
     yield Grid(
         f"Missing values among {audit.n:,} rows, and what was noted; counts, no interval needed",
         ("Column", "Missing", "Share", "Noted"),
@@ -509,12 +512,6 @@ def _columns(audit: Audit, caps: Caps) -> Iterator[Block]:
         "lrrw",
         _cut(len(columns), caps.rows, "columns"),
     )
-
-
-def _missing(number: int | None, n: int) -> tuple[str, str]:
-    if number is None:
-        return ("not read", "–")
-    return (f"{number:,}", wording.percent(number / max(n, 1)))
 
 
 def _not_run(audit: Audit) -> Iterator[Block]:

@@ -22,7 +22,7 @@ from riskwright.plots.shapes import (
     Rect,
     Shape,
     Text,
-    shortened,
+    elided,
     text_width,
     wrapped,
 )
@@ -200,12 +200,22 @@ def _two_lines(labels: Sequence[str], width: float) -> list[list[str]]:
     bare = [" & ".join(p.rpartition(" = ")[2] for p in text.split(" & ")) for text in labels]
     found = []
     for text, brief in zip(labels, bare, strict=True):
-        most = len(text)
         lines = wrapped(text, 1.1 * width, _SIZE)
         if len(lines) > 2 and bare.count(brief) == 1:
             lines = wrapped(brief, 1.1 * width, _SIZE)
-        while len(lines) > 2:
-            most = most * 9 // 10
-            lines = wrapped(shortened(text, most), 1.1 * width, _SIZE)
-        found.append(lines)
+        found.append(lines if len(lines) < 3 else _elided(text, width))
+    same = [i for i, lines in enumerate(found) if found.count(lines) > 1]
+    columns = zip(*(labels[i] for i in same), strict=False)
+    alike = next((k for k, letters in enumerate(columns) if len(set(letters)) > 1), 0)
+    for i in same:
+        found[i] = _elided(f"…{labels[i][alike:]}", width)
     return found
+
+
+def _elided(text: str, width: float) -> list[str]:
+    """As much of both ends as two lines hold."""
+    return wrapped(elided(text, lambda part: _lines_of(part, width) < 3), 1.1 * width, _SIZE)
+
+
+def _lines_of(text: str, width: float) -> int:
+    return len(wrapped(text, 1.1 * width, _SIZE))

@@ -455,15 +455,15 @@ def _data(audit: Audit) -> Iterator[tuple[str, str]]:
 def _missing(audit: Audit) -> str:
     if not audit.columns:
         return words.why_not(audit, "data")
-    counted = [(c.missing, c.name) for c in audit.columns if c.missing is not None]
-    lacking = sorted((pair for pair in counted if pair[0]), key=lambda pair: -pair[0])
+    lacking = sorted((c for c in audit.columns if c.missing), key=lambda c: -c.missing)
     if not lacking:
-        return f"none in {len(counted):,} columns"
+        return f"none in {len(audit.columns):,} columns"
     named = [
-        f"{words.name_of(name, 30)}: {missing:,} ({wording.percent(missing / max(audit.n, 1))})"
-        for missing, name in lacking[:3]
+        f"{words.name_of(c.name, 30)}: {c.missing:,} "
+        f"({wording.percent(c.missing / max(audit.n, 1))})"
+        for c in lacking[:3]
     ]
-    return f"in {len(lacking):,} of {len(counted):,} columns, most in {', '.join(named)}"
+    return f"in {len(lacking):,} of {len(audit.columns):,} columns, most in {', '.join(named)}"
 
 
 def _limits(audit: Audit, sizes: Fit) -> Iterator[Block]:

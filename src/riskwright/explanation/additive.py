@@ -140,18 +140,24 @@ class Design:
         found: Floats = solve(self.gram()[0] + self.penalty, self.sums(y)[0], assume_a="pos")
         return found
 
-    def fit_logistic(self, y: Floats) -> tuple[Floats, Floats]:
+    def fit_logistic(
+        self, y: Floats, begin: Floats | None = None, inverse: Floats | None = None
+    ) -> tuple[Floats, Floats]:
         """Cells' values (log odds) of least penalised logistic loss, and the Hessian there.
 
-        `y` lies in [0, 1]. Newton's method, halving steps that do not descend.
+        `y` lies in [0, 1]. Newton's method, halving steps that do not descend; from `begin` and
+        with steps that `inverse`, of a Hessian much the same, guides, where they are given.
         """
-        beta = self._start(y)
+        beta = self._start(y) if begin is None else begin
         aim = self.sums(y)[0]
         loss, risk = self._logistic(beta, aim)
         for _ in range(_NEWTON_STEPS):
             gradient = self.sums(risk)[0] - aim + self.penalty_of(beta)
             hessian = self.gram(risk * (1 - risk))[0] + self.penalty / 4
-            step = solve(hessian, gradient, assume_a="pos")
+            if inverse is None:
+                step = solve(hessian, gradient, assume_a="pos")
+            else:
+                step = _conjugate(hessian, gradient, inverse, 1e-3)
             if gradient @ step < _CLOSE:
                 break
             for _ in range(30):
@@ -220,7 +226,7 @@ class Design:
             beta = self._descend(y, run, begin, left, inverse)
             if beta is None:
                 rest = np.r_[0:first, last : self.n]
-                beta = self.taken(rest).fit_logistic(y[rest])[0]
+                beta = self.taken(rest).fit_logistic(y[rest], begin, inverse)[0]
             parts.append((run, beta))
         return sigmoid(self._by_fold(parts))
 

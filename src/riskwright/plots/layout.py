@@ -23,7 +23,7 @@ from .shapes import (
     Rect,
     Shape,
     Text,
-    shortened,
+    elided,
     text_width,
     wrapped,
 )
@@ -207,10 +207,7 @@ def _labels_of_x(frame: _Frame) -> list[tuple[float, str]]:
 
 def _fitted(text: str, width: float) -> str:
     """`text`, or its ends with an ellipsis between."""
-    most = len(text)
-    while most > 1 and text_width(shortened(text, most), _LABEL) > width + 0.01:
-        most -= 1
-    return shortened(text, most)
+    return elided(text, lambda part: text_width(part, _LABEL) <= width + 0.01)
 
 
 def _drawn(mark: Mark, frame: _Frame) -> Iterator[Shape]:

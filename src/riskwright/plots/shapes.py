@@ -6,6 +6,7 @@ Lengths are in pixels of 1/96 inch, y grows downwards.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -26,6 +27,7 @@ __all__ = [
     "Rect",
     "Shape",
     "Text",
+    "elided",
     "shortened",
     "text_width",
     "wrapped",
@@ -33,6 +35,7 @@ __all__ = [
 
 INK, QUIET, RULE, SHADE, PAPER = "#111111", "#555555", "#999999", "#e6e6e6", "#ffffff"
 ACCENT, SECOND, BAND = "#0b4f8a", "#a63603", "#cfdeec"  # told apart by any eye, and by shade
+_MOST = 300
 _NARROW, _BROAD = frozenset(" fijlrtI.,:;'|!()[]-"), frozenset("mwMW%@≥≤×−+=<>&")
 
 
@@ -124,7 +127,17 @@ def shortened(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     last = (most - 1) // 2
-    return f"{text[: most - 1 - last].rstrip()}…{text[-last:].lstrip()}"
+    return f"{text[: most - 1 - last].rstrip()}…{text[len(text) - last :].lstrip()}"
+
+
+def elided(text: str, fits: Callable[[str], bool]) -> str:
+    """The longest `shortened` text that fits, of at most 300 letters."""
+    text = shortened(text, _MOST)
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(shortened(text, middle)) else (low, middle - 1)
+    return shortened(text, low)
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
