@@ -416,3 +416,14 @@ def test_too_many_levels_are_said_to_be_left_out(
     found = rw.audit(np.linspace(0.1, 0.9, 1500), test_rows, target="default", skip=["slices"])
     assert "name columns to leave out" in found.not_run["distillation"]
     assert found.distillation is None
+
+
+def test_a_reference_tells_of_the_columns_that_it_has(test_rows: pl.DataFrame):
+    risk = 1 / (1 + np.exp(1.5 - test_rows["late"].to_numpy()))
+    skip = [part for part in PARTS if part != "familiarity"]
+    options = {"target": "default", "skip": skip}
+    found = rw.audit(risk, test_rows, reference=people(1).drop("age", "region"), **options)
+    assert found.findings[0].code == "familiarity.unfamiliar"
+    assert "without age, region" in found.findings[0].method
+    with pytest.raises(ColumnError, match="none of the features"):
+        rw.audit(risk, test_rows, reference=pl.DataFrame({"height": [1, 2]}), **options)

@@ -123,22 +123,21 @@ def scored_rows(model_or_scores: Any, data: Any, plan: AuditPlan) -> ScoredRows:
 
 def feature_frame(data: Any, features: Sequence[str]) -> pl.DataFrame:
     """Those of the features that another table, such as the one that the score was learned from,
-    has as features too; a column that it lacks altogether is refused."""
+    has as features too; a table that has none of them is refused."""
     names = data.X.columns if isinstance(data, Table) else open_table(data, None).names
-    absent = [name for name in features if name not in names]
-    if absent:
+    common = [name for name in features if name in names]
+    if features and not common:
         raise ColumnError(
-            "the reference table lacks a feature of the audited rows",
+            "the reference table has none of the features of the audited rows",
             where="reference",
             expected=", ".join(features[:12]),
-            got=f"no column {quoted(absent[0])}",
-            hint="Name columns to leave out as `ignore`",
+            got=", ".join(quoted(name) for name in names[:12]),
         )
     if isinstance(data, Table):
-        return data.X.select(features)
-    others = [name for name in names if name not in features]
+        return data.X.select(common)
+    others = [name for name in names if name not in common]
     X = read_table(data, ignore=others, unusable="set_aside").X
-    return X.select(name for name in features if name in X.columns)
+    return X.select(name for name in common if name in X.columns)
 
 
 def _table(data: Any, plan: AuditPlan) -> Table:
