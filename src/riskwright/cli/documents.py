@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,7 +34,8 @@ from riskwright.core import Estimate, Finding, ScoreCard, UsageError, load, read
 from riskwright.core.documents import read_document, read_record
 from riskwright.core.names import quoted
 from riskwright.core.score_digest import score_digest
-from riskwright.evidence import read_table
+from riskwright.evidence import Table, read_table
+from riskwright.evidence.table import read_roles
 from riskwright.explanation import Actions, responsiveness
 from riskwright.pipeline import RiskPipeline
 from riskwright.scoring.deployment import RowScorer, score_frame
@@ -162,8 +164,9 @@ def new(
     elif source is None:
         raise UsageError("which score, table or pipeline?", where="source")
     elif kind == "data":
-        table = read_table(source, target=target, positive=positive, groups=groups or ())
-        card = _data_card(table, {"title": source.stem, **stated})
+        card = _data_card(
+            _table(source, target, positive, groups), {"title": source.stem, **stated}
+        )
     else:
         found = None if audit is None else _audit(audit)
         made = _sheet(source, found) if kind == "sheet" else _deployment(source, found)
@@ -173,6 +176,16 @@ def new(
     gaps = checked(card)
     if gaps:
         say(f"{_counted(gaps)} left; `riskwright card check {out}` lists what is missing.")
+
+
+def _table(
+    source: Path, target: str | None, positive: str | None, groups: list[str] | None
+) -> Table:
+    """Read as an audit reads it, so that both name the same data: groups are columns too."""
+    table = read_table(source, target=target, positive=positive, unusable="set_aside")
+    if not groups:
+        return table
+    return dataclasses.replace(table, groups=read_roles(source, groups=groups).groups)
 
 
 def _data_card(table: Any, stated: dict[str, Any]) -> DataCard:

@@ -565,7 +565,7 @@ class RiskScoreClassifier(CardLearner):
         model.pool_ = tuple(msgspec.convert(c, ScoreCard, strict=False) for c in body["pool"])
         model.pool_objectives_ = np.asarray(body["pool_objectives"])
         model.pool_statement_ = body["pool_statement"]
-        model.pool_cutoff_ = float(body["pool_cutoff"])
+        model.pool_cutoff_ = float(body.get("pool_cutoff", -math.inf))
         return model
 
 
