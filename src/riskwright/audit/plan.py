@@ -7,10 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import asdict
+
 from riskwright.core import ParameterError, Record
 from riskwright.core.documents import read_record
 
-__all__ = ["PARTS", "AuditPlan", "load_plan"]
+__all__ = ["PARTS", "AuditPlan", "Described", "load_plan"]
 
 PARTS = (
     "evaluation",
@@ -25,7 +27,23 @@ PARTS = (
 )
 
 
-class AuditPlan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Described(Record, frozen=True, kw_only=True):
+    """What a score is, in the words of whoever answers for it; "" where nobody said."""
+
+    title: str = ""
+    outcome: str = ""
+    population: str = ""
+    horizon: str = ""
+    not_for: tuple[str, ...] = ()
+    version: str = ""
+    date: str = ""
+    owner: str = ""
+    contact: str = ""
+    period: str = ""
+    limits: tuple[str, ...] = ()
+
+
+class AuditPlan(Described, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A plan of an audit; everything has a default, a YAML file may state it.
 
     Attributes
@@ -51,17 +69,6 @@ class AuditPlan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed : of every draw.
     """
 
-    title: str = ""
-    outcome: str = ""
-    population: str = ""
-    horizon: str = ""
-    not_for: tuple[str, ...] = ()
-    version: str = ""
-    date: str = ""
-    owner: str = ""
-    contact: str = ""
-    period: str = ""
-    limits: tuple[str, ...] = ()
     target: str | None = None
     positive: str | None = None
     weight: str | None = None
@@ -97,8 +104,6 @@ def load_plan(
     >>> load_plan({"groups": ["sex"]}, threshold=0.2).threshold
     0.2
     """
-    from msgspec.structs import asdict
-
     plan = source if isinstance(source, AuditPlan) else read_record(source or {}, AuditPlan, "plan")
     if stated:
         plan = read_record({**asdict(plan), **stated}, AuditPlan, "plan")

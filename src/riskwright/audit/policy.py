@@ -6,19 +6,17 @@ import fnmatch
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from riskwright.core import Estimate, Finding, ParameterError, Record
 from riskwright.core.documents import read_record
-from riskwright.core.records import Severity
+from riskwright.core.records import gravity
 
 from .plan import PARTS
 
 __all__ = ["AuditPolicy", "Limit", "load_policy"]
-
-_GRAVITY = get_args(Severity)
 
 
 class Limit(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,7 +129,7 @@ def _covers(limit: Limit, finding: Finding) -> bool:
 def _too_grave(policy: AuditPolicy, finding: Finding) -> bool:
     if policy.fail_at is None:
         return False
-    return _GRAVITY.index(finding.severity) >= _GRAVITY.index(policy.fail_at)
+    return gravity(finding.severity) >= gravity(policy.fail_at)
 
 
 def _failures(

@@ -18,6 +18,7 @@ from riskwright.metrics import Evaluation, NetBenefitCurve, ReliabilityCurve
 
 from .group_gaps import GroupGaps
 from .multiplicity import MultiplicityReport
+from .plan import Described
 from .policy import AuditPolicy, judged, load_policy
 from .selective_labels import SelectiveLabelsReport
 from .slices import Slices
@@ -25,23 +26,12 @@ from .slices import Slices
 __all__ = ["Audit", "AuditSubject", "ColumnSummary", "Gate", "OperatingPoint"]
 
 
-class AuditSubject(Record, frozen=True, kw_only=True):
+class AuditSubject(Described, frozen=True, kw_only=True):
     """What was audited, in the words of whoever answers for it; "" where nobody said.
 
     `score_digest` and `data_digest` bind the audit to one score and one table.
     """
 
-    title: str
-    outcome: str
-    population: str = ""
-    horizon: str = ""
-    not_for: tuple[str, ...] = ()
-    version: str = ""
-    date: str = ""
-    owner: str = ""
-    contact: str = ""
-    period: str = ""
-    limits: tuple[str, ...] = ()
     score_digest: str = ""
     data_digest: str = ""
     data_name: str = ""

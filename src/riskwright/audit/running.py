@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, get_args
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from riskwright.core import DataError, Finding, ParameterError, SearchError, generator
-from riskwright.core.records import Severity
+from riskwright.core.records import gravest_first
 from riskwright.explanation import Actions, distill, responsiveness
 from riskwright.metrics import evaluate, net_benefit, reliability
 from riskwright.pipeline import RiskPipeline
@@ -32,7 +33,7 @@ from .multiplicity import Multiplicity
 from .multiplicity_measures import tolerance_epsilon
 from .multiplicity_sample import drawn_people, of_sample
 from .numeric_columns import numeric_columns
-from .plan import AuditPlan, load_plan
+from .plan import AuditPlan, Described, load_plan
 from .report import Audit, AuditSubject
 from .scored_rows import ScoredRows, feature_frame, scored_rows
 from .selective_labels import selective_labels
@@ -65,17 +66,18 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     not_run: dict[str, str] = field(default_factory=dict)
 
-    def step(self, part: str) -> Callable[[int, int], None]:
+    def step(self, part: str) -> Callable[[float, float], None]:
         """Progress within one part, which never falls where the part has several stages."""
         number, most = list(_RUNS).index(part), 0.0
 
-        def tell(done: int, total: int) -> None:
+        def tell(done: float, total: float) -> None:
             nonlocal most
             most = max(most, done / max(total, 1))
             self.progress(part, (number + most) / len(_RUNS))
 
         return tell
 
+    @cached_property
     def known(self) -> tuple[NDArray[np.bool_], Floats, Floats | None]:
         """Rows whose outcome is known, their outcomes, and weights (IPCW under censoring)."""
         rows, plan = self.rows, self.plan
@@ -220,7 +222,7 @@ def _evaluation(run: _Run) -> None:
     if rows.y is None:
         run.not_run["evaluation"] = "no outcome was named"
         return
-    kept, y, weight = run.known()
+    kept, y, weight = run.known
     score = rows.score[kept]
     options: dict[str, Any] = {"sample_weight": weight, "level": plan.level}
     if plan.threshold is not None:
@@ -267,7 +269,7 @@ def _groups(run: _Run) -> None:
     options: dict[str, Any] = {"at": plan.threshold, "level": plan.level}
     options["min_rows"] = plan.min_rows
     if rows.time is None:
-        kept, y, weight = run.known()
+        kept, y, weight = run.known
         groups = {name: labels[kept] for name, labels in rows.groups.items()}
         gaps = group_gaps(y, rows.score[kept], groups, sample_weight=weight, **options)
     else:
@@ -282,7 +284,7 @@ def _slices(run: _Run) -> None:
     if rows.y is None:
         run.not_run["slices"] = "no outcome was named"
         return
-    kept, y, weight = run.known()
+    kept, y, weight = run.known
     score = rows.score[kept]
     if rows.is_probability:
         name, loss = "squared error", (y - score) ** 2
@@ -388,6 +390,7 @@ def _distillation(run: _Run) -> None:
     y = None if weighted else rows.y
     kept = np.ones(rows.table.n, dtype=bool) if y is None else ~np.isnan(y)
     drawn = _drawn(np.flatnonzero(kept), plan.seed)
+    step = run.step("distillation")
     found = distill(
         rows.score[drawn],
         rows.table.X[drawn],
@@ -395,8 +398,9 @@ def _distillation(run: _Run) -> None:
         bins=bins,
         level=plan.level,
         random_state=plan.seed,
+        progress=lambda share: step(share, 4),
     )
-    report = found.report()
+    report = found.report(progress=lambda share: step(1 + 3 * share, 4))
     if len(drawn) < kept.sum():
         some = f"{len(drawn):,} of {kept.sum():,} rows drawn at random (seed {plan.seed})"
         report = replace(report, method=f"{report.method}; {some}")
@@ -469,7 +473,7 @@ def _data(run: _Run) -> None:
     rows = run.rows
     run.found["columns"] = column_summaries(rows.table)
     if rows.y is not None and rows.is_probability and rows.time is None:
-        kept, y, _ = run.known()
+        kept, y, _ = run.known
         run.findings += hardness(rows.score[kept], y, level=run.plan.level).findings
 
 
@@ -493,10 +497,8 @@ def _audit(run: _Run, seconds: float) -> Audit:
         if found.get(name) is not None:
             run.findings += found[name].findings
     digests = {"score": rows.score_digest, "data": rows.table.data_digest}
-    order = get_args(Severity)
-    findings = sorted(
-        (replace(finding, digests={**digests, **finding.digests}) for finding in run.findings),
-        key=lambda finding: -order.index(finding.severity),
+    findings = gravest_first(
+        replace(finding, digests={**digests, **finding.digests}) for finding in run.findings
     )
     y = rows.y
     return Audit(
@@ -520,23 +522,23 @@ def _audit(run: _Run, seconds: float) -> Audit:
 
 
 def _subject(run: _Run) -> AuditSubject:
+    """In the words of the plan, else of the card, else of the table."""
     plan, rows, card = run.plan, run.rows, run.rows.card
     outcome = rows.table.outcome or plan.target or ""
     if rows.table.positive_label:
         outcome += f" = {rows.table.positive_label}"
+    words: dict[str, Any] = {
+        "title": f"Score of {outcome or 'risk'}",
+        "outcome": outcome,
+        "date": date.today().isoformat(),
+    }
+    if card is not None:
+        words |= {name: getattr(card, name) for name in ("title", "outcome", "version", "limits")}
+        words["population"] = card.population if card.population != "not stated" else ""
+    stated = {name: getattr(plan, name) for name in Described.__struct_fields__}
+    words |= {name: value for name, value in stated.items() if value}
     return AuditSubject(
-        title=plan.title or (card.title if card is not None else f"Score of {outcome or 'risk'}"),
-        outcome=plan.outcome or (card.outcome if card is not None else outcome),
-        population=plan.population
-        or (card.population if card is not None and card.population != "not stated" else ""),
-        horizon=plan.horizon,
-        not_for=plan.not_for,
-        version=plan.version or (card.version if card is not None else ""),
-        date=plan.date or date.today().isoformat(),
-        owner=plan.owner,
-        contact=plan.contact,
-        period=plan.period,
-        limits=plan.limits or (card.limits if card is not None else ()),
+        **words,
         score_digest=rows.score_digest,
         data_digest=rows.table.data_digest,
         data_name=rows.table.source,

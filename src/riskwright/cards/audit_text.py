@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,15 +12,15 @@ from .audit_appendix import CAPS, appendix_parts
 from .audit_blocks import Block, Drawing, Facts, Grid, Items, Part, Tiles, Words
 from .audit_fit import Fit
 from .audit_front import front_parts, head_facts
+from .markdown import plain
+from .text import wrapped_lines
 
 if TYPE_CHECKING:
     from riskwright.audit.report import Audit
 
 __all__ = ["audit_markdown", "audit_text"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
 _ROOMY = Fit(letters=11.0, tall=1.0, terms=30, totals=40, groups=20, texts=20)
-_WIDTH = 80
 _WORST = 5
 
 
@@ -32,11 +30,11 @@ def audit_markdown(audit: Audit) -> str:
     A picture is told in words. Lists are cut as on the page, but further, so that the text fits a
     comment; user text is escaped.
     """
-    blocks = [f"# {_plain(audit.subject.title) or 'Audit of a risk score'}"]
-    blocks.append(f"**{_plain(words.verdict(audit))}**")
+    blocks = [f"# {plain(audit.subject.title) or 'Audit of a risk score'}"]
+    blocks.append(f"**{plain(words.verdict(audit))}**")
     worst = _shown(audit.findings)
     if worst:
-        blocks.append("\n".join(f"- **{_mark(f)}:** {_plain(f.sentence)}" for f in worst))
+        blocks.append("\n".join(f"- **{_mark(f)}:** {plain(f.sentence)}" for f in worst))
     blocks.append(_block(head_facts(audit)))
     for part in front_parts(audit, _ROOMY):
         blocks += _part(part, "##")
@@ -52,13 +50,13 @@ def audit_text(audit: Audit) -> str:
 
 
 def _lines(audit: Audit) -> Iterator[str]:
-    yield from _wrapped(audit.subject.title or "Audit of a risk score")
-    yield from _wrapped(words.verdict(audit))
+    yield from wrapped_lines(audit.subject.title or "Audit of a risk score")
+    yield from wrapped_lines(words.verdict(audit))
     worst = _shown(audit.findings) or words.ranked(audit.findings)[:_WORST]
     if worst:
         yield ""
     for finding in worst:
-        yield from _wrapped(f"{_mark(finding)} [{finding.code}]: {finding.sentence}", "  ")
+        yield from wrapped_lines(f"{_mark(finding)} [{finding.code}]: {finding.sentence}", "  ")
     more = len(audit.findings) - len(worst)
     if more > 0:
         yield f"  {words.counted(more, 'more finding', 'more findings')}."
@@ -66,7 +64,7 @@ def _lines(audit: Audit) -> Iterator[str]:
     if skipped:
         yield "\nDid not run"
     for name, reason in skipped:
-        yield from _wrapped(f"{name}: {reason}", "  ")
+        yield from wrapped_lines(f"{name}: {reason}", "  ")
 
 
 def _shown(findings: Iterable[Finding]) -> list[Finding]:
@@ -81,24 +79,24 @@ def _mark(finding: Finding) -> str:
 
 
 def _part(part: Part, level: str) -> Iterator[str]:
-    yield f"{level} {part.number}. {_plain(part.title)}"
+    yield f"{level} {part.number}. {plain(part.title)}"
     for block in part.blocks:
         yield _block(block)
 
 
 def _block(block: Block) -> str:
     if isinstance(block, Words):
-        return _plain(block.text)
+        return plain(block.text)
     if isinstance(block, Drawing):
-        return f"*{_plain(block.heading or block.title)}.* {_plain(block.description)}"
+        return f"*{plain(block.heading or block.title)}.* {plain(block.description)}"
     if isinstance(block, Facts):
-        return "\n".join(f"- **{_plain(name)}:** {_plain(text)}" for name, text in block.pairs)
+        return "\n".join(f"- **{plain(name)}:** {plain(text)}" for name, text in block.pairs)
     if isinstance(block, Tiles):
-        return "\n".join(f"- **{_plain(v)}** {_plain(w)} ({_plain(b)})" for v, w, b in block.tiles)
+        return "\n".join(f"- **{plain(v)}** {plain(w)} ({plain(b)})" for v, w, b in block.tiles)
     if isinstance(block, Items):
         marks = [f"{i}." if block.ordered else "-" for i in range(1, len(block.items) + 1)]
         return "\n".join(
-            f"{mark} {f'**{_plain(word)}** ' if word else ''}{_plain(text)}"
+            f"{mark} {f'**{plain(word)}** ' if word else ''}{plain(text)}"
             for mark, (word, text) in zip(marks, block.items, strict=True)
         )
     return _grid(block)
@@ -110,24 +108,9 @@ def _grid(grid: Grid) -> str:
 
     rule = ["--:" if side == "r" else "---" for side in grid.align]
     body = [
-        line([f"**{_plain(t)}**" if i == 0 and n in grid.bold else _plain(t) for i, t in cells])
+        line([f"**{plain(t)}**" if i == 0 and n in grid.bold else plain(t) for i, t in cells])
         for n, cells in enumerate(map(enumerate, grid.rows))
     ]
-    table = "\n".join([line(list(map(_plain, grid.head))), line(rule), *body])
-    parts = (f"**{_plain(grid.caption)}**", table, _plain(grid.more))
+    table = "\n".join([line(list(map(plain, grid.head))), line(rule), *body])
+    parts = (f"**{plain(grid.caption)}**", table, plain(grid.more))
     return "\n\n".join(part for part in parts if part)
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _wrapped(text: str, first: str = "") -> list[str]:
-    return textwrap.wrap(
-        " ".join(text.split()),
-        _WIDTH,
-        initial_indent=first,
-        subsequent_indent="    " if first else "",
-        break_on_hyphens=False,
-    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from unicodedata import bidirectional
 
 from riskwright.core import Estimate, Finding
+from riskwright.core.records import gravest_first
 from riskwright.plots.shapes import shortened
 
 from . import wording
@@ -72,8 +73,7 @@ _PARTS = {
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:
     """What fails the policy first, then the gravest; else in the order given."""
-    order = list(SEVERITIES)
-    return sorted(findings, key=lambda f: (f.passed is not False, order.index(f.severity)))
+    return sorted(gravest_first(findings), key=lambda finding: finding.passed is not False)
 
 
 def counted(number: int, one: str, many: str) -> str:

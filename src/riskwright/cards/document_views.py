@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Callable, Iterator
 from typing import Literal, get_args
 
@@ -15,6 +14,7 @@ from .documents import Document
 from .markdown import markdown_table, plain
 from .outline import Facts, Grid, Items, Words
 from .pages import page_template
+from .text import wrapped_lines
 
 __all__ = ["DOCUMENT_FORMATS", "DocumentFormat", "render_document"]
 
@@ -117,13 +117,7 @@ def _text_lines(block: Facts | Items | Grid | Words) -> Iterator[str]:
 
 
 def _wrapped(text: str, first: str = "") -> list[str]:
-    return textwrap.wrap(
-        " ".join(text.split()),
-        _WIDTH,
-        initial_indent=first,
-        subsequent_indent=" " * (len(first) + 2) if first else "",
-        break_on_hyphens=False,
-    )
+    return wrapped_lines(text, first, " " * (len(first) + 2) if first else "")
 
 
 def _json(card: Document) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from riskwright.core import Estimate, Finding
+from riskwright.core.records import gravest_first
 from riskwright.plots.display import Display, listed
 from riskwright.plots.group_gap import GroupGapDisplay, group_rows, small_groups
 from riskwright.plots.reliability import ReliabilityDisplay
@@ -94,7 +95,7 @@ def evaluation_page(
         facts=_facts(evaluation),
         sentences=_sentences(evaluation),
         notes=list(notes),
-        findings=_ranked(findings),
+        findings=gravest_first(findings),
         figures=_figures(evaluation),
         level=_level(evaluation.level),
         pictures=[_picture(display, f"p{i}") for i, display in enumerate(displays)],
@@ -190,11 +191,6 @@ def _side(estimate: Estimate, ideal: float, below: str, around: str, above: str)
     if estimate.high < ideal:
         return below
     return above if estimate.low > ideal else around
-
-
-def _ranked(findings: Sequence[Finding]) -> list[Finding]:
-    order = ("high", "medium", "low", "info")
-    return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
 def _groups(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, str, list[_Cell]]]]:

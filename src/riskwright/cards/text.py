@@ -9,7 +9,7 @@ from riskwright.core import ScoreCard
 
 from . import wording
 
-__all__ = ["to_text"]
+__all__ = ["to_text", "wrapped_lines"]
 
 _WIDTH = 80
 _LEFT_WIDTH = 48
@@ -21,8 +21,8 @@ def to_text(card: ScoreCard) -> str:
 
 
 def _lines(card: ScoreCard) -> Iterator[str]:
-    yield from _wrapped(card.title)
-    yield from _wrapped(f"Outcome: {card.outcome}")
+    yield from wrapped_lines(card.title)
+    yield from wrapped_lines(f"Outcome: {card.outcome}")
     yield ""
     rows = [(term.item.label, wording.points(term)) for term in card.terms]
     rows = rows or [(wording.NO_STATEMENT, "")]
@@ -31,13 +31,13 @@ def _lines(card: ScoreCard) -> Iterator[str]:
     if card.rows:
         yield from _risk_table(card)
         yield ""
-    yield from _wrapped(wording.formula(card))
+    yield from wrapped_lines(wording.formula(card))
     yield from _section("Where it comes from", wording.facts(card)[1:])
     yield from _performance(card)
     yield from _section("What is proved", wording.proof(card.certificate))
     yield "\nLimits of use"
     for text in wording.limits(card):
-        yield from _wrapped(text, first="  - ")
+        yield from wrapped_lines(text, first="  - ")
 
 
 def _risk_table(card: ScoreCard) -> Iterator[str]:
@@ -50,13 +50,13 @@ def _performance(card: ScoreCard) -> Iterator[str]:
     figures = wording.figures(card)
     if figures:
         yield from ("  " + line for line in _table(("", "value", "interval"), "lrr", figures))
-    yield from _wrapped(wording.performance_note(card), first="  ")
+    yield from wrapped_lines(wording.performance_note(card), first="  ")
 
 
 def _section(title: str, facts: Iterable[wording.Fact]) -> Iterator[str]:
     yield f"\n{title}"
     for fact in facts:
-        yield from _wrapped(f"{fact.name}: {fact.text}", first="  ")
+        yield from wrapped_lines(f"{fact.name}: {fact.text}", first="  ")
 
 
 def _table(
@@ -83,11 +83,14 @@ def _table(
         yield line(total)
 
 
-def _wrapped(text: str, first: str = "") -> list[str]:
+def wrapped_lines(text: str, first: str = "", rest: str | None = None) -> list[str]:
+    """Lines of 80 columns: `first` opens the first one, `rest` the others (four spaces where the
+    first has an opening)."""
+    opening = "    " if first else ""
     return textwrap.wrap(
         " ".join(text.split()),
         _WIDTH,
         initial_indent=first,
-        subsequent_indent="    " if first else "",
+        subsequent_indent=opening if rest is None else rest,
         break_on_hyphens=False,
     )

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
 
 import msgspec
 
-__all__ = ["Certificate", "Estimate", "Finding", "Record", "ScoreClass", "Severity", "Status"]
+__all__ = [
+    "Certificate",
+    "Estimate",
+    "Finding",
+    "Record",
+    "ScoreClass",
+    "Severity",
+    "Status",
+    "gravest_first",
+    "gravity",
+]
 
 ScoreClass = Literal["free", "unit", "scoring_system"]
 Status = Literal["optimal", "within_gap", "time_limit", "interrupted", "heuristic"]
@@ -67,6 +78,16 @@ class Finding(Record, frozen=True, kw_only=True):
     estimate: Estimate | None = None
     method: str = ""
     digests: dict[str, str] = {}
+
+
+def gravity(severity: Severity) -> int:
+    """The rank of a severity, from 0 for "info"."""
+    return get_args(Severity).index(severity)
+
+
+def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by falling severity, those of one severity as given."""
+    return sorted(findings, key=lambda finding: -gravity(finding.severity))
 
 
 class Certificate(Record, frozen=True, kw_only=True):
