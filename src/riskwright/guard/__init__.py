@@ -1,0 +1,1 @@
+"""Guards: perception, calibration and policy joined for prompts, replies, streams and actions."""

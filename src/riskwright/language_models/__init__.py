@@ -1,0 +1,1 @@
+"""Calls to OpenAI-compatible endpoints: many at once, retried, cached, resumed."""

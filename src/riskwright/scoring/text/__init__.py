@@ -1,0 +1,1 @@
+"""Scorers of text that run offline: rules, n-grams, incremental classifiers, embeddings."""
