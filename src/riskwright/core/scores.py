@@ -105,12 +105,11 @@ class Band(Record, frozen=True, kw_only=True):
 class Decision(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What a policy makes of a score, and why.
 
-    `hazard` is the one that decided ("any" for the overall severity, empty where none did),
-    `reasons`
-    are short sentences without any text of the exchange, `would` is the action that a policy in
-    shadow mode would have taken, `guidance` are the ids of guidelines for the action "guide", `ask` the
-    attribute for the action "ask", `certificate` the digest of the certificate that its thresholds
-    rest on (empty: not certified).
+    `hazard` is the one that decided ("any" for the overall severity, empty where none did).
+    `reasons` are short sentences without any text of the exchange. `would` is the action that a
+    policy in shadow mode would have taken. `guidance` are the ids of guidelines for the action
+    "guide", `ask` is the attribute for the action "ask". `certificate` is the digest of the
+    certificate that the thresholds rest on (empty: not certified).
     """
 
     action: Action

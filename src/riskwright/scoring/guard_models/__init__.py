@@ -1,1 +1,1 @@
-"""Guard models behind an OpenAI-compatible endpoint: what to ask them and how to read the answer."""
+"""Guard models behind an OpenAI-compatible endpoint: what to ask, how to read the answer."""
