@@ -67,6 +67,9 @@ class Score(Record, frozen=True, kw_only=True, omit_defaults=True):
     scorers : scorer name -> version (a digest of its settings and weights).
     values : scorer name -> hazard code or "any" -> raw value, so that heads, calibration and
         cascades can be fitted anew without asking the scorers again.
+    judged : which characters of which part were judged, `by` naming the scorer.
+    calibrated : keys of `hazards`, and "any", whose values are calibrated on labels of the
+        deployment; `meaning` holds for these, the others are ranks.
     reason : why there is no score; or the written reason of a scorer that was asked for one.
     cost, latency_ms : of all scorers together.
     attributes : what policies and reports may read: audience, language, group, ...
@@ -87,6 +90,8 @@ class Score(Record, frozen=True, kw_only=True, omit_defaults=True):
     evidence: tuple[Span, ...] = ()
     scorers: dict[str, str] = {}
     values: dict[str, dict[str, float]] = {}
+    judged: tuple[Span, ...] = ()
+    calibrated: tuple[str, ...] = ()
     reason: str = ""
     cost: float = 0.0
     latency_ms: float = 0.0
