@@ -57,6 +57,8 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
     budgets : on the "miss rate", "false alarm rate" or "error rate" of the final decision.
     tune : share of the rows, drawn at random, that proposes thresholds and certifies nothing.
     random_state : seed of that draw.
+    missing : "refuse" or "onwards": whether a NaN is an error, or the mark of a stage that gave no
+        answer, so that the row goes on to the next one.
 
     Attributes
     ----------
@@ -97,12 +99,14 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
         budgets: Budget | str | Sequence[Budget | str],
         tune: float = 0.4,
         random_state: int = 0,
+        missing: Literal["refuse", "onwards"] = "refuse",
     ) -> None:
         self.stages = stages
         self.person = person
         self.budgets = budgets
         self.tune = tune
         self.random_state = random_state
+        self.missing = missing
 
     def fit(
         self,
@@ -165,6 +169,13 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
             )
         if len({stage.name for stage in stages}) < len(stages):
             raise ParameterError("two stages have one name", where="stages")
+        if self.missing not in ("refuse", "onwards"):
+            raise ParameterError(
+                "unknown value",
+                where="missing",
+                expected="refuse or onwards",
+                got=repr(self.missing),
+            )
         return stages
 
     def _checked_budgets(self) -> tuple[Budget, ...]:
@@ -181,9 +192,11 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
     def _checked_rows(
         self, scores: Any, y: ArrayLike, stages: Sequence[Stage]
     ) -> tuple[Floats, Bools]:
-        columns = _columns(scores, [stage.name for stage in stages])
-        checked = [checked_rows(y, column, None, probabilities=False) for column in columns]
-        return np.column_stack([rows.p for rows in checked]), checked[0].outcome.astype(bool)
+        table = np.column_stack(_columns(scores, [stage.name for stage in stages]))
+        silent = np.isnan(table) & (self.missing == "onwards")
+        answers = np.where(silent, 0.0, table)
+        checked = [checked_rows(y, column, None, probabilities=False) for column in answers.T]
+        return np.where(silent, math.nan, table), checked[0].outcome.astype(bool)
 
     def _proposals(
         self,
@@ -256,6 +269,7 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
                 "budgets": [budget.to_dict() for budget in budgets],
                 "tune": self.tune,
                 "random_state": self.random_state,
+                "missing": self.missing,
             },
             verdict=verdict,
             statement=statement,
@@ -291,7 +305,7 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
         waiting = np.ones(columns[0].shape, bool)
         for name, column in zip(names, columns, strict=True):
             low, high = self.thresholds_[name]
-            if np.isnan(column[waiting]).any():
+            if self.missing == "refuse" and np.isnan(column[waiting]).any():
                 raise MissingValueError(
                     "missing scores",
                     where=f"stage {name!r}",
@@ -299,7 +313,7 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
                 )
             decided[waiting & (column < low)] = "pass"
             decided[waiting & (column >= high)] = "flag"
-            waiting &= (column >= low) & (column < high)
+            waiting &= ~((column < low) | (column >= high))
         return decided
 
     def to_artifact(self) -> tuple[str, dict[str, Any]]:
@@ -394,7 +408,7 @@ def _final(table: Floats, y: Bools, thresholds: Floats) -> tuple[Bools, NDArray[
         score = table[:, k]
         acted[waiting & (score < low)] = False
         acted[waiting & (score >= high)] = True
-        waiting &= (score >= low) & (score < high)
+        waiting &= ~((score < low) | (score >= high))
         reached[waiting] = k + 1
     return acted, reached
 
@@ -416,7 +430,7 @@ def _cheapest(
         onwards: Floats = np.full(y.size, person)
         for stage in reversed(range(k)):
             _, reached = _final(table, y, thresholds[:stage])
-            here = reached == stage
+            here = (reached == stage) & ~np.isnan(table[:, stage])
             thresholds[stage] = _cut(
                 table[here, stage], passing[here], flagging[here], onwards[here]
             )
