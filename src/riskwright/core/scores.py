@@ -101,10 +101,14 @@ class Score(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 class Band(Record, frozen=True, kw_only=True):
     """Two thresholds: below `low` nothing is done, from `high` on the severe action, between them
-    the middle one. Equal where there is no middle."""
+    the middle one.
 
-    low: float
-    high: float
+    Equal where there is no middle. None where a threshold is not to be had: then nothing is passed
+    (low), or nothing gets the severe action (high).
+    """
+
+    low: float | None = None
+    high: float | None = None
 
 
 class Decision(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,305 @@
+"""`certify_policy`: thresholds of a policy, certified on local labels by the decision engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from riskwright.core import (
+    DataError,
+    Estimate,
+    ParameterError,
+    Record,
+    RiskwrightError,
+    content_hash,
+)
+from riskwright.core.scores import ACTIONS, Band, Score
+from riskwright.decision import Budget, RiskCertificate, ThreeWay, Threshold
+from riskwright.evidence.labels import Label
+from riskwright.metrics import tail
+from riskwright.stats import proportion_interval
+from riskwright.taxonomy.policies import Policy
+
+from .truths import shares_of
+
+__all__ = ["Certification", "CertifiedBand", "certify_policy"]
+
+Floats = NDArray[np.float64]
+_LOSSES = ("miss rate", "false alarm rate")
+
+
+class CertifiedBand(Record, frozen=True, kw_only=True):
+    """The thresholds of one hazard in one regime, and what they promise.
+
+    `band` has None where a threshold could not be certified: then nothing is passed (low) or
+    nothing gets the severe action (high). `digest` names the certificates together.
+    """
+
+    hazard: str
+    regime: str
+    band: Band
+    certificates: tuple[RiskCertificate, ...]
+    digest: str
+
+    @property
+    def certified(self) -> bool:
+        """Whether both budgets are kept."""
+        return all(certificate.certified for certificate in self.certificates)
+
+
+class Certification(Record, frozen=True, kw_only=True):
+    """A policy with certified thresholds, its certificates, and what it will do and cost.
+
+    `expected` maps a regime to the share of every action, cost and latency, on the certifying
+    rows. `left_out` says why a hazard of the policy has no threshold. `n` rows certified.
+    """
+
+    policy: Policy
+    bands: tuple[CertifiedBand, ...]
+    expected: dict[str, dict[str, Estimate]]
+    left_out: dict[str, str]
+    n: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def certified(self) -> bool:
+        """Whether every budget of every hazard and regime is kept."""
+        return bool(self.bands) and all(band.certified for band in self.bands)
+
+    @property
+    def labels_needed(self) -> int | None:
+        """Most members that an unmet budget needs; None where all are met or none would do."""
+        needed = [
+            certificate.labels_needed
+            for band in self.bands
+            for certificate in band.certificates
+            if not certificate.certified
+        ]
+        known = [n for n in needed if n is not None]
+        return max(known, default=None)
+
+
+def certify_policy(
+    policy: Policy, scores: Sequence[Score], labels: Sequence[Label]
+) -> Certification:
+    """Choose and certify the thresholds of a policy on scores with labels.
+
+    For every hazard that the policy acts on and every regime with budgets, `ThreeWay` certifies
+    the missed harm (what passes) and the over-refusal (what gets the severe action) together. The
+    budgets' error probabilities are shared by all hazards and regimes, so that all statements
+    hold at once with probability 1 - the sum of the deltas of one regime's budgets. Thresholds of
+    stricter regimes are nested within those of looser ones by moves to the safe side only.
+
+    Parameters
+    ----------
+    policy : with `budgets` per regime, such as "miss rate <= 5%" and "false alarm rate <= 10%";
+        "per NAME" asks for every group of the attribute NAME of the scores.
+    scores : of the guard that is to be used, of rows that it was not fitted on.
+    labels : one per score.
+
+    Raises
+    ------
+    ParameterError : no budgets, or budgets of other kinds.
+    DataError : lengths differ, no labels, an attribute of a grouping is missing.
+
+    Notes
+    -----
+    A score without a number (unparsable, refused, failed) is left to the policy's fallback; it is
+    not among the rows that certify, and `notes` counts such rows. O(n log n) per hazard and regime.
+    """
+    if len(scores) != len(labels):
+        raise DataError(
+            "labels and scores differ in number",
+            where="labels",
+            expected=f"{len(scores):,}",
+            got=f"{len(labels):,}",
+        )
+    budgets = _budgets(policy)
+    hazards = policy.acted_on
+    bands: list[CertifiedBand] = []
+    left_out: dict[str, str] = {}
+    among = len(hazards) * len(budgets)
+    for hazard in hazards:
+        try:
+            bands += _of_hazard(policy, hazard, budgets, among, scores, labels)
+        except DataError as error:
+            left_out[hazard] = str(error)
+    if not bands:
+        raise DataError(
+            "no hazard of the policy could be certified",
+            where="labels",
+            got="; ".join(f"{hazard}: {why}" for hazard, why in left_out.items()),
+        )
+    certified = _with_thresholds(policy, bands)
+    silent = sum(score.outcome != "scored" for score in scores)
+    notes = (
+        f"{silent:,} of {len(scores):,} exchanges have no score; the fallback acts on such ones.",
+    )
+    return Certification(
+        policy=certified,
+        bands=tuple(bands),
+        expected={regime: _expected(certified, regime, scores) for regime in budgets},
+        left_out=left_out,
+        n=len(scores),
+        notes=notes if silent else (),
+    )
+
+
+def _budgets(policy: Policy) -> dict[str, tuple[Budget, Budget]]:
+    """Regime -> budgets of missed harm and of over-refusal."""
+    found = {}
+    for regime, texts in policy.budgets.items():
+        named = {budget.name: budget for budget in map(Budget.parse, texts)}
+        if len(named) != len(texts) or set(named) != set(_LOSSES):
+            raise ParameterError(
+                "not the budgets that thresholds are certified by",
+                where=f"policy {policy.id}, budgets of {regime!r}",
+                expected='one "miss rate <= ..." and one "false alarm rate <= ..."',
+                got="; ".join(texts) or "none",
+            )
+        found[regime] = (named["miss rate"], named["false alarm rate"])
+    if not found:
+        raise ParameterError(
+            "no budgets",
+            where=f"policy {policy.id}",
+            expected="budgets: {regime: [miss rate <= 5%, false alarm rate <= 10%]}",
+        )
+    return found
+
+
+def _of_hazard(
+    policy: Policy,
+    hazard: str,
+    budgets: Mapping[str, tuple[Budget, Budget]],
+    among: int,
+    scores: Sequence[Score],
+    labels: Sequence[Label],
+) -> list[CertifiedBand]:
+    value = np.array([_value(score, hazard) for score in scores], dtype=np.float64)
+    found = []
+    for regime, pair in budgets.items():
+        truth = shares_of(labels, hazard, harmful_from=policy.harmful_from.get(regime))
+        rows = np.flatnonzero(~(np.isnan(value) | np.isnan(truth)))
+        y = truth[rows] >= 0.5
+        if not rows.size or y.all() or not y.any():
+            raise DataError(
+                f"labels with and without {hazard} are needed",
+                where=f"hazard {hazard!r}",
+                got=f"{int(y.sum()):,} with and {int((~y).sum()):,} without",
+            )
+        groups = _groups(pair, [scores[int(k)] for k in rows])
+        shared = tuple(replace(b, delta=(b.delta or 0.05) / among) for b in pair)
+        found.append(_band(hazard, regime, shared, value[rows], y, groups))
+    return _nested(found)
+
+
+def _value(score: Score, hazard: str) -> float:
+    value = score.severity if hazard == "any" else score.hazards.get(hazard)
+    return math.nan if value is None else value
+
+
+def _groups(budgets: Sequence[Budget], scores: Sequence[Score]) -> dict[str, list[str]]:
+    names = {budget.per for budget in budgets if budget.per is not None}
+    found = {}
+    for name in sorted(names):
+        found[name] = [score.attributes.get(name, "") for score in scores]
+        lacking = sum(not value for value in found[name])
+        if lacking:
+            raise ParameterError(
+                f"a budget holds per {name!r}, which is not an attribute of every exchange",
+                where="attributes",
+                got=f"{lacking:,} without it",
+            )
+    return found
+
+
+def _band(
+    hazard: str,
+    regime: str,
+    budgets: Sequence[Budget],
+    value: Floats,
+    y: NDArray[np.bool_],
+    groups: Mapping[str, list[str]],
+) -> CertifiedBand:
+    miss, alarm = budgets
+    both = ThreeWay(miss, alarm).fit(value, y, groups=groups or None)
+    if both.certificate_.certified:
+        band = Band(low=both.low_, high=both.high_)
+        certificates: tuple[RiskCertificate, ...] = (both.certificate_,)
+    else:
+        rules = [Threshold(budget).fit(value, y, groups=groups or None) for budget in budgets]
+        certificates = tuple(rule.certificate_ for rule in rules)
+        low, high = (r.threshold_ if r.certificate_.certified else None for r in rules)
+        band = Band(low=low, high=high)
+    return CertifiedBand(
+        hazard=hazard,
+        regime=regime,
+        band=band,
+        certificates=certificates,
+        digest=content_hash([certificate.to_dict() for certificate in certificates]),
+    )
+
+
+def _nested(bands: list[CertifiedBand]) -> list[CertifiedBand]:
+    """Thresholds that never fall from the strictest regime to the loosest."""
+    lows = [b.band.low for b in bands]
+    highs = [b.band.high for b in bands]
+    for k in range(len(bands) - 2, -1, -1):
+        lows[k] = _least(lows[k], lows[k + 1])
+    for k in range(1, len(bands)):
+        highs[k] = _most(highs[k - 1], highs[k])
+    return [
+        msgspec.structs.replace(band, band=Band(low=low, high=high))
+        for band, low, high in zip(bands, lows, highs, strict=True)
+    ]
+
+
+def _least(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else min(a, b)
+
+
+def _most(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else max(a, b)
+
+
+def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand]) -> Policy:
+    thresholds: dict[str, dict[str, Band]] = {}
+    certificates: dict[str, dict[str, str]] = {}
+    for one in bands:
+        thresholds.setdefault(one.hazard, {})[one.regime] = one.band
+        certificates.setdefault(one.hazard, {})[one.regime] = one.digest
+    return policy.with_thresholds(thresholds, certificates)
+
+
+def _expected(policy: Policy, regime: str, scores: Sequence[Score]) -> dict[str, Estimate]:
+    """Share of every action, mean cost and p95 latency."""
+    decisions = [policy.decide(score, regime=regime) for score in scores]
+    actions = [decision.would or decision.action for decision in decisions]
+    n = len(actions)
+    found = {}
+    for action in ACTIONS:
+        count = actions.count(action)
+        low, high = proportion_interval(count, n)
+        found[f"share {action}"] = Estimate(
+            name=f"share {action}",
+            value=count / n,
+            low=low,
+            high=high,
+            level=0.95,
+            n=n,
+            method="Wilson",
+        )
+    for name, column, measure in (
+        ("mean cost", [score.cost for score in scores], "mean"),
+        ("p95 latency (ms)", [score.latency_ms for score in scores], "var 0.95"),
+    ):
+        try:
+            found[name] = msgspec.structs.replace(tail(column, measure), name=name)
+        except RiskwrightError:
+            continue
+    return found
