@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Literal
 
 from riskwright.core import ParameterError, Record
-from riskwright.core.documents import line_of, read_document
 from riskwright.core.names import nearest, quoted
 
-__all__ = ["Category", "Taxonomy", "load_taxonomy", "taxonomy_names"]
+from ._reading import place, read_lines
+
+__all__ = ["Category", "Taxonomy", "load_taxonomy", "taxonomy_named", "taxonomy_names"]
 
 _DATA = Path(__file__).parent / "data"
 
 
-class Category(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One category: a short stable `code`, a `name`, and what it covers in one sentence."""
+class Category(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One category: a short stable `code`, a `name`, and what it covers in one sentence.
+
+    `parent` is the code of the broader category that it is part of; `applies_to` says whether
+    prompts or replies can be filed under it, or both.
+    """
 
     code: str
     name: str
     description: str = ""
+    parent: str = ""
+    applies_to: tuple[Literal["prompt", "reply"], ...] = ("prompt", "reply")
 
 
-class Taxonomy(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Taxonomy(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Named categories that a card, a test item or a finding can be filed under.
 
     `id` is what cards call it, `source` where the list of categories comes from.
@@ -41,21 +45,69 @@ class Taxonomy(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def codes(self) -> tuple[str, ...]:
-        return tuple(category.code for category in self.categories)
+        """The codes of all categories, of every tier."""
+        return tuple(self._by_code)
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """The codes of the categories that have no finer ones."""
+        return tuple(code for code in self._by_code if code not in self._children)
 
     def __contains__(self, code: object) -> bool:
-        return code in self.codes
+        return code in self._by_code
 
     def category(self, code: str) -> Category:
         """The category of that code; `ParameterError` names the nearest where there is none."""
+        found = self._by_code.get(code)
+        if found is None:
+            raise ParameterError(
+                f"no category {quoted(code)}",
+                where=f"taxonomy {self.id}",
+                hint=nearest(str(code), self.codes),
+            )
+        return found
+
+    def code_of(self, name: str) -> str:
+        """The code of the category of that name or code, whatever the case; as models print it.
+
+        Raises `ParameterError`, with the nearest name, where there is none.
+        """
+        code = self._by_name.get(name.strip().casefold())
+        if code is None:
+            raise ParameterError(
+                f"no category named {quoted(name)}",
+                where=f"taxonomy {self.id}",
+                hint=nearest(name, (category.name for category in self.categories)),
+            )
+        return code
+
+    def ancestors(self, code: str) -> tuple[str, ...]:
+        """The broader categories of `code`, the nearest first."""
+        found: list[str] = []
+        while code := self.category(code).parent:
+            found.append(code)
+        return tuple(found)
+
+    def children(self, code: str) -> tuple[str, ...]:
+        """The finer categories right below `code`."""
+        return self._children.get(code, ())
+
+    @cached_property
+    def _by_code(self) -> dict[str, Category]:
+        return {category.code: category for category in self.categories}
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        names = {category.name.casefold(): category.code for category in reversed(self.categories)}
+        return names | {code.casefold(): code for code in self._by_code}
+
+    @cached_property
+    def _children(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
         for category in self.categories:
-            if category.code == code:
-                return category
-        raise ParameterError(
-            f"no category {quoted(code)}",
-            where=f"taxonomy {self.id}",
-            hint=nearest(str(code), self.codes),
-        )
+            if category.parent:
+                found[category.parent] = (*found.get(category.parent, ()), category.code)
+        return found
 
 
 def taxonomy_names() -> tuple[str, ...]:
@@ -69,17 +121,20 @@ def load_taxonomy(name: str | os.PathLike[str]) -> Taxonomy:
     Parameters
     ----------
     name : one of `taxonomy_names()`, or the path of a file with the keys `id`, `name`, `version`
-        and `categories`, a list of `code`, `name` and `description`.
+        and `categories`, a list of `code`, `name`, `description` and, where there are several
+        tiers, `parent`.
 
     Raises
     ------
     ParameterError : an unknown name (with the nearest one), a file that cannot be read or has
-        other keys, a code given twice, no categories.
+        other keys, a code given twice, a parent that is not listed, no categories.
 
     Examples
     --------
     >>> load_taxonomy("ailuminate").category("prv").name
     'Privacy'
+    >>> load_taxonomy("qwen3guard").code_of("Suicide & Self-Harm")
+    'self_harm'
     """
     if isinstance(name, str) and name in taxonomy_names():
         return _bundled(name)
@@ -94,34 +149,47 @@ def load_taxonomy(name: str | os.PathLike[str]) -> Taxonomy:
     return _read(path)
 
 
+def taxonomy_named(id: str, folder: Path | None) -> Taxonomy:
+    """The taxonomy of that id: from the package, or from the file ID.yaml in `folder`."""
+    if id in taxonomy_names() or folder is None:
+        return load_taxonomy(id)
+    path = folder / f"{id}.yaml"
+    if "/" in id or "\\" in id or not path.is_file():
+        raise ParameterError(
+            f"no taxonomy {quoted(id)}",
+            expected="a name that comes with the package, or that of a YAML file beside this one",
+            hint=nearest(id, taxonomy_names()),
+        )
+    return load_taxonomy(path)
+
+
 @cache
 def _bundled(name: str) -> Taxonomy:
     return _read(_DATA / f"{name}.yaml")
 
 
 def _read(path: Path) -> Taxonomy:
-    document: Any = read_document(path, "taxonomy")
-    try:
-        taxonomy = msgspec.convert(document, Taxonomy)
-    except msgspec.ValidationError as error:
-        raise ParameterError(
-            "not a taxonomy",
-            where=str(path),
-            expected="the keys id, name, version and categories",
-            got=str(error),
-        ) from None
-    _check(taxonomy.codes, path)
+    taxonomy = read_lines(path, Taxonomy, "taxonomy")
+    _check(taxonomy, path)
     return taxonomy
 
 
-def _check(codes: Sequence[str], path: Path) -> None:
-    if not codes:
+def _check(taxonomy: Taxonomy, path: Path) -> None:
+    if not taxonomy.categories:
         raise ParameterError("a taxonomy without categories", where=str(path))
-    for place, code in enumerate(codes):
-        first = codes.index(code)
-        if first != place or not code.strip():
-            line = line_of(path, ("categories", place))
+    seen: set[str] = set()
+    for index, category in enumerate(taxonomy.categories):
+        code, keys = category.code, ("categories", index)
+        if code in seen or not code.strip():
             raise ParameterError(
-                f"the code {quoted(code)} is given twice" if first != place else "an empty code",
-                where=f"{path}, line {line}" if line else str(path),
+                f"the code {quoted(code)} is given twice" if code in seen else "an empty code",
+                where=place(path, keys),
             )
+        if category.parent and category.parent not in seen:
+            raise ParameterError(
+                f"no category {quoted(category.parent)} above {quoted(code)}",
+                where=place(path, keys),
+                expected="a parent that is listed before its finer categories",
+                hint=nearest(category.parent, seen),
+            )
+        seen.add(code)
