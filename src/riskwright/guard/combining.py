@@ -1,0 +1,121 @@
+"""`combined`: what several scorers saw of one exchange, as one score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from riskwright.core.scores import Outcome, Score, Span
+from riskwright.evidence.exchanges import Exchange
+from riskwright.taxonomy.crosswalks import PIVOT, load_crosswalk
+
+__all__ = ["combined"]
+
+_GRAVEST: tuple[Outcome, ...] = ("failed", "unparsable", "refused", "not scored")
+_SPANS = 16
+
+
+def combined(
+    exchange: Exchange,
+    parts: Mapping[str, Score],
+    *,
+    taxonomy: str = PIVOT,
+    latency_ms: float = 0.0,
+) -> Score:
+    """The score of several scorers together, before any calibration.
+
+    A hazard, and the severity, takes the largest of what the scorers say; the raw values of all of
+    them stay in `values`. Where one scorer gives no answer there is no severity: what it would
+    have said is not taken for harmless.
+
+    Parameters
+    ----------
+    exchange : what was judged.
+    parts : scorer name -> its score.
+    taxonomy : of the result; hazards of other taxonomies are translated, and what has no
+        counterpart there still counts for the severity.
+    latency_ms : of all scorers together.
+    """
+    failed = {name: score for name, score in parts.items() if score.outcome != "scored"}
+    here = {name: _translated(score, taxonomy) for name, score in parts.items()}
+    common: dict[str, Any] = {
+        "id": exchange.id,
+        "taxonomy": taxonomy,
+        "scorers": {k: v for score in here.values() for k, v in score.scorers.items()},
+        "values": {name: _values(name, score) for name, score in parts.items()},
+        "evidence": _evidence(here.values()),
+        "judged": tuple(s for name, score in here.items() for s in _judged(exchange, name, score)),
+        "out_of_distribution": _any(score.out_of_distribution for score in here.values()),
+        "cost": sum(score.cost for score in here.values()),
+        "latency_ms": latency_ms,
+        "attributes": exchange.attributes,
+        "digest": exchange.digest,
+    }
+    if failed:
+        outcome = min((s.outcome for s in failed.values()), key=_GRAVEST.index)
+        reason = "; ".join(f"{name}: {s.reason or s.outcome}" for name, s in failed.items())
+        return Score(outcome=outcome, reason=reason, **common)
+    severities = [score.severity for score in here.values() if score.severity is not None]
+    return Score(
+        severity=max(severities) if severities else None,
+        meaning=next(iter(here.values())).meaning if len(here) == 1 else "rank",
+        hazards=_largest([score.hazards for score in here.values()]),
+        bounds=_largest_bounds(here.values()),
+        reason="; ".join(score.reason for score in here.values() if score.reason),
+        **common,
+    )
+
+
+def _translated(score: Score, taxonomy: str) -> Score:
+    if score.taxonomy == taxonomy or not score.hazards:
+        return score
+    return load_crosswalk(score.taxonomy, taxonomy).translate(score).score
+
+
+def _values(name: str, score: Score) -> dict[str, float]:
+    if name in score.values:
+        return score.values[name]
+    own = dict(score.hazards)
+    return own if score.severity is None else {**own, "any": score.severity}
+
+
+def _judged(exchange: Exchange, name: str, score: Score) -> Sequence[Span]:
+    """What the scorer says it read; all of the judged part where it does not say."""
+    if score.judged or score.outcome != "scored":
+        return score.judged
+    part, text = exchange.judged
+    return (Span(part=part, start=0, end=len(text), by=name),)
+
+
+def _evidence(scores: Iterable[Score]) -> tuple[Span, ...]:
+    spans = [span for score in scores for span in score.evidence]
+    return tuple(sorted(spans, key=lambda span: -span.weight)[:_SPANS])
+
+
+def _any(flags: Iterable[bool | None]) -> bool | None:
+    told = [flag for flag in flags if flag is not None]
+    return any(told) if told else None
+
+
+def _largest(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for table in tables:
+        for key, value in table.items():
+            found[key] = max(value, found.get(key, value))
+    return found
+
+
+def _largest_bounds(scores: Iterable[Score]) -> dict[str, tuple[float, float]]:
+    """Bounds of the largest value: certain only where every scorer that judges the key has some."""
+    held = list(scores)
+    keys = {key for score in held for key in score.bounds}
+    found = {}
+    for key in sorted(keys):
+        ends = []
+        for score in held:
+            value = score.severity if key == "any" else score.hazards.get(key)
+            if value is not None:
+                ends.append(score.bounds.get(key, (value, value)))
+        if ends:
+            found[key] = (max(low for low, _ in ends), max(high for _, high in ends))
+    return found
