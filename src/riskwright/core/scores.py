@@ -103,12 +103,12 @@ class Band(Record, frozen=True, kw_only=True):
     """Two thresholds: below `low` nothing is done, from `high` on the severe action, between them
     the middle one.
 
-    Equal where there is no middle. None where a threshold is not to be had: then nothing is passed
-    (low), or nothing gets the severe action (high).
+    Equal where there is no middle. Values lie in [0, 1]: a `low` of 0 passes nothing, a `high`
+    above 1 is never reached.
     """
 
-    low: float | None = None
-    high: float | None = None
+    low: float
+    high: float
 
 
 class Decision(Record, frozen=True, kw_only=True, omit_defaults=True):

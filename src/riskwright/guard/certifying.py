@@ -24,20 +24,24 @@ from riskwright.evidence.labels import Label
 from riskwright.metrics import tail
 from riskwright.stats import proportion_interval
 from riskwright.taxonomy.policies import Policy
+from riskwright.taxonomy.policy_records import Certified
 
+from .regimes import acted_on, in_regime
 from .truths import shares_of
 
-__all__ = ["Certification", "CertifiedBand", "certify_policy"]
+__all__ = ["NEVER", "Certification", "CertifiedBand", "certify_policy"]
 
 Floats = NDArray[np.float64]
 _LOSSES = ("miss rate", "false alarm rate")
+NEVER = 2.0
+"""A threshold that no value reaches."""
 
 
 class CertifiedBand(Record, frozen=True, kw_only=True):
     """The thresholds of one hazard in one regime, and what they promise.
 
-    `band` has None where a threshold could not be certified: then nothing is passed (low) or
-    nothing gets the severe action (high). `digest` names the certificates together.
+    Where a threshold could not be certified, nothing is passed (`band.low` is 0) or nothing gets
+    the severe action (`band.high` is `NEVER`). `digest` names the certificates together.
     """
 
     hazard: str
@@ -120,7 +124,7 @@ def certify_policy(
             got=f"{len(labels):,}",
         )
     budgets = _budgets(policy)
-    hazards = policy.acted_on
+    hazards = acted_on(policy)
     bands: list[CertifiedBand] = []
     left_out: dict[str, str] = {}
     among = len(hazards) * len(budgets)
@@ -234,51 +238,50 @@ def _band(
     else:
         rules = [Threshold(budget).fit(value, y, groups=groups or None) for budget in budgets]
         certificates = tuple(rule.certificate_ for rule in rules)
-        low, high = (r.threshold_ if r.certificate_.certified else None for r in rules)
+        low, high = (
+            rule.threshold_ if rule.certificate_.certified else none
+            for rule, none in zip(rules, (0.0, NEVER), strict=True)
+        )
         band = Band(low=low, high=high)
     return CertifiedBand(
         hazard=hazard,
         regime=regime,
         band=band,
         certificates=certificates,
-        digest=content_hash([certificate.to_dict() for certificate in certificates]),
+        digest="sha256:" + content_hash([one.to_dict() for one in certificates]),
     )
 
 
 def _nested(bands: list[CertifiedBand]) -> list[CertifiedBand]:
     """Thresholds that never fall from the strictest regime to the loosest."""
-    lows = [b.band.low for b in bands]
-    highs = [b.band.high for b in bands]
+    lows = [band.band.low for band in bands]
+    highs = [band.band.high for band in bands]
     for k in range(len(bands) - 2, -1, -1):
-        lows[k] = _least(lows[k], lows[k + 1])
+        lows[k] = min(lows[k], lows[k + 1])
     for k in range(1, len(bands)):
-        highs[k] = _most(highs[k - 1], highs[k])
+        highs[k] = max(highs[k - 1], highs[k])
     return [
-        msgspec.structs.replace(band, band=Band(low=low, high=high))
+        msgspec.structs.replace(band, band=Band(low=min(low, high), high=high))
         for band, low, high in zip(bands, lows, highs, strict=True)
     ]
 
 
-def _least(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else min(a, b)
-
-
-def _most(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else max(a, b)
-
-
 def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand]) -> Policy:
     thresholds: dict[str, dict[str, Band]] = {}
-    certificates: dict[str, dict[str, str]] = {}
+    certificates: dict[str, dict[str, Certified]] = {}
     for one in bands:
         thresholds.setdefault(one.hazard, {})[one.regime] = one.band
-        certificates.setdefault(one.hazard, {})[one.regime] = one.digest
-    return policy.with_thresholds(thresholds, certificates)
+        certificates.setdefault(one.hazard, {})[one.regime] = Certified(
+            digest=one.digest,
+            statement=" ".join(certificate.statement for certificate in one.certificates),
+        )
+    return policy.with_thresholds(thresholds, certificates=certificates)
 
 
 def _expected(policy: Policy, regime: str, scores: Sequence[Score]) -> dict[str, Estimate]:
     """Share of every action, mean cost and p95 latency."""
-    decisions = [policy.decide(score, regime=regime) for score in scores]
+    under = in_regime(policy, regime)
+    decisions = [under.decide(score) for score in scores]
     actions = [decision.would or decision.action for decision in decisions]
     n = len(actions)
     found = {}

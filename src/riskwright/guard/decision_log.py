@@ -18,7 +18,7 @@ import msgspec
 from riskwright.core import ArtifactError, Finding, Record, UnreadableError, UsageError
 from riskwright.core.scores import Decision, Score, Span
 
-__all__ = ["KEY_VARIABLE", "DecisionLog", "LogEntry", "read_log", "verify_log"]
+__all__ = ["KEY_VARIABLE", "DecisionLog", "LogEntry", "is_log", "read_log", "verify_log"]
 
 KEY_VARIABLE = "RISKWRIGHT_LOG_KEY"
 """Environment variable with the key that makes the chain impossible to forge without it."""
@@ -258,6 +258,15 @@ def verify_log(
             ),
         )
     return tuple(_finding(f"The log was altered: {text}.", False, kind) for text in broken)
+
+
+def is_log(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins like a decision log."""
+    try:
+        with Path(path).open("rb") as file:
+            return _FORMAT.encode() in file.readline(4096)
+    except OSError:
+        return False
 
 
 def _finding(sentence: str, passed: bool, kind: str) -> Finding:

@@ -23,6 +23,7 @@ from riskwright.metrics import (
 from riskwright.stats import proportion_interval
 from riskwright.taxonomy.policies import Policy
 
+from .regimes import in_regime
 from .truths import severities_of, shares_of
 
 __all__ = ["GuardFigures", "Rates", "guard_figures"]
@@ -237,7 +238,7 @@ def _by_regime(
         return {}
     everyone = np.ones(len(scores), bool)
     return {
-        regime: _Counter([policy.decide(s, regime=regime) for s in scores], harm, level).rates(
+        regime: _Counter(list(map(in_regime(policy, regime).decide, scores)), harm, level).rates(
             everyone
         )
         for regime in policy.regimes
