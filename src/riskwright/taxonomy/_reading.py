@@ -37,10 +37,10 @@ def read_lines(
     `what` names it in messages. Raises `ParameterError`, with line and keys, for an unknown key
     (with the nearest one), a missing key, and a value of the wrong kind.
     """
-    if isinstance(source, Mapping):
-        return _value(dict(source), kind, what, ())
-    path = Path(source)
-    return _value(read_document(path, what), kind, path, ())
+    where: Path | str = what if isinstance(source, Mapping) else Path(source)
+    body = source if isinstance(source, Mapping) else read_document(Path(source), what)
+    record: Kind = _record(body, kind, where, ())
+    return record
 
 
 def _value(value: Any, kind: Any, where: Path | str, keys: Keys) -> Any:

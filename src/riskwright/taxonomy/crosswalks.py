@@ -240,7 +240,7 @@ def load_crosswalk(source: str, target: str = PIVOT) -> Crosswalk:
     >>> walk.translate(Score(taxonomy="llama_guard_2", hazards={"S5": 0.4})).score.hazards
     {'S6': 0.4}
     >>> load_crosswalk("openai_moderation").unreached
-    ('ipv', 'prv', 'dfm', 'spc')
+    ('src', 'ipv', 'prv', 'dfm', 'spc')
     """
     for name in (source, target):
         if name not in crosswalk_names():
@@ -309,6 +309,8 @@ def _taxonomy(id: str, path: Path, key: str) -> Taxonomy:
     try:
         return taxonomy_named(id, path.parent)
     except ParameterError as error:
+        if error.where is not None:
+            raise
         raise ParameterError(
             error.problem, where=place(path, (key,)), expected=error.expected, hint=error.hint
         ) from None
