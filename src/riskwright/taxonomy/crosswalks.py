@@ -88,12 +88,13 @@ class Crosswalk(Record, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def unreached(self) -> tuple[str, ...]:
-        """The target categories that nothing leads to, neither to them nor to a broader one."""
+        """The target categories that nothing leads to: not to them, nor above, nor below them."""
         reached = {code for found in self.targets.values() for code in found}
+        named = {code for steps in self.map.values() for code in steps}
         return tuple(
             code
             for code in self.target.codes
-            if reached.isdisjoint((code, *self.target.ancestors(code)))
+            if code not in reached and named.isdisjoint(self.target.ancestors(code))
         )
 
     def translate(self, score: Score) -> Translated:
