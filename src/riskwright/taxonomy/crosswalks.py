@@ -88,12 +88,13 @@ class Crosswalk(Record, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def unreached(self) -> tuple[str, ...]:
-        """The target categories that nothing leads to, neither to them nor to a broader one."""
+        """The target categories that nothing leads to: not to them, nor above, nor below them."""
         reached = {code for found in self.targets.values() for code in found}
+        named = {code for steps in self.map.values() for code in steps}
         return tuple(
             code
             for code in self.target.codes
-            if reached.isdisjoint((code, *self.target.ancestors(code)))
+            if code not in reached and named.isdisjoint(self.target.ancestors(code))
         )
 
     def translate(self, score: Score) -> Translated:
@@ -240,7 +241,7 @@ def load_crosswalk(source: str, target: str = PIVOT) -> Crosswalk:
     >>> walk.translate(Score(taxonomy="llama_guard_2", hazards={"S5": 0.4})).score.hazards
     {'S6': 0.4}
     >>> load_crosswalk("openai_moderation").unreached
-    ('ipv', 'prv', 'dfm', 'spc')
+    ('src', 'ipv', 'prv', 'dfm', 'spc')
     """
     for name in (source, target):
         if name not in crosswalk_names():
@@ -309,6 +310,8 @@ def _taxonomy(id: str, path: Path, key: str) -> Taxonomy:
     try:
         return taxonomy_named(id, path.parent)
     except ParameterError as error:
+        if error.where is not None:
+            raise
         raise ParameterError(
             error.problem, where=place(path, (key,)), expected=error.expected, hint=error.hint
         ) from None

@@ -151,16 +151,21 @@ def load_taxonomy(name: str | os.PathLike[str]) -> Taxonomy:
 
 def taxonomy_named(id: str, folder: Path | None) -> Taxonomy:
     """The taxonomy of that id: from the package, or from the file ID.yaml in `folder`."""
-    if id in taxonomy_names() or folder is None:
-        return load_taxonomy(id)
-    path = folder / f"{id}.yaml"
-    if "/" in id or "\\" in id or not path.is_file():
+    if id in taxonomy_names():
+        return _bundled(id)
+    path = None if folder is None or Path(id).name != id else folder / f"{id}.yaml"
+    if path is None or not path.is_file():
         raise ParameterError(
             f"no taxonomy {quoted(id)}",
-            expected="a name that comes with the package, or that of a YAML file beside this one",
+            expected="one that comes with the package, or a file ID.yaml beside this one",
             hint=nearest(id, taxonomy_names()),
         )
-    return load_taxonomy(path)
+    taxonomy = _read(path)
+    if taxonomy.id != id:
+        raise ParameterError(
+            "a taxonomy of another name", where=str(path), expected=f"id: {id}", got=taxonomy.id
+        )
+    return taxonomy
 
 
 @cache

@@ -1,0 +1,163 @@
+"""What a policy must keep to, so that deciding is monotone and never fails."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+from riskwright.core.names import nearest, quoted
+from riskwright.core.scores import ACTIONS
+
+from ._reading import Keys
+from .policy_plans import effective_rules
+from .policy_records import ANY, Audience, Rule
+from .taxonomies import Taxonomy
+
+if TYPE_CHECKING:
+    from .policies import Policy
+
+__all__ = ["Fault", "first_fault"]
+
+
+class Fault(NamedTuple):
+    """What is wrong, and the keys that lead there."""
+
+    keys: Keys
+    problem: str
+    expected: str | None = None
+    got: str | None = None
+    hint: str | None = None
+
+
+def first_fault(policy: Policy, taxonomy: Taxonomy | None) -> Fault | None:
+    """The first fault, or None. Codes are checked where the taxonomy is known."""
+    for check in (_names(policy), _hazards(policy, taxonomy), _rules(policy), _numbers(policy)):
+        fault = next(check, None)
+        if fault is not None:
+            return fault
+    return next(_left_out(policy, taxonomy), None) if taxonomy is not None else None
+
+
+def _names(policy: Policy) -> Iterator[Fault]:
+    for key in ("id", "version", "taxonomy"):
+        if not getattr(policy, key).strip():
+            yield Fault((key,), f"the policy's {key} is empty")
+    if not policy.regimes or len(set(policy.regimes)) < len(policy.regimes):
+        wanted = "at least one name, none twice, from the strictest to the loosest"
+        yield Fault(("regimes",), "not a list of regimes", expected=wanted)
+    named: list[tuple[Keys, str | None]] = [(("regime",), policy.regime)]
+    named += [(("hazards", c, "regime"), r.regime) for c, r in policy.hazards.items()]
+    for name, audience in policy.audiences.items():
+        named.append((("audiences", name, "regime"), audience.regime))
+        for code, rule in audience.hazards.items():
+            named.append((("audiences", name, "hazards", code, "regime"), rule.regime))
+    named += [(("thresholds", c, r), r) for c, by in policy.thresholds.items() for r in by]
+    named += [(("certificates", c, r), r) for c, by in policy.certificates.items() for r in by]
+    named += [(("budgets", regime), regime) for regime in policy.budgets]
+    for keys, regime in named:
+        if regime is not None and regime not in policy.regimes:
+            hint = nearest(regime, policy.regimes)
+            yield Fault(keys, f"no regime {quoted(regime)}", hint=hint)
+    for name in policy.audiences:
+        if not name.strip():
+            yield Fault(("audiences",), "an audience without a name")
+
+
+def _hazards(policy: Policy, taxonomy: Taxonomy | None) -> Iterator[Fault]:
+    if not policy.hazards:
+        hint = "Write `any: {}` to go by the overall severity"
+        yield Fault(("hazards",), "the policy has no rules", hint=hint)
+    given: list[tuple[Keys, Iterable[str]]] = [(("hazards",), policy.hazards)]
+    for name, audience in policy.audiences.items():
+        given.append((("audiences", name, "hazards"), audience.hazards))
+    if taxonomy is not None:
+        for keys, codes in given:
+            for code in codes:
+                if code != ANY and code not in taxonomy:
+                    yield Fault(
+                        (*keys, code),
+                        f"no hazard {quoted(code)} in the taxonomy {taxonomy.id}",
+                        hint=nearest(code, (ANY, *taxonomy.codes)),
+                    )
+    ruled = {code for _, codes in given for code in codes}
+    for part in ("thresholds", "certificates"):
+        for code in getattr(policy, part):
+            if code not in ruled:
+                yield Fault(
+                    (part, code),
+                    f"{part} for {quoted(code)}, which has no rule under hazards",
+                    hint=nearest(code, ruled),
+                )
+
+
+def _rules(policy: Policy) -> Iterator[Fault]:
+    groups: dict[Keys, Audience] = {("hazards",): Audience()}
+    groups |= {("audiences", name, "hazards"): one for name, one in policy.audiences.items()}
+    for keys, audience in groups.items():
+        for code, rule in effective_rules(policy, audience).items():
+            at = (*keys, code) if keys == ("hazards",) or code in audience.hazards else keys[:2]
+            yield from _rule(at, code, rule)
+
+
+def _rule(keys: Keys, code: str, rule: Rule) -> Iterator[Fault]:
+    middle, high = rule.middle or "escalate", rule.high or "block"
+    if ACTIONS.index(middle) > ACTIONS.index(high):
+        yield Fault(
+            keys,
+            f"the middle action of {quoted(code)} is severer than the high one",
+            expected="from the mildest: " + ", ".join(ACTIONS),
+            got=f"middle {middle}, high {high}",
+        )
+    if "ask" in (middle, high) and not rule.ask:
+        hint = "Name it under the key ask"
+        yield Fault(keys, f"{quoted(code)} does not say which attribute to ask for", hint=hint)
+
+
+def _numbers(policy: Policy) -> Iterator[Fault]:
+    for code, by in policy.thresholds.items():
+        for regime, band in by.items():
+            if not (0 <= band.low <= band.high and math.isfinite(band.high)):
+                yield Fault(
+                    ("thresholds", code, regime),
+                    f"not a pair of thresholds for {quoted(code)} in {quoted(regime)}",
+                    expected="finite numbers with 0 <= low <= high; above 1 means never",
+                    got=f"low {band.low:g}, high {band.high:g}",
+                )
+        held = [regime for regime in policy.regimes if regime in by]
+        for strict, loose in combinations(held, 2):
+            if by[strict].low > by[loose].low or by[strict].high > by[loose].high:
+                yield Fault(
+                    ("thresholds", code, strict),
+                    f"the regime {quoted(strict)} is stricter than {quoted(loose)}, but not its "
+                    f"thresholds for {quoted(code)}",
+                    expected=f"low <= {by[loose].low:g} and high <= {by[loose].high:g}",
+                    got=f"low {by[strict].low:g}, high {by[strict].high:g}",
+                )
+    for code, told in policy.certificates.items():
+        for regime, one in told.items():
+            if regime not in policy.thresholds.get(code, {}) or not one.digest.strip():
+                yield Fault(
+                    ("certificates", code, regime),
+                    f"a certificate for {quoted(code)} in {quoted(regime)} without thresholds "
+                    "or without a digest",
+                )
+
+
+def _left_out(policy: Policy, taxonomy: Taxonomy) -> Iterator[Fault]:
+    """Hazards that are neither named nor left to "any", for everybody and for each audience."""
+    for name, audience in {"": Audience(), **policy.audiences}.items():
+        if ANY in effective_rules(policy, audience):
+            continue
+        named = policy.hazards.keys() | audience.hazards.keys()
+        left = [
+            code for code in taxonomy.leaves if named.isdisjoint((code, *taxonomy.ancestors(code)))
+        ]
+        if left:
+            yield Fault(
+                ("audiences", name, "hazards") if name else ("hazards",),
+                f"{len(left)} hazards have no rule" + (f" for {quoted(name)}" if name else ""),
+                got=", ".join(left[:8]) + (", …" if len(left) > 8 else ""),
+                hint="Name each (with `ignore: true` to leave it out), or add a rule for any",
+            )
