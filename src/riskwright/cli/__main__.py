@@ -58,34 +58,40 @@ _VERBS = {
         """riskwright card card/score.json --format excel --cells '{"age": "B2"}'""",
         "riskwright card sheet.json --format markdown",
     ),
+    "guard": (
+        "Score prompts, replies and streams by hazard; fit, certify, replay, report.",
+        "riskwright guard score traffic.jsonl --out scored.jsonl",
+        "riskwright guard fit labels.jsonl --out guard.json",
+        "riskwright guard certify labels.jsonl --guard guard.json --policy policy.yaml",
+    ),
 }
 _DOCUMENTS = {
     "new": (
         "Begin a card of a score, a data set, a use or a risk.",
-        "new",
+        "documents:new",
         "riskwright card new sheet card/score.json --audit audit.json --out sheet.json",
         "riskwright card new data people.csv --target y --groups sex --out data.json",
         "riskwright card new deployment pipeline.json --fields use.yaml --out use.json",
     ),
     "check": (
         "List what a card lacks, states without evidence, or states of another score.",
-        "check",
+        "documents:check",
         "riskwright card check sheet.json --model card/score.json --audit audit.json",
     ),
     "diff": (
         "Say what changed between two versions of a card.",
-        "difference",
+        "documents:difference",
         "riskwright card diff old.json new.json",
     ),
     "export": (
         "Write a card in the form that somebody else asks for.",
-        "exported",
+        "documents:exported",
         "riskwright card export sheet.json --to huggingface --out README.md",
         "riskwright card export data.json --to croissant",
     ),
     "assess": (
         "Mark risk cards as manifested, not manifested or untested.",
-        "assess",
+        "documents:assess",
         "riskwright card assess --cards risks/ --scores results.jsonl",
     ),
     "notice": (
@@ -94,10 +100,63 @@ _DOCUMENTS = {
         """riskwright card notice card/score.json --row '{"age": 61}' --fields desk.yaml""",
     ),
 }
+_GUARD = {
+    "policy": (
+        "Write a policy to start from.",
+        "guard:policy",
+        "riskwright guard policy --out policy.yaml",
+    ),
+    "score": (
+        "Score traffic by hazard; decide by a policy; log; choose what to label.",
+        "guard:score",
+        "riskwright guard score traffic.jsonl --out scored.parquet",
+        "riskwright guard score traffic.jsonl --to-label 200 --label-out to_label.jsonl",
+        "riskwright guard score traffic.csv --guard guard.json --policy ok.yaml --log log.jsonl",
+    ),
+    "fit": (
+        "Adapt and calibrate a guard on local labels.",
+        "guard:fit",
+        "riskwright guard fit labels.jsonl --out guard.json",
+        "riskwright guard fit labels.csv --scorers scorers.yaml --out guard.json --use 0.4",
+    ),
+    "certify": (
+        "Choose a policy's thresholds with a guarantee on missed harm and over-refusal.",
+        "guard:certify",
+        "riskwright guard certify labels.jsonl --guard guard.json --policy policy.yaml",
+    ),
+    "stream": (
+        "Release a stream of text only as far as it was judged.",
+        "guard_stream:stream",
+        "riskwright guard stream --guard guard.json --policy certified.yaml < reply.txt",
+    ),
+    "replay": (
+        "Decide stored scores anew under another policy.",
+        "guard:replayed",
+        "riskwright guard replay log.jsonl --policy stricter.yaml",
+        "riskwright guard replay scored.jsonl --policy new.yaml --against old.yaml --json",
+    ),
+    "report": (
+        "Report misses, over-refusal, strictness, tail and cost on one page.",
+        "guard:report",
+        "riskwright guard report log.jsonl --labels labels.jsonl --out report.html",
+        "riskwright guard report log.jsonl --labels labels.jsonl --groups language",
+    ),
+    "compare": (
+        "Compare two guards on the same labels.",
+        "guard:compare",
+        "riskwright guard compare old.json new.json --labels labels.jsonl",
+    ),
+    "verify-log": (
+        "Find out whether a decision log was altered.",
+        "guard:verify_log",
+        "riskwright guard verify-log log.jsonl",
+    ),
+}
 _CODES = """
 Results go to standard output, talk to standard error.
-Exit codes: 0 done, 1 a budget cannot be certified, a policy is not kept or a card has gaps,
-2 wrong usage or data, 130 interrupted."""
+Exit codes: 0 done, 1 a budget cannot be certified, a policy is not kept, a card has gaps, a log
+was altered, a stream was stopped or lines were set aside, 2 wrong usage or data, 130 interrupted.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -138,8 +197,8 @@ def _app(words: Sequence[str]) -> App:
         suppress_keyboard_interrupt=False,
     )
     for name, (summary, *examples) in _VERBS.items():
-        if name == "card" and words[:1] == ["card"]:
-            app.command(_card_app(summary, *examples))
+        if name == "guard" or (name == "card" and words[:1] == [name]):
+            app.command(_sub_app(name, summary, *examples))
             continue
         app.command(
             f"riskwright.cli.{name}:{name}",
@@ -150,24 +209,23 @@ def _app(words: Sequence[str]) -> App:
     return app
 
 
-def _card_app(summary: str, *examples: str) -> App:
-    """`card` prints one; its further words make, check, compare and export documents."""
-    from .card import card
+def _sub_app(name: str, summary: str, *examples: str) -> App:
+    """A verb with further words: `card` also prints one by itself, `guard` does not."""
+    app = App(name=name, help=summary, help_epilogue=_epilogue(examples))
+    if name == "card":
+        from .card import card
 
-    app = App(name="card", help=summary, help_epilogue=_epilogue(examples))
-    app.default(card)
-    for name, (what, function, *shown) in _DOCUMENTS.items():
+        app.default(card)
+    words = _DOCUMENTS if name == "card" else _GUARD
+    for word, (what, target, *shown) in words.items():
         app.command(
-            f"riskwright.cli.documents:{function}",
-            name=name,
-            help=what,
-            help_epilogue=_epilogue(shown),
+            f"riskwright.cli.{target}", name=word, help=what, help_epilogue=_epilogue(shown)
         )
     return app
 
 
 def _epilogue(examples: Sequence[str]) -> str:
-    return "\n  ".join(("Examples:\n", *examples)) + "\n" + _CODES
+    return "\n  ".join(("Examples:\n", *examples)) + "\n" + _CODES.rstrip()
 
 
 if __name__ == "__main__":

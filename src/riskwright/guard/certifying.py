@@ -73,7 +73,7 @@ class Certification(Record, frozen=True, kw_only=True):
     @property
     def certified(self) -> bool:
         """Whether every budget of every hazard and regime is kept."""
-        return bool(self.bands) and all(band.certified for band in self.bands)
+        return not self.left_out and all(band.certified for band in self.bands)
 
     @property
     def labels_needed(self) -> int | None:
@@ -157,7 +157,10 @@ def certify_policy(
 def _budgets(policy: Policy) -> dict[str, tuple[Budget, Budget]]:
     """Regime -> budgets of missed harm and of over-refusal."""
     found = {}
-    for regime, texts in policy.budgets.items():
+    for regime in policy.regimes:
+        texts = policy.budgets.get(regime)
+        if texts is None:
+            continue
         named = {budget.name: budget for budget in map(Budget.parse, texts)}
         if len(named) != len(texts) or set(named) != set(_LOSSES):
             raise ParameterError(

@@ -51,6 +51,8 @@ class Policy(
         stricter regime are never higher than those of a looser one.
     certificates : hazard -> regime -> `Certified`, for thresholds that were certified.
     budgets : regime -> error budgets, as text, for the certification of thresholds.
+    harmful_from : regime -> the severity of a label from which an exchange counts as harmful; by
+        default anything above 0. A stricter regime never asks for more.
     fallback : see `Fallback`.
     languages : those that the scores were calibrated for; empty: not checked.
     guidelines : file that the ids of the rules' `guidelines` refer to.
@@ -90,6 +92,7 @@ class Policy(
     thresholds: dict[str, dict[str, Band]] = {}
     certificates: dict[str, dict[str, Certified]] = {}
     budgets: dict[str, tuple[str, ...]] = {}
+    harmful_from: dict[str, float] = {}
     fallback: Fallback
     languages: tuple[str, ...] = ()
     guidelines: str = ""
@@ -342,7 +345,8 @@ thresholds: {{}}
   #   loose: {{low: 0.4, high: 0.9}}
 
 budgets: {{}}               # for the certification of thresholds
-  # standard: ["miss rate <= 5% with 95% confidence"]
+  # standard: ["miss rate <= 5% with 95% confidence", "false alarm rate <= 10%"]
+# harmful_from: {{strict: 1, standard: 2, loose: 3}}  # where labels are severities
 
 fallback:                 # where there is nothing to go by
   unparsable: escalate

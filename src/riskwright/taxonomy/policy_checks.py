@@ -56,6 +56,7 @@ def _names(policy: Policy) -> Iterator[Fault]:
     named += [(("thresholds", c, r), r) for c, by in policy.thresholds.items() for r in by]
     named += [(("certificates", c, r), r) for c, by in policy.certificates.items() for r in by]
     named += [(("budgets", regime), regime) for regime in policy.budgets]
+    named += [(("harmful_from", regime), regime) for regime in policy.harmful_from]
     for keys, regime in named:
         if regime is not None and regime not in policy.regimes:
             hint = nearest(regime, policy.regimes)
@@ -135,6 +136,7 @@ def _numbers(policy: Policy) -> Iterator[Fault]:
                     expected=f"low <= {by[loose].low:g} and high <= {by[loose].high:g}",
                     got=f"low {by[strict].low:g}, high {by[strict].high:g}",
                 )
+    yield from _levels(policy)
     for code, told in policy.certificates.items():
         for regime, one in told.items():
             if regime not in policy.thresholds.get(code, {}) or not one.digest.strip():
@@ -143,6 +145,19 @@ def _numbers(policy: Policy) -> Iterator[Fault]:
                     f"a certificate for {quoted(code)} in {quoted(regime)} without thresholds "
                     "or without a digest",
                 )
+
+
+def _levels(policy: Policy) -> Iterator[Fault]:
+    held = [regime for regime in policy.regimes if regime in policy.harmful_from]
+    for strict, loose in combinations(held, 2):
+        ours, theirs = policy.harmful_from[strict], policy.harmful_from[loose]
+        if not ours <= theirs < math.inf:
+            yield Fault(
+                ("harmful_from", strict),
+                f"{quoted(strict)} is stricter than {quoted(loose)}, but takes less for harm",
+                expected=f"a finite severity of at most {theirs:g}",
+                got=f"{ours:g}",
+            )
 
 
 def _left_out(policy: Policy, taxonomy: Taxonomy) -> Iterator[Fault]:
