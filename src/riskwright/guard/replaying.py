@@ -101,7 +101,7 @@ def replay(
     moves = Counter(f"{change.before} -> {change.after}" for change in changes)
     severer = sum(ACTIONS.index(c.after) > ACTIONS.index(c.before) for c in changes)
     return decisions, Replay(
-        policy=f"{policy.id}@{policy.version}",
+        policy=f"{policy.id} {policy.version}",
         n=len(decisions),
         undecided=undecided,
         actions={"before": dict(before), "after": dict(after)},
