@@ -429,6 +429,32 @@ def test_files_that_are_no_policy(tmp_path: Path, text: str, words: str) -> None
         load_policy(written(tmp_path, text))
 
 
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.sampled_from(ACTIONS),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+def test_junk_anywhere_in_a_policy_is_refused_by_name_or_read(data: st.DataObject) -> None:
+    document = yaml.safe_load(BASE)
+    part = document
+    while True:
+        key = data.draw(st.sampled_from(sorted(part)))
+        if not isinstance(part[key], dict) or not part[key] or data.draw(st.booleans()):
+            break
+        part = part[key]
+    part[key] = data.draw(JUNK)
+    try:
+        rules = load_policy(document)
+    except ParameterError as error:
+        where = error.where
+    else:
+        where = rules.decide(scored(0.95)).policy
+    assert where
+
+
 def test_plain_values_name_the_keys() -> None:
     with pytest.raises(ParameterError, match=r"policy\.hazards\.any\.high: wrong kind"):
         policy(hazards={"any": {"high": 3}})
