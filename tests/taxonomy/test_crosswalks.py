@@ -70,9 +70,9 @@ def test_numbers_of_llama_guard_shift_after_the_fourth() -> None:
 
 
 def test_the_published_hazards_of_llama_guard_3() -> None:
-    codes = "vcr ncr src cse dfm spc prv ipv iwp hte ssh sxc spc".split()
+    wanted = "vcr ncr src cse dfm spc prv ipv iwp hte ssh sxc spc"
     walk = load_crosswalk("llama_guard_3")
-    assert [next(iter(walk.map[f"S{i + 1}"])) for i in range(13)] == codes
+    assert " ".join(next(iter(walk.map[f"S{i + 1}"])) for i in range(13)) == wanted
     assert list(walk.drops) == ["S14"]
 
 
@@ -226,7 +226,10 @@ def test_a_crosswalk_of_ones_own(tmp_path: Path) -> None:
         (OWN.replace("target: ailuminate", "target: none"), "line 2: no taxonomy 'none'"),
         (OWN.replace("  guide:", "  unsafe:"), "line 4: 'unsafe' is both mapped and dropped"),
         (OWN.replace("{vcr: narrower}", "{}"), "line 4: 'unsafe' leads nowhere"),
-        (OWN.replace("drops:\n", "# ").replace("  guide", "# "), "1 categories of tiers are n.*gui"),
+        (
+            OWN.replace("drops:\n", "# ").replace("  guide", "# "),
+            "1 categories of tiers are n.*gui",
+        ),
         (OWN.replace("says how to answer, not what is harmful", "' '"), "line 6.*without a reas"),
         (OWN.replace("map:", "maps:"), "line 3: unknown key 'maps'.*mean 'map'"),
         ("", "wrong kind of value; expected keys and values"),

@@ -92,6 +92,8 @@ def _value(value: Any, kind: Any, where: Path | str, keys: Keys) -> Any:
 
 
 def _record(value: Any, kind: type[msgspec.Struct], where: Path | str, keys: Keys) -> Any:
+    if isinstance(value, kind):
+        return value
     if not isinstance(value, Mapping):
         raise ParameterError(
             "wrong kind of value",

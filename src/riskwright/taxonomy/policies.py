@@ -24,8 +24,6 @@ from .taxonomies import Taxonomy, load_taxonomy, taxonomy_named, taxonomy_names
 
 __all__ = ["Policy", "load_policy", "policy_schema", "policy_template"]
 
-_FLAT = "."
-
 
 class Policy(
     Record,
@@ -310,7 +308,7 @@ def _flat(values: Any, keys: tuple[str, ...] = ()) -> dict[str, str]:
         return found
     if isinstance(values, list | tuple):
         values = ", ".join(map(str, values)) or "none"
-    return {_FLAT.join(keys): str(values)}
+    return {".".join(keys): str(values)}
 
 
 _TEMPLATE = """\
