@@ -51,7 +51,7 @@ class _Message(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    index: int = 0
+    index: int | None = 0
     message: _Message | None = None
     text: str | None = None
     finish_reason: str | None = None
@@ -94,7 +94,7 @@ class _Reply(msgspec.Struct):
 class ChunkChoice(msgspec.Struct):
     """A choice of a chunk; `/completions` streams `text` in place of a delta."""
 
-    index: int = 0
+    index: int | None = 0
     delta: _Message | None = None
     text: str | None = None
     finish_reason: str | None = None
@@ -126,9 +126,7 @@ def parsed(body: bytes, content_type: str = "") -> Completion | Failure:
     if isinstance(reply, Failure):
         return reply
     if reply.error is not None or reply.object == "error":
-        return Failure(
-            kind="http", status=200, message="an error in a reply", code=error_code(body)
-        )
+        return _error("an error in a reply", body)
     if reply.results is not None:
         return Completion(
             model=reply.model or "", moderation=_moderations(reply.results), **_usage(reply.usage)
@@ -139,7 +137,7 @@ def parsed(body: bytes, content_type: str = "") -> Completion | Failure:
         return Failure(
             kind="malformed", status=200, message="a choice has neither message nor text"
         )
-    first, *further = (_sample(c) for c in sorted(reply.choices, key=lambda c: c.index))
+    first, *further = (_sample(c) for c in sorted(reply.choices, key=lambda c: c.index or 0))
     return Completion(
         text=first.text,
         tokens=first.tokens,
@@ -156,9 +154,7 @@ def parsed_chunk(data: bytes) -> Chunk | Failure:
     """One event of a stream."""
     chunk: Chunk | Failure = _decoded(_CHUNK, data, "")
     if isinstance(chunk, Chunk) and chunk.error is not None:
-        return Failure(
-            kind="http", status=200, message="an error in a stream", code=error_code(data)
-        )
+        return _error("an error in a stream", data)
     return chunk
 
 
@@ -222,6 +218,14 @@ def _decoded(decoder: Any, body: bytes, content_type: str) -> Any:
         kind = re.match(r"[a-z]+/[a-z.+-]+", content_type)
         told = f" but {kind[0]}" if kind and "json" not in kind[0] else ""
         return Failure(kind="malformed", status=200, message=f"the reply is not JSON{told}")
+
+
+def _error(message: str, body: bytes) -> Failure:
+    """An error under status 200; its code stands for the status where it is one."""
+    code = error_code(body)
+    status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 200
+    told = f"{message} ({code})" if code else message
+    return Failure(kind="http", status=status, message=told, code=code)
 
 
 def _sample(choice: _Choice) -> Sample:

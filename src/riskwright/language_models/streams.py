@@ -94,7 +94,7 @@ def _deltas(chunk: Chunk) -> Iterator[Delta]:
     for choice in chunk.choices or ():
         yield Delta(
             text=choice.written,
-            index=choice.index,
+            index=choice.index or 0,
             tokens=tokens_of(choice.logprobs),
             finish_reason=choice.finish_reason or "",
             refusal=(choice.delta.refusal if choice.delta else None) or "",
