@@ -284,6 +284,12 @@ def test_budgets_stop_new_calls_and_keep_what_is_finished(server, fakes):
     assert found[4].kind == "budget"
 
 
+def test_replies_without_counts_are_priced_by_their_bytes(server, fakes):
+    server.replies(fakes.Answer(fakes.chat("ä", usage=None)))
+    reply = complete(server.endpoint(completion_price=1e6), fakes.ask())
+    assert (reply.completion_tokens, reply.cost) == (None, 2.0)
+
+
 def test_single_calls_raise(server, fakes):
     endpoint = server.endpoint(max_retries=0)
     for answer, error in (

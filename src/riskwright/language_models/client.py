@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any
@@ -133,7 +133,7 @@ class Client:
 
     async def stream(
         self, request: Request, *, usage: bool = False
-    ) -> AsyncIterator[Delta | Failure]:
+    ) -> AsyncGenerator[Delta | Failure, None]:
         """The reply as it is written; whatever goes wrong is a `Failure`, the last item.
 
         Attempts are repeated until the first byte of a reply has come, and never after it. The
@@ -150,16 +150,11 @@ class Client:
         for attempt in range(1, self.endpoint.max_retries + 2):
             if not await self._pace.enter():
                 break
-            begun = False
+            begun, sent = False, time.monotonic()
             try:
                 await self._pace.wait_for_turn()
-                sent = time.monotonic()
-                pieces = self._transport.events(self._session, self.endpoint, url, body)
-                async with (
-                    aclosing(pieces),
-                    aclosing(deltas(pieces, self.endpoint.max_bytes)) as read,
-                ):
-                    async for item in read:
+                async with aclosing(self._streamed(url, body)) as items:
+                    async for item in items:
                         if isinstance(item, Failure) and not begun:
                             last = replace(item, attempts=attempt)
                             break
@@ -168,12 +163,29 @@ class Client:
             finally:
                 self._pace.leave()
             if begun:
-                self._pace.succeeded()
                 return
             if not _passing(last) or attempt > self.endpoint.max_retries:
                 break
             await asyncio.sleep(self._wait(last, attempt, sent))
         yield last
+
+    async def _streamed(self, url: str, body: bytes) -> AsyncGenerator[Delta | Failure, None]:
+        """One attempt at a stream, which is charged however it ends, once it has begun."""
+        prompt = written = None
+        received = 0
+        pieces = self._transport.events(self._session, self.endpoint, url, body)
+        try:
+            async with aclosing(pieces), aclosing(deltas(pieces, self.endpoint.max_bytes)) as read:
+                async for item in read:
+                    if isinstance(item, Delta):
+                        received += len(item.text.encode("utf-8", "replace")) + 1
+                        prompt = item.prompt_tokens or prompt
+                        written = item.completion_tokens or written
+                    yield item
+        finally:
+            if received:
+                self._pace.succeeded()
+                self._pace.charge(prompt, written, len(body), received)
 
     async def _attempts(self, url: str, body: bytes) -> Completion | Failure:
         last = Failure(kind="budget", message="the budget is spent; not called")
@@ -187,8 +199,8 @@ class Client:
                 answer, ms = await self._transport.post(self._session, self.endpoint, url, body)
                 if isinstance(answer, Completion):
                     self._pace.succeeded()
-                    answer = replace(answer, latency_ms=ms, attempts=attempt)
-                    return self._pace.spend(answer, len(body))
+                    cost = self._charge(answer, len(body))
+                    return replace(answer, latency_ms=ms, attempts=attempt, cost=cost)
             finally:
                 self._pace.leave()
             last = replace(answer, attempts=attempt)
@@ -196,6 +208,10 @@ class Client:
                 return last
             await asyncio.sleep(self._wait(last, attempt, sent))
         return last
+
+    def _charge(self, answer: Completion, sent: int) -> float:
+        received = sum(len(text.encode("utf-8", "replace")) for text in answer.texts)
+        return self._pace.charge(answer.prompt_tokens, answer.completion_tokens, sent, received)
 
     def _wait(self, failure: Failure, attempt: int, sent: float) -> float:
         """Seconds until the next attempt; where the server is overloaded, all calls slow down."""
