@@ -15,7 +15,13 @@ RiskwrightError
 ├── ArtifactError           RW4000  a saved file cannot be trusted or understood
 │   ├── SchemaTooNewError   RW4001  written by a newer version
 │   └── ContentHashError    RW4002  changed after it was written
-└── SearchError             RW5000  the search ended without any score
+├── SearchError             RW5000  the search ended without any score
+└── EndpointError           RW6000  a call to a language model gave no reply
+    ├── UnreachableError    RW6001  no connection, or no answer in time
+    ├── StatusError         RW6002  the server answered with an error
+    ├── ReplyError          RW6003  the reply broke off or is not of the known form
+    ├── BudgetSpentError    RW6004  the budget for calls is spent
+    └── JournalLockedError  RW6005  another run writes the journal of calls
 """
 
 from __future__ import annotations
@@ -24,18 +30,24 @@ from typing import ClassVar
 
 __all__ = [
     "ArtifactError",
+    "BudgetSpentError",
     "ColumnError",
     "ConstraintError",
     "ContentHashError",
     "DataError",
     "EmptyDataError",
+    "EndpointError",
+    "JournalLockedError",
     "MissingExtraError",
     "MissingValueError",
     "ParameterError",
+    "ReplyError",
     "RiskwrightError",
     "SchemaTooNewError",
     "SearchError",
+    "StatusError",
     "TargetError",
+    "UnreachableError",
     "UnreadableError",
     "UsageError",
     "ValueRangeError",
@@ -177,3 +189,39 @@ class SearchError(RiskwrightError, RuntimeError):
     """The search ended before it found any score."""
 
     code = "RW5000"
+
+
+class EndpointError(RiskwrightError, RuntimeError):
+    """A call to a language model gave no reply."""
+
+    code = "RW6000"
+
+
+class UnreachableError(EndpointError):
+    """There was no connection to the endpoint, or no answer in time."""
+
+    code = "RW6001"
+
+
+class StatusError(EndpointError):
+    """The endpoint answered with an error."""
+
+    code = "RW6002"
+
+
+class ReplyError(EndpointError):
+    """The reply broke off, or is not of the known form."""
+
+    code = "RW6003"
+
+
+class BudgetSpentError(EndpointError):
+    """The budget for calls is spent."""
+
+    code = "RW6004"
+
+
+class JournalLockedError(EndpointError):
+    """Another run is writing the journal of calls."""
+
+    code = "RW6005"
