@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -223,8 +224,7 @@ def _parameters(weights: HarmWeights) -> Floats:
 
 def _factors(levels: Sequence[float]) -> list[float]:
     """From each word to the next graver one; 1 where both count nothing."""
-    pairs = zip(levels, levels[1:], strict=False)
-    return [low / high if high else 1.0 for low, high in pairs]
+    return [low / high if high else 1.0 for low, high in itertools.pairwise(levels)]
 
 
 def _named(theta: Floats, prior: HarmWeights, name: str) -> HarmWeights:

@@ -363,7 +363,7 @@ def _category(value: Any, where: str) -> str:
 
 
 def _effect_names() -> dict[str, str]:
-    names = {}
+    names: dict[str, str] = {}
     for code, effects in EFFECT_GROUPS.items():
         names |= {code: code, f"{code} harm": code, f"{code} benefit": code}
         names |= {effect.lower(): code for effect in effects}
