@@ -59,10 +59,10 @@ class Experts:
     eta_t / 8 <= sqrt(T ln N) after any T rounds; eta = sqrt(8 ln N / T) for a known T gives
     sqrt(T ln N / 2). Log loss with eta = 1: ln N. Labels drawn with probability q_t and losses
     divided by it, with eta_t = sqrt(ln N / (1 / least_probability + sum of 1 / q_s before t)):
-    ln N / eta_T + sum_t eta_t / (2 q_t). The bounds are for the mean loss of the guards under the weights, which for
-    these convex losses is at least the loss of the blended score. Cesa-Bianchi & Lugosi (2006),
-    Prediction, Learning, and Games, theorems 2.2 and 2.3 and section 6.2; sleeping experts: Freund
-    et al. (1997), STOC; several guards: Ghosh et al. (2024), AEGIS.
+    ln N / eta_T + sum_t eta_t / (2 q_t). The bounds are for the mean loss of the guards under the
+    weights, which for these convex losses is at least the loss of the blended score.
+    Cesa-Bianchi & Lugosi (2006), Prediction, Learning, and Games, theorems 2.2 and 2.3 and section
+    6.2; sleeping experts: Freund et al. (1997), STOC; several guards: Ghosh et al. (2024), AEGIS.
 
     Examples
     --------
