@@ -42,6 +42,9 @@ _RESOURCE_KEYS = word_set(
 )
 _CODE_KEYS = word_set("command cmd script shell bash")
 _SQL_KEYS = word_set("sql query statement")
+_RIGHTS = word_set(
+    "role roles permission permissions privilege privileges scopes acl is_admin admin"
+)
 _EVERYTHING = frozenset({"*", "all", "everything", "everyone"})
 _SECRET_WORDS = word_set(
     "password passwd passphrase secret token apikey credential credentials otp cvv pin"
@@ -183,6 +186,8 @@ def _readable(values: Mapping[str, Any], shell: ShellFacts | None) -> bool:
 
 def _kind(tool: str, values: Mapping[str, Any], shell: ShellFacts | None) -> Kind:
     named = kind_of_name(tool)
+    if named in ("write", "unknown") and _hands_out_rights(values):
+        return "grant"
     if shell is not None:
         return shell.kind if named in ("execute", "unknown") else gravest([named, shell.kind])
     for key, value in values.items():
@@ -194,6 +199,14 @@ def _kind(tool: str, values: Mapping[str, Any], shell: ShellFacts | None) -> Kin
         if key.lower() in _CODE_KEYS | {"code"}:
             return gravest(["execute", *([] if named == "unknown" else [named])])
     return named
+
+
+def _hands_out_rights(values: Mapping[str, Any]) -> bool:
+    """Whether an argument sets a role or right, such as role: admin."""
+    return any(
+        set(words_of(path.rpartition(".")[2])) & _RIGHTS and value not in ("", None, False)
+        for path, value in leaves(dict(values))
+    )
 
 
 def _reversibility(

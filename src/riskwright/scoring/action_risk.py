@@ -173,7 +173,7 @@ class ActionCard(Record, frozen=True, kw_only=True, omit_defaults=True):
         levels : SAFE, LOW or HIGH, or 0, 1, 2.
         max_points : most points of one level, 3 to 100.
         penalty : how strongly the points are drawn to the proportions of the card set by hand,
-            which alone tell what levels that never occurred are worth.
+            where the labels say little.
         low_from, high_from : LOW from that P(at least LOW) on, HIGH from that P(HIGH) on.
 
         Raises
@@ -184,8 +184,10 @@ class ActionCard(Record, frozen=True, kw_only=True, omit_defaults=True):
         Notes
         -----
         Proportional odds with points >= 0 that never fall along ordered levels, rounded at the best
-        of several scales; slope and cuts are then fitted to the totals. Not proved optimal: for
-        a certified card of one level against the rest there is `RiskScoreClassifier`. O(n) a step.
+        of several scales; slope and cuts are then fitted to the totals. Levels that never occurred
+        are worth the same share of the way to HIGH as on the card set by hand, so that labels of
+        clicks alone do not make payments safe. Not proved optimal: for a certified card of one
+        level against the rest there is `RiskScoreClassifier`. O(n) a step.
         """
         if not 3 <= max_points <= 100 or not penalty > 0:
             raise ParameterError(
@@ -199,18 +201,20 @@ class ActionCard(Record, frozen=True, kw_only=True, omit_defaults=True):
         enough(level, len(features))
         names = _names()
         X, steps, prior = _design(features, names), _steps(names), _prior(names)
-        drawn_to: Floats = np.linalg.solve(steps, prior)
+        drawn_to = np.linalg.solve(steps, prior).astype(np.float64)
         increments, _ = fit_linear(X @ steps, level, penalty, prior=drawn_to)
         coef = steps @ np.maximum(increments, 0)
         points, slope, cuts = _rounded(coef, X, level, max_points)
-        table: dict[str, dict[str, int]] = {}
-        for (feature, name), value in zip(names, points, strict=True):
-            table.setdefault(feature, {})[name] = int(value)
         low, high = (
             math.ceil((cut + math.log(p / (1 - p))) / slope - 1e-9)
             for cut, p in zip(cuts, (low_from, high_from), strict=True)
         )
         high = max(high, 1)
+        table: dict[str, dict[str, int]] = {}
+        for (feature, name), value in zip(
+            names, _with_unseen(points, X.any(axis=0), high, names), strict=True
+        ):
+            table.setdefault(feature, {})[name] = int(value)
         return cls(
             points=table,
             low=min(max(low, 1), high),
@@ -276,6 +280,24 @@ def _rounded(
             best = loss, points, slope, cuts
     assert best is not None
     return best[1:]
+
+
+def _with_unseen(
+    points: NDArray[np.int64], seen: NDArray[np.bool_], high: int, names: Names
+) -> NDArray[np.int64]:
+    """Points with those of levels that never occurred, kept in order along chains."""
+    hand = default_card()
+    shares = np.ceil(_prior(names) * high / hand.high).astype(np.int64)
+    found = np.where(seen, points, shares)
+    place = {name: k for k, name in enumerate(names)}
+    for feature, known in ACTION_FEATURES.items():
+        chain = [place[feature, level] for level in known.chain[1:]]
+        for k, here in enumerate(chain):
+            if not seen[here]:
+                below = [int(points[j]) for j in chain[:k] if seen[j]]
+                above = [int(points[j]) for j in chain[k + 1 :] if seen[j]]
+                found[here] = min([max([int(shares[here]), *below]), *above])
+    return found
 
 
 _SIGN_POINTS = {
@@ -358,12 +380,12 @@ class ActionScorer:
         self.card = default_card() if card is None else card
         self.text = text
         self.tools = tools
+        self._digest = content_hash([self.card, tools or ToolCatalogue()])[:16]
 
     @property
     def version(self) -> str:
         """Digest of card, catalogue and the version of the text scorer."""
-        told = [self.card, self.tools or ToolCatalogue(), self.text.version if self.text else ""]
-        return content_hash([msgspec.to_builtins(part) for part in told])[:16]
+        return content_hash([self._digest, self.text.version])[:16] if self.text else self._digest
 
     @property
     def cost(self) -> float:
@@ -427,8 +449,8 @@ class ActionScorer:
         """
         severities: Sequence[float | None] = [None] * len(actions)
         if isinstance(text, ActionTextModel) and not hasattr(text, "coef_"):
-            severities = _cross_fitted(text, actions, levels, random_state)
             text.fit(actions, levels)
+            severities = _cross_fitted(text, actions, levels, random_state)
         elif text is not None:
             scores = text.score([Exchange(prompt=rendered(a), id=a.id) for a in actions])
             severities = [score.severity for score in scores]
@@ -460,7 +482,10 @@ def _cross_fitted(
     levels: Sequence[str | int],
     random_state: int,
 ) -> list[float]:
-    """Severities of each action by a text model that was fitted without it (5 folds)."""
+    """Severities of each action by a text model that was fitted without it (5 folds).
+
+    The penalty is the one chosen on all actions.
+    """
     level = level_codes(levels)
     enough(level, len(actions), 10)
     order = generator(random_state, 72).permutation(len(actions))
@@ -469,9 +494,7 @@ def _cross_fitted(
     found = np.zeros(len(actions))
     for k in range(5):
         inside, out = np.flatnonzero(fold != k).tolist(), np.flatnonzero(fold == k).tolist()
-        part = ActionTextModel(
-            bits=model.bits, penalty=model.penalty, random_state=model.random_state
-        )
+        part = ActionTextModel(bits=model.bits, penalty=model.penalty_)
         part.fit([actions[i] for i in inside], [int(level[i]) for i in inside])
         scores = part.score_actions([actions[i] for i in out])
         found[out] = [score.severity for score in scores]

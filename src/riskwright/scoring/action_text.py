@@ -187,13 +187,7 @@ class ActionTextModel:
                 level="HIGH" if h >= 0.5 else "LOW" if s >= 0.5 else "SAFE",
                 meaning="severity",
                 scorers={self.name: self.version},
-                values={
-                    self.name: {
-                        "any": float((s + h) / 2),
-                        "LOW or HIGH": float(s),
-                        "HIGH": float(h),
-                    }
-                },
+                values={self.name: _values(float(s), float(h))},
                 digest=exchange.digest,
             )
             for exchange, s, h in zip(exchanges, some, high, strict=True)

@@ -87,12 +87,10 @@ def fit_linear(
         return loss + penalty / 2 * float(away @ away), gradient
 
     first = np.concatenate([_first_cuts(level), [0.2], 0.2 * centre])
-    free = (None, None)
-    sign: tuple[float | None, None] = free if prior is None else (0.0, None)
-    bounds = [free, (-7.0, 4.0), (0.02, 5.0), *[sign] * d]
-    found = minimize(
-        objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}
-    ).x
+    free, sign = (None, None), (0.0, None)
+    bounds = None if prior is None else [free, (-7.0, 4.0), (0.02, 5.0), *[sign] * d]
+    steps = {"maxiter": 200, "ftol": 1e-8}
+    found = minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=steps).x
     return found[3:], (float(found[0]), float(found[0] + np.exp(found[1])))
 
 
