@@ -1,0 +1,294 @@
+"""What a shell command would do, told from its words; nothing is ever run or expanded."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from riskwright.core import UnreadableError
+
+from .action_words import gravest, word_set
+from .actions import Kind
+
+__all__ = ["MAX_COMMAND", "ShellFacts", "read_command"]
+
+MAX_COMMAND = 2**16
+
+_COMMANDS: dict[str, str] = {
+    "read": "ls cat head tail less more wc file stat du df pwd echo printf whoami id uname date "
+    "env printenv ps top which type man tree diff cmp sort uniq cut tr awk jq test true false cd "
+    "basename dirname realpath md5sum sha256sum history ping dig nslookup sleep",
+    "search": "grep egrep rg find locate fd ag",
+    "write": "cp mv mkdir touch tee ln install sed patch truncate tar zip unzip gzip gunzip vi vim "
+    "nano git make",
+    "send": "ssh scp sftp rsync ftp nc ncat netcat telnet mail sendmail mutt",
+    "delete": "rm rmdir shred unlink dd mkfs wipefs fdisk parted kill killall pkill shutdown "
+    "reboot halt poweroff",
+    "execute": "bash sh zsh dash fish ksh python python3 perl ruby node php eval exec source . "
+    "docker podman systemctl service crontab at pip pip3 npm npx yarn apt apt-get yum dnf brew "
+    "cargo go kubectl helm terraform psql mysql sqlite3 mongo redis-cli iptables",
+    "grant": "chmod chown chgrp usermod useradd adduser passwd visudo setfacl su",
+}
+_KIND: dict[str, Kind] = {
+    word: kind  # type: ignore[misc]
+    for kind, words in _COMMANDS.items()
+    for word in words.split()
+}
+_FOR_GOOD = word_set("rm rmdir shred unlink dd mkfs wipefs fdisk parted truncate")
+_WRAPPERS = word_set("sudo doas env nohup time nice xargs command builtin stdbuf timeout")
+_SHELLS = word_set("bash sh zsh dash ksh python python3 perl ruby node php eval source")
+_ENDS = frozenset([";", "&&", "||", "|", "&", "|&", "(", ")", ";;", "\n"])
+_DOES: dict[tuple[str, str], tuple[Kind, bool]] = {
+    ("git", "push"): ("publish", False),
+    ("git", "clean"): ("delete", True),
+    ("git", "rm"): ("delete", False),
+    ("git", "status"): ("read", False),
+    ("git", "log"): ("read", False),
+    ("git", "diff"): ("read", False),
+    ("git", "show"): ("read", False),
+    ("kubectl", "delete"): ("delete", True),
+    ("kubectl", "get"): ("read", False),
+    ("terraform", "destroy"): ("delete", True),
+    ("npm", "publish"): ("publish", True),
+    ("docker", "rm"): ("delete", True),
+    ("docker", "ps"): ("read", False),
+    ("crontab", "-r"): ("delete", True),
+}
+_ASSIGNED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_URL = re.compile(r"https?://[^\s'\"<>]+", re.IGNORECASE)
+
+
+@dataclass
+class ShellFacts:
+    """What was seen: kind, whether it is for good, signs of concern, paths and addresses."""
+
+    kind: Kind = "unknown"
+    for_good: bool = False
+    signs: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+    unbounded: bool = False
+    kinds: list[Kind] = field(default_factory=list)
+
+    def sign(self, name: str) -> None:
+        if name not in self.signs:
+            self.signs.append(name)
+
+
+def read_command(command: str | Sequence[str], where: str = "command") -> ShellFacts:
+    """What a command line, or a list of its words, would do.
+
+    The gravest of its simple commands decides; a first word that is not known makes the command
+    at least "unknown". Substitutions, variables as commands and what follows an interpreter cannot
+    be judged and are told as signs.
+
+    Raises
+    ------
+    UnreadableError : empty, longer than 65,536 characters, or with quotes that do not close.
+
+    Examples
+    --------
+    >>> facts = read_command("sudo rm -rf /srv/data/*")
+    >>> facts.kind, facts.for_good, facts.signs
+    ('delete', True, ['sudo', 'recursive', 'force', 'wildcard'])
+    """
+    facts = ShellFacts()
+    words = _words(command, facts, where)
+    pipes = _simple_commands(words)
+    for before, simple in pipes:
+        _judge(simple, before, facts)
+    _judge_pipes(pipes, facts)
+    facts.kind = _overall(facts.kinds)
+    return facts
+
+
+def _overall(kinds: Sequence[Kind]) -> Kind:
+    """The gravest; what is not known counts for more than reading and less than changing."""
+    known = gravest(kind for kind in kinds if kind != "unknown")
+    if "unknown" in kinds and known in ("read", "search", "navigate", "unknown"):
+        return "unknown"
+    return known
+
+
+def _words(command: str | Sequence[str], facts: ShellFacts, where: str) -> list[str]:
+    if not isinstance(command, str):
+        words = list(command)
+        if not words or not all(isinstance(word, str) for word in words):
+            raise UnreadableError("not a command", where=where, expected="a list of words")
+        _check_size(sum(map(len, words)), where)
+        if len(words) == 3 and words[0].rpartition("/")[2] in _SHELLS and words[1] in ("-c", "-lc"):
+            return _words(words[2], facts, f"{where}[2]")
+        return words
+    _check_size(len(command), where)
+    if "$(" in command or "`" in command or "<(" in command:
+        facts.sign("command substitution")
+    lexer = shlex.shlex(command.replace("\n", " ; "), posix=True, punctuation_chars=True)
+    lexer.commenters = ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        raise UnreadableError(
+            "quotes that do not close", where=where, expected="a shell command"
+        ) from None
+    if not words:
+        raise UnreadableError("empty", where=where, expected="a shell command")
+    return words
+
+
+def _check_size(size: int, where: str) -> None:
+    if size > MAX_COMMAND:
+        raise UnreadableError(
+            "too long", where=where, expected=f"at most {MAX_COMMAND:,} characters", got=f"{size:,}"
+        )
+
+
+def _simple_commands(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """(what joins it to the one before, words) of each simple command."""
+    found: list[tuple[str, list[str]]] = [("", [])]
+    for word in words:
+        if word in _ENDS or (word and set(word) <= set(";&|()")):
+            found.append((word, []))
+        else:
+            found[-1][1].append(word)
+    return [(before, simple) for before, simple in found if simple]
+
+
+def _judge(words: list[str], before: str, facts: ShellFacts) -> None:
+    words = _without_redirections(words, facts)
+    words = _unwrapped(words, facts)
+    if not words:
+        return
+    first = words[0].rpartition("/")[2]
+    if words[0].startswith(("$", "`")):
+        facts.sign("command substitution")
+    kind: Kind = _KIND.get(first, "unknown")
+    rest = words[1:]
+    flags = {letter for w in rest if w.startswith("-") and not w.startswith("--") for letter in w}
+    long = {word.partition("=")[0] for word in rest if word.startswith("--")}
+    plain = [word for word in rest if not word.startswith("-")]
+    kind, good = _with_subcommand(first, rest, plain, kind, flags, long, facts)
+    facts.for_good |= good or (first in _FOR_GOOD or first.startswith("mkfs."))
+    if first.startswith("mkfs."):
+        kind = "delete"
+    if kind in ("delete", "write", "grant"):
+        _dangerous_flags(flags, long, facts)
+    facts.kinds.append(kind)
+    facts.paths += [word for word in plain if "/" in word or "." in word][:100]
+    for word in rest:
+        facts.urls += _URL.findall(word)[:100]
+    wide = any(mark in word for word in plain for mark in "*?") or "/" in plain
+    if wide and kind not in ("read", "search"):
+        facts.sign("wildcard")
+        facts.unbounded = True
+
+
+def _without_redirections(words: list[str], facts: ShellFacts) -> list[str]:
+    kept: list[str] = []
+    skip = False
+    for place, word in enumerate(words):
+        if skip:
+            skip = False
+        elif word and set(word) <= set("<>&|") and (">" in word or "<" in word):
+            skip = place + 1 < len(words)
+            target = words[place + 1] if skip else ""
+            if ">" in word and target not in ("/dev/null", "/dev/stderr", "1", "2"):
+                facts.paths.append(target)
+                onto_a_device = target.startswith("/dev/")
+                facts.kinds.append("delete" if onto_a_device else "write")
+                facts.for_good |= onto_a_device
+                facts.sign("redirect")
+        else:
+            kept.append(word)
+    return kept
+
+
+def _unwrapped(words: list[str], facts: ShellFacts) -> list[str]:
+    """Without assignments and commands such as sudo in front."""
+    place = 0
+    while place < len(words):
+        word = words[place]
+        name = word.rpartition("/")[2]
+        if name in ("sudo", "doas"):
+            facts.sign("sudo")
+        if not (name in _WRAPPERS or _ASSIGNED.match(word)) and not (
+            place and (word.startswith("-") or word.isdigit())
+        ):
+            break
+        place += 1
+    return words[place:]
+
+
+def _with_subcommand(
+    first: str,
+    rest: list[str],
+    plain: list[str],
+    kind: Kind,
+    flags: set[str],
+    long: set[str],
+    facts: ShellFacts,
+) -> tuple[Kind, bool]:
+    for word in rest:
+        if (first, word) in _DOES:
+            kind, good = _DOES[first, word]
+            if long & {"--force", "--force-with-lease"} or "f" in flags:
+                facts.sign("force")
+                good = True
+            return kind, good
+    if first == "git" and "reset" in plain and "--hard" in long:
+        return "delete", True
+    if first == "find":
+        if "-delete" in rest:
+            return "delete", True
+        if {"-exec", "-execdir", "-ok"} & set(rest):
+            return _of_find_exec(rest)
+    if first == "sed" and not ("i" in flags or "--in-place" in long):
+        return "read", False
+    if first in ("curl", "wget"):
+        return _of_download(rest, flags, long), False
+    if first in _SHELLS:
+        facts.sign("interpreter")
+    return kind, False
+
+
+def _of_find_exec(rest: list[str]) -> tuple[Kind, bool]:
+    place = next(k for k, word in enumerate(rest) if word in ("-exec", "-execdir", "-ok"))
+    name = rest[place + 1].rpartition("/")[2] if place + 1 < len(rest) else ""
+    return ("delete", True) if name in _FOR_GOOD else ("execute", False)
+
+
+def _of_download(rest: list[str], flags: set[str], long: set[str]) -> Kind:
+    sends = {"--data", "--data-raw", "--data-binary", "--data-urlencode", "--form", "--json"}
+    sends |= {"--upload-file", "--post-data", "--post-file"}
+    if long & sends or flags & set("dFT"):
+        return "send"
+    methods = [rest[k + 1].upper() for k, w in enumerate(rest[:-1]) if w in ("-X", "--request")]
+    methods += [w[2:].upper() for w in rest if w.startswith("-X") and len(w) > 2]
+    if "DELETE" in methods:
+        return "delete"
+    return "send" if set(methods) & {"POST", "PUT", "PATCH"} else "read"
+
+
+def _dangerous_flags(flags: set[str], long: set[str], facts: ShellFacts) -> None:
+    if flags & set("rR") or "--recursive" in long:
+        facts.sign("recursive")
+    if "f" in flags or "--force" in long:
+        facts.sign("force")
+    if "--no-preserve-root" in long:
+        facts.sign("force")
+        facts.unbounded = True
+
+
+def _judge_pipes(pipes: Sequence[tuple[str, list[str]]], facts: ShellFacts) -> None:
+    """Something fetched or decoded and handed to an interpreter is code from elsewhere."""
+    for (_, left), (join, right) in itertools.pairwise(pipes):
+        names = {word.rpartition("/")[2] for word in left}
+        taken = {word.rpartition("/")[2] for word in right[:3]} & _SHELLS
+        fed = join.startswith("|") and join != "||" and bool(taken)
+        if fed and names & {"curl", "wget", "base64", "openssl", "nc", "xxd"}:
+            facts.sign("remote code")
+    fetches = any(word in ("curl", "wget") for _, simple in pipes for word in simple)
+    if fetches and "command substitution" in facts.signs:
+        facts.sign("remote code")
