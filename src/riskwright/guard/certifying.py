@@ -24,6 +24,7 @@ from riskwright.evidence.labels import Label
 from riskwright.metrics import tail
 from riskwright.stats import proportion_interval
 from riskwright.taxonomy.policies import Policy
+from riskwright.taxonomy.policy_plans import value_of
 from riskwright.taxonomy.policy_records import Certified
 
 from .regimes import acted_on, in_regime
@@ -187,7 +188,8 @@ def _of_hazard(
     scores: Sequence[Score],
     labels: Sequence[Label],
 ) -> list[CertifiedBand]:
-    value = np.array([_value(score, hazard) for score in scores], dtype=np.float64)
+    told = (value_of(score, hazard) for score in scores)
+    value = np.array([math.nan if v is None else v for v in told], dtype=np.float64)
     found = []
     for regime, pair in budgets.items():
         truth = shares_of(labels, hazard, harmful_from=policy.harmful_from.get(regime))
@@ -203,11 +205,6 @@ def _of_hazard(
         shared = tuple(replace(b, delta=(b.delta or 0.05) / among) for b in pair)
         found.append(_band(hazard, regime, shared, value[rows], y, groups))
     return _nested(found)
-
-
-def _value(score: Score, hazard: str) -> float:
-    value = score.severity if hazard == "any" else score.hazards.get(hazard)
-    return math.nan if value is None else value
 
 
 def _groups(budgets: Sequence[Budget], scores: Sequence[Score]) -> dict[str, list[str]]:

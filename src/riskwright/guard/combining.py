@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from riskwright.core.scores import Outcome, Score, Span
@@ -21,6 +21,7 @@ def combined(
     *,
     taxonomy: str = PIVOT,
     latency_ms: float = 0.0,
+    detectors: Collection[str] = (),
 ) -> Score:
     """The score of several scorers together, before any calibration.
 
@@ -35,6 +36,8 @@ def combined(
     taxonomy : of the result; hazards of other taxonomies are translated, and what has no
         counterpart there still counts for the severity.
     latency_ms : of all scorers together.
+    detectors : names of scorers that find things (a secret, an address) without saying how grave
+        they are; they do not count for the severity, unless there are no others.
     """
     failed = {name: score for name, score in parts.items() if score.outcome != "scored"}
     here = {name: _translated(score, taxonomy) for name, score in parts.items()}
@@ -55,7 +58,8 @@ def combined(
         outcome = min((s.outcome for s in failed.values()), key=_GRAVEST.index)
         reason = "; ".join(f"{name}: {s.reason or s.outcome}" for name, s in failed.items())
         return Score(outcome=outcome, reason=reason, **common)
-    severities = [score.severity for score in here.values() if score.severity is not None]
+    judging = [score for name, score in here.items() if name not in detectors] or [*here.values()]
+    severities = [score.severity for score in judging if score.severity is not None]
     return Score(
         severity=max(severities) if severities else None,
         meaning=next(iter(here.values())).meaning if len(here) == 1 else "rank",

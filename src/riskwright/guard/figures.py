@@ -253,6 +253,12 @@ def _severity(scores: Sequence[Score], rows: Bools) -> NDArray[np.float64]:
     return np.array([s.severity for s, k in zip(scores, rows, strict=True) if k], dtype=np.float64)
 
 
+def _probable(scores: Sequence[Score]) -> bool:
+    """Whether all severities are probabilities calibrated on labels of the deployment."""
+    told = (score for score in scores if score.severity is not None)
+    return all(s.meaning == "probability" and "any" in s.calibrated for s in told)
+
+
 def _quality(scores: Sequence[Score], harm: Bools, level: float) -> dict[str, Estimate]:
     rows = _known(scores)
     y, p = harm[rows], _severity(scores, rows)
@@ -262,7 +268,7 @@ def _quality(scores: Sequence[Score], harm: Bools, level: float) -> dict[str, Es
         "AUROC": auroc(y, p, level=level),
         "average precision": average_precision(y, p, level=level),
     }
-    if all("any" in score.calibrated for score in scores if score.severity is not None):
+    if _probable(scores):
         found["Brier score"] = brier(y, p, level=level)
         found["observed minus expected"] = calibration_in_the_large(y, p, level=level)
     return found
@@ -284,9 +290,7 @@ def _quality_by_hazard(
 
 def _calibration(scores: Sequence[Score], harm: Bools, level: float) -> ReliabilityCurve | None:
     rows = _known(scores)
-    told = [score for score in scores if score.severity is not None]
-    probable = all(s.meaning == "probability" and "any" in s.calibrated for s in told)
-    if not told or not probable:
+    if not rows.any() or not _probable(scores):
         return None
     return reliability(harm[rows], _severity(scores, rows), level=level)
 

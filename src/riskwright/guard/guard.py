@@ -119,12 +119,14 @@ class Guard:
             columns[scorer.name] = scorer.score(exchanges)
             share = 1000 * (time.perf_counter() - started) / max(len(exchanges), 1)
             taken += [score.latency_ms or share for score in columns[scorer.name]]
+        detectors = {one.name for one in self.scorers if getattr(one, "detector", False)}
         return [
             combined(
                 exchange,
                 {name: scores[k] for name, scores in columns.items()},
                 taxonomy=self.taxonomy,
                 latency_ms=float(taken[k]),
+                detectors=detectors,
             )
             for k, exchange in enumerate(exchanges)
         ]

@@ -16,7 +16,8 @@ class Scorer(Protocol):
 
     `name` is short and stable ("rules", "ngrams", "llama-guard-3"), `version` a digest of all
     that its numbers depend on, `taxonomy` the id of the taxonomy of its hazards, `cost` the price
-    of one call in any one unit.
+    of one call in any one unit. A scorer with an attribute `detector` that is true finds things
+    without saying how grave they are.
     """
 
     @property

@@ -42,8 +42,9 @@ class Policy(
     mode : "enforce", or "shadow": everything passes, and decisions say what would have been done.
     regimes : names of the regimes, from the strictest to the loosest.
     regime : the one that holds where neither rule nor audience names another.
-    hazards : hazard code, or "any" for the overall severity -> `Rule`. Without "any" every
-        hazard of the taxonomy has to be named.
+    hazards : hazard code, "any" for the overall severity, or "SCORER:NAME" for a value of a
+        scorer's own, such as "rules:injection" -> `Rule`. Without "any" every hazard of the
+        taxonomy has to be named.
     audiences : name -> `Audience`.
     thresholds : hazard -> regime -> `Band`, in [0, 1]; a number above 1 means never. Those of a
         stricter regime are never higher than those of a looser one.
@@ -327,6 +328,8 @@ hazards:
     middle: escalate      # from the threshold `low` on
     high: block           # from the threshold `high` on
     # may_override: [moderator]
+  # rules:injection: {{}}   # what a scorer says beside hazards: instructions hidden in the text
+  # rules:secrets: {{middle: redact, high: redact}}
 {listed}
 
 audiences: {{}}

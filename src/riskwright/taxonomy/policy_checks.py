@@ -12,7 +12,7 @@ from riskwright.core.scores import ACTIONS
 
 from ._reading import Keys
 from .policy_plans import effective_rules
-from .policy_records import ANY, Audience, Rule
+from .policy_records import ANY, SIGNAL, Audience, Rule
 from .taxonomies import Taxonomy
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _hazards(policy: Policy, taxonomy: Taxonomy | None) -> Iterator[Fault]:
     if taxonomy is not None:
         for keys, codes in given:
             for code in codes:
-                if code != ANY and code not in taxonomy:
+                if code != ANY and SIGNAL not in code and code not in taxonomy:
                     yield Fault(
                         (*keys, code),
                         f"no hazard {quoted(code)} in the taxonomy {taxonomy.id}",

@@ -8,12 +8,12 @@ from msgspec import structs
 
 from riskwright.core.scores import ACTIONS, Action, Band, Decision, Score
 
-from .policy_records import ANY, Audience, Rule
+from .policy_records import ANY, SIGNAL, Audience, Rule
 
 if TYPE_CHECKING:
     from .policies import Policy
 
-__all__ = ["Plan", "decided", "effective_rules", "plans_of", "stricter"]
+__all__ = ["Plan", "decided", "effective_rules", "plans_of", "stricter", "value_of"]
 
 _OUTCOMES = {
     "unparsable": "the answer of the scorer could not be parsed",
@@ -60,6 +60,17 @@ class _Step(NamedTuple):
     certificate: str = ""
 
 
+def value_of(score: Score, key: str) -> float | None:
+    """What a rule goes by: the severity for "any", a scorer's own value for "SCORER:NAME", else
+    a hazard; None where nobody judged it."""
+    if key == ANY:
+        return score.severity
+    if SIGNAL in key:
+        scorer, _, name = key.partition(SIGNAL)
+        return score.values.get(scorer, {}).get(name)
+    return score.hazards.get(key)
+
+
 def stricter(policy: Policy, *regimes: str | None) -> str:
     """The strictest of these regimes; that of the policy where all are None."""
     named = [regime for regime in regimes if regime is not None]
@@ -97,7 +108,7 @@ def _plan(policy: Policy, audience: Audience) -> Plan:
         checks=checks,
         regime=audience.regime or policy.regime,
         certificate=digests.pop() if len(digests) == 1 else "",
-        uses_hazards=any(code != ANY for code in rules),
+        uses_hazards=any(code != ANY and SIGNAL not in code for code in rules),
     )
 
 
@@ -168,7 +179,7 @@ def _steps(policy: Policy, plan: Plan, score: Score) -> list[_Step]:
     steps: list[_Step] = []
     scored = score.outcome == "scored"
     for check in plan.checks:
-        value = score.severity if check.hazard == ANY else score.hazards.get(check.hazard)
+        value = value_of(score, check.hazard)
         if value is None:
             if scored and check.closed:
                 steps.append(_unjudged(policy, check))

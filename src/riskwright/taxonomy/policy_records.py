@@ -7,10 +7,12 @@ from typing import Literal
 from riskwright.core import Record
 from riskwright.core.scores import Action
 
-__all__ = ["ANY", "Audience", "Certified", "Fallback", "Rule"]
+__all__ = ["ANY", "SIGNAL", "Audience", "Certified", "Fallback", "Rule"]
 
 ANY = "any"
 """Stands for `Score.severity` where a hazard code could stand."""
+SIGNAL = ":"
+"""Parts a scorer's name from one of its own values, as in "rules:injection"."""
 
 
 class Rule(Record, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

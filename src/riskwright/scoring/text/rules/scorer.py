@@ -6,7 +6,7 @@ import bisect
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from riskwright.core import ParameterError
 from riskwright.core.names import nearest, quoted
@@ -80,6 +80,8 @@ class RuleScorer:
     (0.95, {'prv': 0.95}, [(9, 24, 'personal.email')])
     """
 
+    detector = True
+
     def __init__(
         self,
         families: Sequence[str] = FAMILIES,
@@ -131,6 +133,34 @@ class RuleScorer:
             for code in found:
                 known.category(code)
         return found
+
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` makes the scorer of, as plain values."""
+        return {
+            "families": list(self.families),
+            "lists": [one.to_dict() for one in self.lists],
+            "taxonomy": self.taxonomy,
+            "hazards": self.hazards,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> RuleScorer:
+        """A scorer from plain values, such as those of a file.
+
+        `lists` holds mappings with `path` (and `name`, `leetspeak`), or with `terms` as
+        `TermList.to_dict` gives them; the other keys are parameters of the class. Raises
+        `ParameterError`.
+        """
+        known = ("families", "lists", "taxonomy", "hazards", "name")
+        for key in settings:
+            if key not in known:
+                raise ParameterError(
+                    f"unknown setting {quoted(key)}", where="rules", hint=nearest(key, known)
+                )
+        given = dict(settings)
+        lists = [TermList.from_dict(one) for one in given.pop("lists", ())]
+        return cls(**given, lists=lists)
 
     @functools.cached_property
     def version(self) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
+
+import msgspec
 
 from riskwright.core import ParameterError
 
@@ -90,6 +92,26 @@ class TermList:
         """A list from a file; `options`: leetspeak, and defaults as for `read_terms`."""
         leetspeak = bool(options.pop("leetspeak", False))
         return cls(read_terms(path, **options), name=name, leetspeak=leetspeak)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name, options and terms as plain values."""
+        terms = msgspec.to_builtins(self.terms)
+        return {"name": self.name, "leetspeak": self.leetspeak, "terms": terms}
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> TermList:
+        """From what `to_dict` gives, or from a `path` with options as for `read`.
+
+        Raises `ParameterError`.
+        """
+        given = dict(told)
+        if "path" in given:
+            return cls.read(given.pop("path"), **given)
+        try:
+            terms = msgspec.convert(given.pop("terms", ()), tuple[Term, ...])
+        except msgspec.ValidationError as error:
+            raise ParameterError("not terms", where="lists", got=str(error)) from None
+        return cls(terms, **given)
 
     @property
     def digest(self) -> str:
