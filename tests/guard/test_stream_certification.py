@@ -50,9 +50,12 @@ def courses(n, rng, harmful=0.3):
     y = rng.random(n) < harmful
     steps = rng.normal(0, 1, (n, LOOKS))
     level = 0.8 * np.cumsum(steps, axis=1) / np.sqrt(np.arange(1, LOOKS + 1)) + 1.5 * y[:, None]
-    value = 1 / (1 + np.exp(-level))
+    return 1 / (1 + np.exp(-level)), y.astype(int)
+
+
+def as_paths(values):
     positions = 40 * np.arange(1, LOOKS + 1)
-    return [StreamPath(positions, ("any",), row[:, None]) for row in value], y.astype(int)
+    return [StreamPath(positions, ("any",), row[:, None]) for row in values]
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +72,12 @@ class TestWholePaths:
         rng = np.random.default_rng(1)
         broken = {"whole": 0, "path": 0}
         for _ in range(25):
-            paths, y = courses(600, rng)
+            values, y = courses(600, rng)
             new, truth = courses(3000, rng)
-            safe = np.array([path.maximum() for path in new])[truth == 0]
+            safe = new.max(axis=1)[truth == 0]
             for name, score in (
-                ("whole", [path.signal()[-1] for path in paths]),
-                ("path", [path.maximum() for path in paths]),
+                ("whole", values[:, -1]),
+                ("path", [path.maximum() for path in as_paths(values)]),
             ):
                 rule = Threshold("false alarm rate <= 5%").fit(score, y)
                 broken[name] += bool(np.mean(safe >= rule.threshold_) > 0.05)

@@ -466,6 +466,12 @@ class TestLimits:
             {"errors": "ignore"},
             {"on": ()},
             {"thresholds": 0.5, "policy": Policy("allow")},
+            {"thresholds": float("nan")},
+            {"thresholds": {}},
+            {"thresholds": {"any": float("inf")}},
+            {"thresholds": "0.5"},
+            {"thresholds": True},
+            {"policy": "block"},
         ],
     )
     def test_settings_out_of_range(self, wrong):
@@ -539,6 +545,26 @@ class TestPaths:
         assert [span.end for span in stream.spans] == path.positions.tolist()
         assert [span.value for span in stream.spans] == path.signal().tolist()
         assert path.maximum() == stream.verdict.peak
+
+    def test_a_scorer_does_not_see_the_reply_before_it_is_written(self):
+        class Peeking(Replay):
+            def begin(self, exchange=None):
+                self.seen = exchange
+                return super().begin(exchange)
+
+        scorer = Peeking([0.0])
+        StreamMonitor(scorer).path(Exchange(prompt="p", reply="four", id="7"))
+        assert scorer.seen == Exchange(prompt="p", id="7")
+
+    def test_one_text_is_not_many_replies(self):
+        monitor = StreamMonitor(steady())
+        for called in (monitor.fit, monitor.evaluate):
+            with pytest.raises(UsageError, match="several"):
+                called("some text", [1] * 9)
+        with pytest.raises(UsageError, match="several"):
+            monitor.certify("some text", [1] * 9, "miss rate <= 5%")
+        with pytest.raises(UsageError, match="a policy decides"):
+            StreamMonitor(steady(), policy=Policy("allow")).certify([], [], "miss rate <= 5%")
 
     def test_an_exchange_brings_its_reply(self):
         monitor = StreamMonitor(steady())
