@@ -86,9 +86,10 @@ def stream_figures(
     StreamFigures
         "macro F1"; "false stop rate" and "miss rate" with Wilson's intervals; "share read before
         the stop" (mean) and "characters at the alarm" (median, interval by order statistics) over
-        harmful replies that were stopped; "erde_o"; "care" and its parts, in characters; where
-        onsets are known "leak in characters" (mean number of characters from the onset on that
-        were released, over harmful replies, stopped or not) and "share that leaks nothing".
+        harmful replies that were stopped; "erde_o"; "care" and its parts, in characters, where harm
+        without a known onset counts from the beginning of its reply; where onsets are known "leak
+        in characters" (mean number of characters from the onset on that were released, over
+        harmful replies, stopped or not) and "share that leaks nothing".
 
     Raises
     ------

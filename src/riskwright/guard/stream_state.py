@@ -179,11 +179,10 @@ class Stream:
 
     def _decided(self, decision: Decision) -> None:
         """Keep the severest decision; a milder one at a later look changes nothing."""
-        told = decision.would if self._shadow and decision.would else decision.action
         if self._shadow:
-            decision = structs.replace(decision, action="allow", would=told)
-        kept = self._decision.would or "allow" if self._shadow else self._decision.action
-        if rank(told) <= rank(kept):
+            would = decision.would or decision.action
+            decision = structs.replace(decision, action="allow", would=would)
+        if _severity(decision) <= _severity(self._decision):
             return
         self._decision = decision
         self._decided_at = self._judged
@@ -208,3 +207,8 @@ class Stream:
         if not self._ended and (self._unjudged or not self._spans):
             self._look()
         self._release(self._judged)
+
+
+def _severity(decision: Decision) -> tuple[int, int]:
+    """What is done decides; where that is the same, what a policy in shadow would do."""
+    return rank(decision.action), rank(decision.would or decision.action)

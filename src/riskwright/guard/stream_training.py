@@ -13,7 +13,7 @@ from riskwright.core import DataError, EmptyDataError, ParameterError, TargetErr
 from .stream_heads import PrefixHead, features_of
 from .stream_paths import StreamPath
 
-__all__ = ["fit_head", "penalised_likelihood"]
+__all__ = ["fit_head", "penalised_likelihood", "spans_of_tokens"]
 
 Floats = NDArray[np.float64]
 Spans = Sequence[Sequence[tuple[int, int]] | None]
@@ -122,6 +122,36 @@ def penalised_likelihood(
     slopes = np.array(head.weights)
     weights = np.concatenate([[head.intercept], slopes])
     return data.likelihood(data.x @ weights) - head.penalty / 2 * float(slopes @ slopes)
+
+
+def spans_of_tokens(
+    offsets: Sequence[tuple[int, int]], harmful: Sequence[bool | int]
+) -> list[tuple[int, int]]:
+    """The spans of neighbouring harmful tokens, for `fit_head`; empty where no token is harmful.
+
+    Parameters
+    ----------
+    offsets : (start, end) of every token in characters, in their order.
+    harmful : one label per token.
+
+    Raises `DataError` where the lengths differ.
+
+    Examples
+    --------
+    >>> spans_of_tokens([(0, 2), (3, 5), (6, 8), (9, 12)], [0, 1, 1, 0])
+    [(3, 8)]
+    """
+    if len(offsets) != len(harmful):
+        raise DataError("length differs from offsets", where="harmful", expected=str(len(offsets)))
+    spans: list[tuple[int, int]] = []
+    before = False
+    for (start, end), label in zip(offsets, harmful, strict=True):
+        if label and before:
+            spans[-1] = (spans[-1][0], end)
+        elif label:
+            spans.append((start, end))
+        before = bool(label)
+    return spans
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import structs
 
 from riskwright.core import ArtifactError, ParameterError, UsageError, content_hash
 from riskwright.evidence.exchanges import Exchange
@@ -132,10 +135,7 @@ class StreamMonitor:
         Characters(errors)
         if not self.on:
             raise ParameterError("nothing to watch", where="on", expected='"any" or hazards')
-        if thresholds is not None and policy is not None:
-            raise ParameterError(
-                "either thresholds or a policy decide", where="thresholds, policy", expected="one"
-            )
+        _check_deciders(thresholds, policy)
 
     def __repr__(self) -> str:
         name = self.scorer.name if self.scorer is not None else "no scorer"
@@ -236,7 +236,7 @@ class StreamMonitor:
         """
         from .stream_training import fit_head
 
-        paths = [self._path(reply, None, None) for reply in replies]
+        paths = [self._path(reply, None, None) for reply in _several(replies)]
         self.head = fit_head(
             paths, labels, spans, keys=keys, window=window, penalty=penalty, monotone=monotone
         )
@@ -270,10 +270,16 @@ class StreamMonitor:
         Returns
         -------
         StreamMonitor
-            Itself. Where no threshold keeps the budgets, `certificate_` says what is missing, and
-            `begin` refuses.
+            Itself; the thresholds found take the place of given ones. Where none keeps the
+            budgets, `certificate_` says what is missing, and `begin` refuses.
         """
-        paths = [one if isinstance(one, StreamPath) else self.path(one) for one in replies]
+        if self.policy is not None:
+            raise UsageError(
+                "a policy decides on these streams, not the thresholds of a certificate",
+                where="certify",
+                hint="Use a monitor without the policy",
+            )
+        paths = self._paths(replies)
         self._rules, self.certificate_ = certified_rules(
             paths,
             labels,
@@ -308,7 +314,7 @@ class StreamMonitor:
         """
         from .stream_figures import stream_figures
 
-        paths = [one if isinstance(one, StreamPath) else self.path(one) for one in replies]
+        paths = self._paths(replies)
         at = self._one_threshold() if threshold is None else threshold
         return stream_figures(
             paths, labels, at, onsets=onsets, on=self.on, hold_back=self.hold_back, **how
@@ -379,6 +385,8 @@ class StreamMonitor:
         return f"{scorer.name} {scorer.version}{head}"
 
     def _reader(self, exchange: Exchange | None, head: PrefixHead | None) -> Read:
+        if exchange is not None and exchange.reply is not None:
+            exchange = structs.replace(exchange, reply=None)
         state, keys = self._needs_scorer().begin(exchange), self.on
         follow = head.begin() if head is not None else None
 
@@ -389,6 +397,9 @@ class StreamMonitor:
             return values, peak_of(values, keys)[0]
 
         return read
+
+    def _paths(self, replies: Replies) -> list[StreamPath]:
+        return [one if isinstance(one, StreamPath) else self.path(one) for one in _several(replies)]
 
     def _path(
         self, reply: str | Exchange, exchange: Exchange | None, head: PrefixHead | None
@@ -457,6 +468,44 @@ class StreamMonitor:
             where="evaluate",
             hint="Give threshold=",
         )
+
+
+def _several(replies: Any) -> Any:
+    """A text alone would be taken for replies of one character each."""
+    if isinstance(replies, str | Exchange | StreamPath):
+        raise UsageError(
+            "one reply where several are needed", where="replies", expected="a list of replies"
+        )
+    return replies
+
+
+def _check_deciders(thresholds: Any, policy: Any) -> None:
+    if thresholds is not None and policy is not None:
+        raise ParameterError(
+            "either thresholds or a policy decide", where="thresholds, policy", expected="one"
+        )
+    if policy is not None and not callable(getattr(policy, "decide", None)):
+        raise ParameterError(
+            "not a policy", where="policy", expected="decide(score)", got=type(policy).__name__
+        )
+    given = thresholds.values() if isinstance(thresholds, Mapping) else [thresholds]
+    if thresholds is None:
+        return
+    bad = [at for at in given if isinstance(at, bool | str) or not _is_finite(at)]
+    if bad or not given:
+        raise ParameterError(
+            "not thresholds",
+            where="thresholds",
+            expected="a finite number, or hazards with one each",
+            got=", ".join(map(repr, bad)) or "none at all",
+        )
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except TypeError:
+        return False
 
 
 def _whole(value: int, where: str, least: int) -> int:
