@@ -96,3 +96,8 @@ def test_commands_among_arguments() -> None:
     assert (broken.kind, broken.signs) == ("execute", ("unreadable command",))
     assert parse_action("cat ~/.ssh/id_rsa", "shell").data_exposed == ("credentials",)
     assert parse_action({"command": "ls"}).tool == "shell"
+
+
+def test_an_unknown_command_does_not_hide_a_grave_tool() -> None:
+    found = parse_action({"name": "send_payment", "args": {"command": "frobnicate"}})
+    assert found.kind == "pay"

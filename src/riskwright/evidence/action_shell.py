@@ -102,16 +102,8 @@ def read_command(command: str | Sequence[str], where: str = "command") -> ShellF
     for before, simple in pipes:
         _judge(simple, before, facts)
     _judge_pipes(pipes, facts)
-    facts.kind = _overall(facts.kinds)
+    facts.kind = gravest(facts.kinds)
     return facts
-
-
-def _overall(kinds: Sequence[Kind]) -> Kind:
-    """The gravest; what is not known counts for more than reading and less than changing."""
-    known = gravest(kind for kind in kinds if kind != "unknown")
-    if "unknown" in kinds and known in ("read", "search", "navigate", "unknown"):
-        return "unknown"
-    return known
 
 
 def _words(command: str | Sequence[str], facts: ShellFacts, where: str) -> list[str]:
