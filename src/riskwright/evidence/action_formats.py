@@ -437,7 +437,8 @@ def _responses(source: Any, setting: _Setting, where: str) -> Found:
             rest = {key: v for key, v in body.items() if key not in ("type", "id", "call_id")}
             action = rest.get("action")
             rest = dict(action) if isinstance(action, Mapping) else rest
-            found.append(_call(kind, rest, item, setting, place, id=id))
+            tool = kind.removesuffix("_call") or kind
+            found.append(_call(tool, rest, item, setting, place, id=id))
     return found
 
 

@@ -57,6 +57,7 @@ _DOES: dict[tuple[str, str], tuple[Kind, bool]] = {
     ("docker", "ps"): ("read", False),
     ("crontab", "-r"): ("delete", True),
 }
+_FETCH = re.compile(r"\b(?:curl|wget)\b")
 _ASSIGNED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _URL = re.compile(r"https?://[^\s'\"<>]+", re.IGNORECASE)
 
@@ -101,16 +102,8 @@ def read_command(command: str | Sequence[str], where: str = "command") -> ShellF
     for before, simple in pipes:
         _judge(simple, before, facts)
     _judge_pipes(pipes, facts)
-    facts.kind = _overall(facts.kinds)
+    facts.kind = gravest(facts.kinds)
     return facts
-
-
-def _overall(kinds: Sequence[Kind]) -> Kind:
-    """The gravest; what is not known counts for more than reading and less than changing."""
-    known = gravest(kind for kind in kinds if kind != "unknown")
-    if "unknown" in kinds and known in ("read", "search", "navigate", "unknown"):
-        return "unknown"
-    return known
 
 
 def _words(command: str | Sequence[str], facts: ShellFacts, where: str) -> list[str]:
@@ -289,6 +282,6 @@ def _judge_pipes(pipes: Sequence[tuple[str, list[str]]], facts: ShellFacts) -> N
         fed = join.startswith("|") and join != "||" and bool(taken)
         if fed and names & {"curl", "wget", "base64", "openssl", "nc", "xxd"}:
             facts.sign("remote code")
-    fetches = any(word in ("curl", "wget") for _, simple in pipes for word in simple)
+    fetches = any(_FETCH.search(word) for _, simple in pipes for word in simple)
     if fetches and "command substitution" in facts.signs:
         facts.sign("remote code")

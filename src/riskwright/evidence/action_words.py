@@ -28,7 +28,7 @@ _VERBS: dict[str, str] = {
     "click": "click tap",
     "login": "login signin authenticate logout signout",
     "write": "write create update set save edit insert put patch add append modify move rename "
-    "copy upload store mkdir touch change replace schedule reschedule mark sync import merge",
+    "copy upload store mkdir touch change replace schedule mark submit sync import merge",
     "send": "send email mail message forward reply notify sms text invite export transmit call",
     "delete": "delete remove drop destroy erase purge wipe truncate clear cancel unsubscribe "
     "uninstall terminate kill reset revert discard close deactivate archive rm",
@@ -77,7 +77,7 @@ _PHRASES: tuple[tuple[str, Kind], ...] = (
 
 
 def gravest(kinds: Iterable[Kind]) -> Kind:
-    """The gravest of some kinds; "unknown" where there are none."""
+    """The gravest of some kinds, in the order of `KINDS`; "unknown" where there are none."""
     return max(kinds, key=KINDS.index, default="unknown")
 
 
@@ -118,8 +118,12 @@ def kind_of_element(text: str) -> Kind:
     >>> [kind_of_element(t) for t in ("Place order", "Delete my photo", "Next")]
     ['pay', 'delete', 'unknown']
     """
-    words = words_of(text)
-    line = f" {' '.join(words)} "
-    found = [kind for phrase, kind in _PHRASES if f" {phrase} " in line]
+    line = f" {' '.join(words_of(text))} "
+    found = []
+    for phrase, kind in _PHRASES:
+        if f" {phrase} " in line:
+            found.append(kind)
+            line = line.replace(f" {phrase} ", " ")
+    words = line.split()
     found += [_KIND_OF_VERB[w] for w in words if w in _KIND_OF_VERB and w not in _ON_A_PAGE]
     return gravest(found)

@@ -41,6 +41,7 @@ Kind = Literal[
     "type",
     "click",
     "login",
+    "unknown",
     "write",
     "send",
     "delete",
@@ -49,15 +50,15 @@ Kind = Literal[
     "pay",
     "agree",
     "grant",
-    "unknown",
 ]
 Reversibility = Literal["reversible", "costly", "irreversible", "unknown"]
 Audience = Literal["self", "known people", "public", "unknown"]
 Origin = Literal["user", "tool output", "web page", "unknown"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""What an action does. "type" and "click" are steps on a page whose effect is not known, "agree"
-enters into an obligation (sign, register, accept terms), "grant" hands out rights."""
+"""What an action does, from the mildest to the gravest. "type" and "click" are steps on a page whose effect is not known, "agree"
+enters into an obligation (sign, register, accept terms), "grant" hands out rights; "unknown" is graver
+than looking and milder than what surely changes something."""
 REVERSIBILITIES: tuple[Reversibility, ...] = get_args(Reversibility)
 AUDIENCES: tuple[Audience, ...] = get_args(Audience)
 ORIGINS: tuple[Origin, ...] = get_args(Origin)

@@ -211,7 +211,7 @@ def _pay_subtle(random: _Random, _: Plan) -> list[tuple[str, dict[str, object]]]
 
 def _pay_diluted(random: _Random, _: Plan) -> list[tuple[str, dict[str, object]]]:
     n = int(random.integers(8, 15))
-    amounts = random.integers(2, 10, n).tolist()
+    amounts = random.integers(50, 100, n).tolist()
     return [
         ("update_cart", {"item": k, "price": a, "currency": "EUR"}) for k, a in enumerate(amounts)
     ]

@@ -211,9 +211,8 @@ class ActionCard(Record, frozen=True, kw_only=True, omit_defaults=True):
         )
         high = max(high, 1)
         table: dict[str, dict[str, int]] = {}
-        for (feature, name), value in zip(
-            names, _with_unseen(points, X.any(axis=0), high, names), strict=True
-        ):
+        points = _with_unseen(points, X.sum(axis=0) > 0, high, names)
+        for (feature, name), value in zip(names, points, strict=True):
             table.setdefault(feature, {})[name] = int(value)
         return cls(
             points=table,
@@ -325,7 +324,7 @@ def default_card() -> ActionCard:
     an instruction found in the output of a tool or on a page weighs about a level more. Nothing is
     proved of it: certify a threshold on labelled actions of one's own.
     """
-    kinds = (0, 0, 0, 1, 2, 2, 3, 4, 5, 5, 6, 6, 7, 7, 4)
+    kinds = (0, 0, 0, 1, 2, 2, 4, 3, 4, 5, 5, 6, 6, 7, 7)
     features = ACTION_FEATURES
     return ActionCard(
         points={
