@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,10 @@ MAX_FILE_BYTES = 64 * 2**20
 MAX_TEXT = 20_000
 SAME = 0.8
 """Guidelines whose character 5-grams overlap by this much (Jaccard) are taken for one."""
-FLOOR = 0.15
+FLOOR = 0.2
 """Similarity below which a guideline is not returned."""
 
-_STARTER = Path(__file__).parent / "data" / "guidelines.yaml"
+_DATA = Path(__file__).parent / "data"
 _LEAD = "Answer the user with care. For this message, keep to these guidelines:"
 
 Judge = Callable[[str, str], bool | None]
@@ -112,7 +112,8 @@ class GuidelineLibrary:
     Notes
     -----
     Similarity is the cosine of hashed tf-idf character 4-grams between the prompt and the nearest
-    input. It knows words, not meanings: give each guideline several inputs in the words of users,
+    input; some ordinary English prompts that come with the package tell which 4-grams are common.
+    It knows words, not meanings: give each guideline several inputs in the words of users,
     or an `embed`. Building and finding are linear in the characters. Luo et al. (2024),
     Guide-Align, NAACL; Bayardo et al. (2007), WWW, for the search for duplicates.
 
@@ -139,13 +140,13 @@ class GuidelineLibrary:
         used = [entry for entry in self.guidelines_ if entry.in_use]
         texts = [text for entry in used for text in entry.inputs]
         self._owner = [entry.id for entry in used for _ in entry.inputs]
-        self._index = NgramIndex(texts) if embed is None else None
+        self._index = NgramIndex(texts, _ordinary()) if embed is None else None
         self._vectors = None if embed is None or not texts else _unit(embed(texts), len(texts))
 
     @classmethod
     def starter(cls) -> GuidelineLibrary:
         """Guidelines that come with the package, for the commonest delicate prompts."""
-        return cls(load_guidelines(_STARTER))
+        return cls(load_guidelines(_DATA / "guidelines.yaml"))
 
     def __len__(self) -> int:
         return len(self.guidelines_)
@@ -303,6 +304,11 @@ def _finding(id: str, kept: Any) -> Finding:
         passed=kept,
         method="judge",
     )
+
+
+@cache
+def _ordinary() -> tuple[str, ...]:
+    return tuple((_DATA / "ordinary_prompts.txt").read_text(encoding="utf-8").splitlines())
 
 
 def _check(given: Sequence[Guideline]) -> None:

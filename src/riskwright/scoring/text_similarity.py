@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 __all__ = ["NgramIndex", "merged_into"]
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 _N = 4
-_BUCKETS = 2**20
+_BITS = 20
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _SHINGLE = 5
+_MARKS = 512
 
 
 def _plain(text: str) -> str:
@@ -27,56 +29,58 @@ def _plain(text: str) -> str:
 class NgramIndex:
     """Cosine similarity of hashed tf-idf character 4-grams to each of some texts.
 
-    Weights are (1 + ln tf) x (ln((1 + n) / (1 + df)) + 1), each vector of length 1. Two different
-    4-grams share one of 2^20 buckets with probability 1e-6. Building takes time and memory linear
-    in the characters, a query time linear in the texts that share its 4-grams.
+    Weights are (1 + ln tf) x ln((1 + n) / df), each vector of length 1; n and df count the texts
+    and those of `background`, ordinary texts that only tell which 4-grams are common. Two
+    different 4-grams share one of 2^20 buckets with probability 1e-6. Building takes time and
+    memory linear in the characters, but for a sort; a query takes time linear in the texts that
+    share its 4-grams.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], background: Sequence[str] = ()) -> None:
         self.n = len(texts)
-        row, bucket = _ngrams([_plain(text) for text in texts])
-        pair, count = np.unique(bucket * self.n + row, return_counts=True)
-        bucket, self._row = pair // max(self.n, 1), pair % max(self.n, 1)
-        self._bucket, start = np.unique(bucket, return_index=True)
-        self._start = np.append(start, pair.size)
-        frequency = np.diff(self._start)
-        self._idf = np.log((1 + self.n) / (1 + frequency)) + 1
-        weight = (1 + np.log(count)) * np.repeat(self._idf, frequency)
+        row, bucket = _ngrams([_plain(text) for text in (*texts, *background)], _N, _BITS)
+        rows = self.n + len(background)
+        pair, count = np.unique(bucket * max(rows, 1) + row, return_counts=True)
+        bucket, row = pair // max(rows, 1), pair % max(rows, 1)
+        self._bucket, place, frequency = np.unique(bucket, return_inverse=True, return_counts=True)
+        self._all = rows
+        self._idf = np.log((1 + rows) / frequency)
+        own = row < self.n
+        self._row, place = row[own], place[own]
+        weight = (1 + np.log(count[own])) * self._idf[place]
+        self._start = np.searchsorted(place, np.arange(self._bucket.size + 1))
         length = np.sqrt(np.bincount(self._row, weight**2, minlength=self.n))
         self._weight = weight / length[self._row]
 
     def similarities(self, text: str) -> Floats:
         """To every text, in [0, 1]."""
-        buckets, count = np.unique(_ngrams([_plain(text)])[1], return_counts=True)
-        tf = 1 + np.log(count)
-        place = np.searchsorted(self._bucket, buckets)
-        known = (place < self._bucket.size) & (
-            self._bucket[np.minimum(place, self._bucket.size - 1)] == buckets
-        )
-        rare = np.log(1.0 + self.n) + 1
-        weight = tf * np.where(known, self._idf[np.where(known, place, 0)], rare)
-        weight /= np.sqrt((weight**2).sum())
+        buckets, count = np.unique(_ngrams([_plain(text)], _N, _BITS)[1], return_counts=True)
         found = np.zeros(self.n)
+        if not self.n:
+            return found
+        place = np.minimum(np.searchsorted(self._bucket, buckets), self._bucket.size - 1)
+        known = self._bucket[place] == buckets
+        weight = (1 + np.log(count)) * np.where(known, self._idf[place], math.log(1.0 + self._all))
+        weight /= np.sqrt((weight**2).sum())
         for k, w in zip(place[known], weight[known], strict=True):
             rows = slice(self._start[k], self._start[k + 1])
             found[self._row[rows]] += w * self._weight[rows]
         return np.clip(found, 0.0, 1.0)
 
 
-def _ngrams(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and bucket of every 4-gram; shorter texts are filled up with blanks."""
-    filled = [text.ljust(_N) for text in texts]
+def _ngrams(texts: Sequence[str], n: int, bits: int) -> tuple[Integers, Integers]:
+    """Row and hash of every n-gram; shorter texts are filled up with blanks."""
+    filled = [text.ljust(n) for text in texts]
     points = np.frombuffer("".join(filled).encode("utf-32-le", "surrogatepass"), "<u4")
     length = np.array([len(text) for text in filled], np.intp)
     row = np.repeat(np.arange(len(filled)), length)
-    size = max(points.size - _N + 1, 0)
+    size = max(points.size - n + 1, 0)
     state = np.zeros(size, np.uint64)
-    for k in range(_N):
+    for k in range(n):
         state = (state + points[k : k + size].astype(np.uint64) + 1) * np.uint64(_MULTIPLIER)
         state ^= state >> np.uint64(29)
-    inside = row[:size] == row[_N - 1 :] if size else np.zeros(0, bool)
-    bucket = (state[inside] >> np.uint64(64 - 20)).astype(np.int64)
-    return row[:size][inside].astype(np.int64), bucket
+    inside = row[:size] == row[n - 1 :] if size else np.zeros(0, bool)
+    return row[:size][inside], (state[inside] >> np.uint64(64 - bits)).astype(np.int64)
 
 
 def merged_into(texts: Sequence[str], same: float) -> list[int]:
@@ -87,37 +91,48 @@ def merged_into(texts: Sequence[str], same: float) -> list[int]:
 
     Notes
     -----
-    Exact. With 5-grams ordered from the rarest, two sets of index J >= s share one of their first
+    With 5-grams ordered from the rarest, two sets of index J >= s share one of their first
     |A| - ceil(s |A|) + 1 5-grams, so that only those lead to comparisons (prefix filter; Bayardo
-    et al. 2007).
+    et al. 2007). No near duplicate is overlooked, but for the 5-grams being told apart by 62 bits
+    of their hash.
     """
-    sets = [_shingles(_plain(text)) for text in texts]
-    often = Counter(shingle for one in sets for shingle in one)
+    row, shingle = _ngrams([_plain(text) for text in texts], _SHINGLE, 62)
+    distinct, place, often = np.unique(shingle, return_inverse=True, return_counts=True)
+    rank = np.empty(distinct.size, np.int64)
+    rank[np.argsort(often, kind="stable")] = np.arange(distinct.size)
+    pair = np.sort(row * max(distinct.size, 1) + rank[place])
+    pair = pair[np.diff(pair, prepend=-1) > 0]
+    row, ordered = pair // max(distinct.size, 1), pair % max(distinct.size, 1)
+    sets = np.split(ordered, np.searchsorted(row, np.arange(1, len(texts))))
+    marks = _marks(row, ordered, len(texts))
     leader = list(range(len(texts)))
-    holders: dict[str, list[int]] = {}
-    for place, one in enumerate(sets):
-        ordered = sorted(one, key=lambda shingle: (often[shingle], shingle))
-        prefix = ordered[: len(ordered) - _ceil(same * len(ordered)) + 1]
-        candidates = sorted({k for shingle in prefix for k in holders.get(shingle, ())})
-        found = next((k for k in candidates if _jaccard(one, sets[k]) >= same), None)
-        if found is not None:
-            leader[place] = found
-            continue
-        for shingle in prefix:
-            holders.setdefault(shingle, []).append(place)
+    holders: dict[int, list[int]] = {}
+    for k, one in enumerate(sets):
+        prefix = one[: one.size - math.ceil(same * one.size - 1e-9) + 1].tolist()
+        near = {other for part in prefix for other in holders.get(part, ())}
+        for other in sorted(near):
+            apart = (1 - same) / (1 + same) * (one.size + sets[other].size)
+            differ = (marks[k] ^ marks[other]).bit_count()
+            if differ <= apart + 1e-9 and _jaccard(one, sets[other]) >= same:
+                leader[k] = other
+                break
+        if leader[k] == k:
+            for part in prefix:
+                holders.setdefault(part, []).append(k)
     return leader
 
 
-def _ceil(x: float) -> int:
-    return -int(-(x - 1e-9) // 1)
+def _marks(row: Integers, ordered: Integers, n: int) -> list[int]:
+    """Of every set the places that its members are hashed to, as the bits of one number.
+
+    Two sets differ in at least as many members as in bits.
+    """
+    found = np.zeros((n, _MARKS), bool)
+    found[row, ordered % _MARKS] = True
+    return [int.from_bytes(bits.tobytes(), "big") for bits in np.packbits(found, axis=1)]
 
 
-def _shingles(text: str) -> frozenset[str]:
-    if len(text) <= _SHINGLE:
-        return frozenset({text})
-    return frozenset(text[k : k + _SHINGLE] for k in range(len(text) - _SHINGLE + 1))
-
-
-def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    both = len(one & other)
-    return both / (len(one) + len(other) - both)
+def _jaccard(one: Integers, other: Integers) -> float:
+    """Of two sorted sets."""
+    both = np.intersect1d(one, other, assume_unique=True).size
+    return both / (one.size + other.size - both)

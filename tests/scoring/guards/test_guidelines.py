@@ -16,7 +16,7 @@ from riskwright.scoring.guidelines import (
     guided_messages,
     load_guidelines,
 )
-from riskwright.scoring.text_similarity import NgramIndex, _plain, _shingles, merged_into
+from riskwright.scoring.text_similarity import NgramIndex, _plain, merged_into
 from riskwright.taxonomy import load_taxonomy
 
 STARTER = GuidelineLibrary.starter()
@@ -62,7 +62,16 @@ def test_other_prompts_find_theirs(prompt, id):
 
 
 @pytest.mark.parametrize(
-    "prompt", ["sort this list in python", "Rezept für Apfelkuchen", "", "7 * 8", "翻译这句话"]
+    "prompt",
+    [
+        "sort this list in python",
+        "explain photosynthesis",
+        "how do I cook pasta",
+        "Rezept für Apfelkuchen",
+        "",
+        "7 * 8",
+        "翻译这句话",
+    ],
 )
 def test_prompts_of_another_kind_find_nothing(prompt):
     assert STARTER.retrieve(prompt) == ()
@@ -96,13 +105,18 @@ def test_near_duplicates_are_merged_with_all_their_inputs():
     assert library.retrieve("second question", k=1)[0].id == "a"
 
 
+def shingles(text):
+    plain = _plain(text).ljust(5)
+    return {plain[k : k + 5] for k in range(len(plain) - 4)}
+
+
 TEXTS = st.lists(st.text(alphabet="ab c", max_size=24), min_size=1, max_size=14)
 
 
 @given(TEXTS, st.sampled_from([0.3, 0.5, 0.8, 1.0]))
 @settings(max_examples=80, deadline=None)
 def test_merging_is_that_of_comparing_all_pairs(texts, same):
-    sets = [_shingles(_plain(text)) for text in texts]
+    sets = [shingles(text) for text in texts]
     leader = []
     for place, one in enumerate(sets):
         own = [
@@ -124,7 +138,8 @@ def test_similarities_are_cosines_of_tf_idf():
         return [plain[k : k + 4] for k in range(len(plain) - 3)]
 
     df = {}
-    for text in texts:
+    ordinary = ["what is the matter", "sit on it"]
+    for text in texts + ordinary:
         for gram in set(grams(text)):
             df[gram] = df.get(gram, 0) + 1
 
@@ -133,7 +148,7 @@ def test_similarities_are_cosines_of_tf_idf():
         for gram in grams(text):
             found[gram] = found.get(gram, 0) + 1
         weights = {
-            gram: (1 + np.log(tf)) * (np.log(4 / (1 + df.get(gram, 0))) + 1)
+            gram: (1 + np.log(tf)) * np.log(6 / max(1, df.get(gram, 0)))
             for gram, tf in found.items()
         }
         size = np.sqrt(sum(w * w for w in weights.values()))
@@ -142,7 +157,7 @@ def test_similarities_are_cosines_of_tf_idf():
     wanted = [
         sum(w * vector(text).get(gram, 0.0) for gram, w in vector(query).items()) for text in texts
     ]
-    assert NgramIndex(texts).similarities(query) == pytest.approx(wanted)
+    assert NgramIndex(texts, ordinary).similarities(query) == pytest.approx(wanted)
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6), st.text(max_size=40))
