@@ -183,7 +183,7 @@ def test_use_before_fit_and_of_other_scanners_is_refused():
 def test_broken_promises_are_rare():
     """200 draws of 300 rows from a known population; a rate above .1 + 2.5 s.e. would fail."""
     scores, y = drawn(4000, seed=3)
-    table = {name: column for name, column in scores.items()}
+    table = scores
     rng = np.random.default_rng(0)
     broken = 0
     for _ in range(200):

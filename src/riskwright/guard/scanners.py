@@ -221,8 +221,9 @@ class Scanners(BaseEstimator):  # type: ignore[misc]
         part = replace(plain[0], limit=plain[0].limit / k, delta=plain[0].delta / k)
         apart = [Threshold(part).fit(column, y).threshold_ for column in table.T]
         row = np.array([self.thresholds_[name] for name in self.names_])
-        joint = (table >= row).any(axis=1)
-        spent = (table >= np.where(np.isnan(apart), math.inf, apart)).any(axis=1)
+        joint = np.asarray((table >= row).any(axis=1))
+        limits = np.where(np.isnan(apart), math.inf, apart)
+        spent = np.asarray((table >= limits).any(axis=1))
         return SharedBudget(
             miss_rate=_share("miss rate", ~joint[y]),
             false_alarm_rate=_share("false alarm rate", joint[~y]),
