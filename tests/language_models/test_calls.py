@@ -4,6 +4,8 @@ import asyncio
 import gzip
 import json
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,6 +21,7 @@ from riskwright.core import (
     UsageError,
 )
 from riskwright.language_models import (
+    BlockingClient,
     Client,
     Completion,
     CompletionRequest,
@@ -376,8 +379,6 @@ def test_a_journal_in_use_is_told(server, fakes, tmp_path):
 
 
 def test_progress_is_told_in_the_calling_thread(server, fakes):
-    import threading
-
     told = []
 
     def progress(status):
@@ -421,6 +422,20 @@ def test_clients_share_connections_and_tell_progress(server, fakes):
     assert [reply.text for reply in asyncio.run(work())] == ["safe"] * 9
     assert server.connections <= 4
     assert told[-1]["done"] == 8
+
+
+def test_a_blocking_client_serves_many_threads_over_few_connections(server, fakes):
+    server.answer = lambda asked, number: fakes.Answer(
+        fakes.chat(asked.body["messages"][0]["content"])
+    )
+    with (
+        BlockingClient(server.endpoint(concurrency=3)) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        found = list(pool.map(lambda i: client.complete(fakes.ask(str(i))).text, range(60)))
+    assert found == [str(i) for i in range(60)]
+    assert server.connections <= 3
+    assert threading.active_count() < 20
 
 
 def test_a_client_that_is_not_open_says_so(fakes):

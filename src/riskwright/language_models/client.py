@@ -34,7 +34,7 @@ __all__ = ["Client", "Progress", "raised"]
 
 Progress = Callable[[dict[str, Any]], object]
 _RETRIED = {408, 409, 425, 429, *range(500, 600)}
-_OVERLOADED = {429, 503}
+_OVERLOADED = {429, 503, 529}
 _LASTING = {"insufficient_quota", "tls"}  # what no further attempt can mend
 _PROGRESS_SECONDS = 0.1
 
