@@ -55,7 +55,7 @@ class Endpoint(Quiet, frozen=True, kw_only=True):
     journal : file in which finished calls are kept, so that no later run repeats them. It holds
         the replies and digests of the requests, never a request.
     max_bytes : of one reply, after decompression.
-    trust_env : whether HTTP_PROXY, HTTPS_PROXY, NO_PROXY and ~/.netrc are heeded.
+    trust_env : whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are heeded.
 
     Raises
     ------
