@@ -42,6 +42,16 @@ def test_what_is_written_can_be_read_at_once(path):
         assert journal.get(KEYS[1]).text == "reply 1"
 
 
+def test_reading_and_writing_by_turns(path):
+    """Replies longer than a buffer, read while others are written behind them."""
+    keys = [call_key("u", b"long %d" % i, Counter()) for i in range(40)]
+    with Journal(path) as journal:
+        for i, key in enumerate(keys):
+            journal.write(key, Completion(text=f"{i} " * 1500))
+            for j in (i, i // 2, 0):
+                assert journal.get(keys[j]).text == f"{j} " * 1500
+
+
 def test_every_torn_end_costs_the_last_reply_alone(path):
     whole = path.read_bytes()
     last = whole.rindex(b"\n", 0, -1) + 1

@@ -79,6 +79,19 @@ def test_tokens_that_the_server_does_not_count_are_bounded_by_bytes():
     assert (now.tokens, now.cost) == (16, 19.0)
 
 
+def test_a_turn_that_is_cancelled_goes_to_the_next():
+    async def run():
+        now = pace(concurrency=1)
+        await now.enter()
+        first, second = (asyncio.create_task(now.enter()) for _ in range(2))
+        await asyncio.sleep(0)
+        now.leave()
+        first.cancel()
+        return await asyncio.wait_for(second, 5.0)
+
+    assert asyncio.run(run()) is True
+
+
 def test_calls_per_second_and_halts(monkeypatch):
     slept = []
 

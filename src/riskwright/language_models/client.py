@@ -34,7 +34,7 @@ __all__ = ["Client", "Progress", "raised"]
 
 Progress = Callable[[dict[str, Any]], object]
 _RETRIED = {408, 409, 425, 429, *range(500, 600)}
-_OVERLOADED = {429, 503}
+_OVERLOADED = {429, 503, 529}
 _LASTING = {"insufficient_quota", "tls"}  # what no further attempt can mend
 _PROGRESS_SECONDS = 0.1
 
@@ -61,18 +61,18 @@ class Client:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._session: Any = None
+        self._transport: Any = None
         self._journal: Journal | None = None
 
     async def __aenter__(self) -> Client:
-        self._transport = _transport()
+        transport = _transport()
         self._pace = Pace(self.endpoint)
         self._rng = random.Random()
         self._urls: dict[str, str] = {}
         if self.endpoint.journal is not None:
             self._journal = Journal(self.endpoint.journal)
         try:
-            self._session = self._transport.open_session(self.endpoint)
+            self._transport = transport.Transport(self.endpoint)
         except BaseException:
             self._close_journal()
             raise
@@ -84,8 +84,8 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        session, self._session = self._session, None
-        await session.close()
+        transport, self._transport = self._transport, None
+        await transport.close()
         self._close_journal()
 
     async def complete(self, request: Request) -> Completion:
@@ -173,7 +173,7 @@ class Client:
         """One attempt at a stream, which is charged however it ends, once it has begun."""
         prompt = written = None
         received = 0
-        pieces = self._transport.events(self._session, self.endpoint, url, body)
+        pieces = self._transport.events(url, body)
         try:
             async with aclosing(pieces), aclosing(deltas(pieces, self.endpoint.max_bytes)) as read:
                 async for item in read:
@@ -196,7 +196,7 @@ class Client:
                 await self._pace.wait_for_turn()
                 sent = time.monotonic()
                 answer: Completion | Failure
-                answer, ms = await self._transport.post(self._session, self.endpoint, url, body)
+                answer, ms = await self._transport.post(url, body)
                 if isinstance(answer, Completion):
                     self._pace.succeeded()
                     cost = self._charge(answer, len(body))
@@ -229,7 +229,7 @@ class Client:
             return Failure(kind="request", message="the request cannot be written as UTF-8 JSON")
 
     def _url(self, request: Request) -> str:
-        if self._session is None:
+        if self._transport is None:
             raise UsageError("a client that is not open", hint="Use: async with Client(endpoint)")
         url = self._urls.get(request.path)
         if url is None:

@@ -53,7 +53,12 @@ class Pace:
                 return True
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
-            await turn
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():  # it was this one's turn: the next one's, then
+                    self._wake()
+                raise
 
     def leave(self) -> None:
         """The call that entered has ended."""
