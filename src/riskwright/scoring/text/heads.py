@@ -1,0 +1,305 @@
+"""`TextHead`: a probability of harm from few local labels, by ridge regression over blocks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riskwright.core import ArtifactError, ParameterError, TargetError
+from riskwright.stats._threads import one_blas_thread
+
+__all__ = ["Blocks", "TextHead"]
+
+Floats = NDArray[np.float64]
+Blocks = Mapping[str, Any]
+"""Name -> (n, d) numbers of one kind: a dense array, or a sparse matrix in compressed rows."""
+
+_PENALTIES = 10.0 ** np.linspace(-2.5, 2.0, 10)
+_SHARES = (0.0, 0.25, 1.0)
+_MOST_COMPARED = 1000
+_CONSTANT = 10.0
+
+
+class TextHead:
+    """Ridge regression of a binary label on several blocks of inputs, and a logistic link.
+
+    Each block enters with a share of its own, so that a few strong columns (log-odds of a scorer)
+    are not drowned by many weak ones (n-grams). Shares and penalty are those with the lowest
+    squared error of leave-one-out predictions, which ridge regression has in closed form; the
+    probability is a logistic regression on these predictions (Platt 1999), so that it is not the
+    fit's own optimism.
+
+    Attributes
+    ----------
+    shares_ : block -> its share of the kernel, in [0, 1]; 0 where it did not help.
+    penalty_ : of the squared coefficients.
+    loo_ : (n,) leave-one-out log-odds of the rows that were fitted.
+    n_ : rows.
+
+    Notes
+    -----
+    With n rows and m combinations of shares O(m n^3), of `_MOST_COMPARED` rows at most: about
+    0.1 s for 200 rows and 3 s for 1,000 and more. Leave-one-out: Craven & Wahba (1979), Numerische
+    Mathematik 31. Dense blocks are standardised by weighted mean and deviation; sparse ones are
+    taken as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 3))
+    >>> y = x[:, 0] + rng.normal(size=200) > 0
+    >>> head = TextHead().fit(x, y)
+    >>> head.predict([[2.0, 0, 0]])[0] > 0.8 > 0.2 > head.predict([[-2.0, 0, 0]])[0]
+    True
+    >>> TextHead.from_json(head.to_json()).predict(x[:1]) == head.predict(x[:1])
+    array([ True])
+    """
+
+    shares_: dict[str, float]
+    penalty_: float
+    loo_: Floats
+    n_: int
+
+    @one_blas_thread()
+    def fit(self, blocks: Any, y: Any, sample_weight: Any = None) -> TextHead:
+        """Fit to n rows.
+
+        Parameters
+        ----------
+        blocks : `Blocks`, or one (n, d) array.
+        y : (n,) of 0 and 1.
+        sample_weight : (n,) positive, by default 1; only ratios count.
+
+        Raises
+        ------
+        TargetError : `y` has not both labels.
+        ParameterError : shapes do not agree, or an input is not finite.
+        """
+        named = _named(blocks)
+        target, weight = _labels(y, sample_weight, next(iter(named.values())).shape[0])
+        self.n_ = len(target)
+        self._scales = {name: _scale(block, weight) for name, block in named.items()}
+        ready = {name: self._ready(name, block) for name, block in named.items()}
+        root = np.sqrt(weight)
+        some = _compared(target)
+        grams = {name: _gram(block[some]) for name, block in ready.items()}
+        shares, self.penalty_ = _choose(grams, target[some], root[some])
+        self.shares_ = dict(zip(ready, shares, strict=True))
+        dual = self._solve(ready, target, root)
+        self._coefficients = {
+            name: self.shares_[name] * np.asarray(block.T @ dual).ravel()
+            for name, block in ready.items()
+        }
+        self._constant = _CONSTANT * float(dual.sum())
+        kernel = _mixed(list(grams.values()), shares)
+        left_out = _loo(kernel, target[some], root[some], np.array([self.penalty_]))[0][0]
+        self._link = _platt(left_out, target[some], weight[some])
+        self.loo_ = self._link[0] * left_out + self._link[1]
+        return self
+
+    def log_odds(self, blocks: Any) -> Floats:
+        """(n,) log-odds of harm."""
+        named = _named(blocks)
+        if set(named) != set(self._coefficients):
+            raise ParameterError(
+                "other blocks than were fitted",
+                where="blocks",
+                expected=", ".join(sorted(self._coefficients)),
+                got=", ".join(sorted(named)),
+            )
+        raw = self._constant
+        for name, block in named.items():
+            if block.shape[1] != len(self._coefficients[name]):
+                raise ParameterError(
+                    "wrong number of columns",
+                    where=f"block {name}",
+                    expected=str(len(self._coefficients[name])),
+                    got=str(block.shape[1]),
+                )
+            raw = raw + np.asarray(self._ready(name, block) @ self._coefficients[name]).ravel()
+        found: Floats = self._link[0] * raw + self._link[1]
+        return found
+
+    def predict(self, blocks: Any) -> Floats:
+        """(n,) probabilities of harm."""
+        odds = self.log_odds(blocks)
+        found: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -500.0, 500.0)))
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; of sparse blocks only what differs from 0."""
+        blocks = {}
+        for name, coefficients in self._coefficients.items():
+            used = np.flatnonzero(coefficients)
+            scale = self._scales[name]
+            blocks[name] = {
+                "columns": len(coefficients),
+                "used": used.tolist(),
+                "coefficients": coefficients[used].tolist(),
+                "scale": None if scale is None else [part.tolist() for part in scale],
+            }
+        return {
+            "blocks": blocks,
+            "constant": self._constant,
+            "link": list(self._link),
+            "shares": self.shares_,
+            "penalty": self.penalty_,
+            "n": self.n_,
+        }
+
+    @classmethod
+    def from_json(cls, body: Any) -> TextHead:
+        """What `to_json` gave; raises `ArtifactError` for anything else."""
+        head = cls()
+        try:
+            head._coefficients, head._scales = {}, {}
+            for name, block in body["blocks"].items():
+                coefficients = np.zeros(int(block["columns"]))
+                coefficients[np.array(block["used"], dtype=int)] = block["coefficients"]
+                head._coefficients[name] = coefficients
+                scale = block["scale"]
+                head._scales[name] = scale and (np.array(scale[0]), np.array(scale[1]))
+            head._constant = float(body["constant"])
+            head._link = (float(body["link"][0]), float(body["link"][1]))
+            head.shares_ = dict(body["shares"])
+            head.penalty_, head.n_ = float(body["penalty"]), int(body["n"])
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            raise ArtifactError("not a head of texts", where="head") from None
+        return head
+
+    _scales: dict[str, tuple[Floats, Floats] | None]
+    _coefficients: dict[str, Floats]
+    _constant: float
+    _link: tuple[float, float]
+
+    def _ready(self, name: str, block: Any) -> Any:
+        scale = self._scales[name]
+        return block if scale is None else (block - scale[0]) / scale[1]
+
+    def _solve(self, ready: dict[str, Any], target: Floats, root: Floats) -> Floats:
+        """Dual coefficients: (K + penalty / weight) a = y, by conjugate gradients."""
+        from scipy.sparse.linalg import LinearOperator, cg
+
+        def product(v: Floats) -> Floats:
+            u = root * v
+            total = np.full(len(u), _CONSTANT * u.sum())
+            for name, block in ready.items():
+                if self.shares_[name]:
+                    total += self.shares_[name] * np.asarray(block @ (block.T @ u)).ravel()
+            return root * total + self.penalty_ * v
+
+        operator = LinearOperator((len(target),) * 2, matvec=product, dtype=float)
+        found, _ = cg(operator, root * target, rtol=1e-10, maxiter=20 * len(target))
+        dual: Floats = root * found
+        return dual
+
+
+def _named(blocks: Any) -> dict[str, Any]:
+    given = dict(blocks) if isinstance(blocks, Mapping) else {"features": blocks}
+    found = {}
+    for name, block in given.items():
+        sparse = hasattr(block, "tocsr")
+        values = block.tocsr() if sparse else np.asarray(block, dtype=float)
+        if values.ndim != 2 or not np.all(np.isfinite(values.data if sparse else values)):
+            raise ParameterError("no table of finite numbers", where=f"block {name}")
+        found[name] = values
+    if len({block.shape[0] for block in found.values()}) != 1:
+        raise ParameterError("blocks of different lengths, or none", where="blocks")
+    return found
+
+
+def _labels(y: Any, sample_weight: Any, n: int) -> tuple[Floats, Floats]:
+    target = np.asarray(y, dtype=float)
+    weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    for name, values in (("y", target), ("sample_weight", weight)):
+        if values.shape != (n,):
+            raise ParameterError(
+                "wrong shape", where=name, expected=f"({n},)", got=str(values.shape)
+            )
+    if set(np.unique(target)) != {0.0, 1.0}:
+        raise TargetError("needs both labels, 0 and 1", where="y")
+    if not (np.all(np.isfinite(weight)) and np.all(weight > 0)):
+        raise ParameterError("not all are positive and finite", where="sample_weight")
+    return 2.0 * target - 1.0, weight / weight.mean()
+
+
+def _scale(block: Any, weight: Floats) -> tuple[Floats, Floats] | None:
+    """Weighted mean and deviation times the root of the number of columns; None if sparse."""
+    if hasattr(block, "tocsr"):
+        return None
+    mean = np.average(block, axis=0, weights=weight)
+    deviation = np.sqrt(np.average((block - mean) ** 2, axis=0, weights=weight))
+    deviation[deviation < 1e-12 * (1.0 + np.abs(mean))] = 1.0
+    return mean, deviation * np.sqrt(block.shape[1])
+
+
+def _compared(target: Floats) -> NDArray[np.intp]:
+    """Rows, evenly spread over both labels, that shares and penalty are chosen on."""
+    if len(target) <= _MOST_COMPARED:
+        return np.arange(len(target))
+    order = np.random.default_rng(0).permutation(len(target))
+    order = order[np.argsort(target[order], kind="stable")]
+    spread = np.linspace(0, len(target) - 1, _MOST_COMPARED).round().astype(int)
+    return np.sort(order[spread])
+
+
+def _gram(block: Any) -> Floats:
+    product = block @ block.T
+    return np.asarray(product.toarray() if hasattr(product, "toarray") else product, dtype=float)
+
+
+def _mixed(grams: list[Floats], shares: tuple[float, ...]) -> Floats:
+    total = np.full(grams[0].shape, _CONSTANT)
+    for share, gram in zip(shares, grams, strict=True):
+        total += share * gram
+    return total
+
+
+def _choose(
+    grams: dict[str, Floats], target: Floats, root: Floats
+) -> tuple[tuple[float, ...], float]:
+    """Shares (the highest is 1) and penalty with the lowest leave-one-out error."""
+    best = (np.inf, (1.0,) * len(grams), 1.0)
+    for shares in itertools.product(_SHARES, repeat=len(grams)):
+        if max(shares) < 1.0:
+            continue
+        kernel = _mixed(list(grams.values()), shares)
+        _, errors = _loo(kernel, target, root, _PENALTIES)
+        at = int(np.argmin(errors))
+        if errors[at] < best[0]:
+            best = (float(errors[at]), shares, float(_PENALTIES[at]))
+    return best[1], best[2]
+
+
+def _loo(kernel: Floats, target: Floats, root: Floats, penalties: Floats) -> tuple[Floats, Floats]:
+    """(penalties, n) leave-one-out predictions and (penalties,) weighted mean squared errors."""
+    values, vectors = np.linalg.eigh(root[:, None] * kernel * root)
+    shrink = np.maximum(values, 0.0) / (np.maximum(values, 0.0) + penalties[:, None])
+    fitted = (shrink * (vectors.T @ (root * target))) @ vectors.T
+    leverage = shrink @ (vectors**2).T
+    residual = (root * target - fitted) / np.maximum(1.0 - leverage, 1e-9)
+    return target - residual / root, np.mean(residual**2, axis=1)
+
+
+def _platt(raw: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
+    """Slope and constant of the log-odds, with Platt's smoothed targets; the slope is positive."""
+    positive, total = weight[target > 0].sum(), weight.sum()
+    high = (positive + 1.0) / (positive + 2.0)
+    low = 1.0 / (total - positive + 2.0)
+    goal = np.where(target > 0, high, low)
+    rows = np.column_stack([raw, np.ones_like(raw)])
+    theta = np.array([2.0, 0.0])
+    for _ in range(100):
+        p = 1.0 / (1.0 + np.exp(-np.clip(rows @ theta, -30.0, 30.0)))
+        gradient = rows.T @ (weight * (p - goal)) + np.array([1e-3 * (theta[0] - 2.0), 0.0])
+        curvature = (rows * (weight * p * (1.0 - p))[:, None]).T @ rows + 1e-3 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        theta = theta - step * min(1.0, 5.0 / float(np.abs(step).max() + 1e-12))
+        if np.abs(step).max() < 1e-10:
+            break
+    return max(float(theta[0]), 1e-3), float(theta[1])
