@@ -24,7 +24,7 @@ inline double score(const Tally& tally, const Scale& scale, size_t k) {
 class Growing {
  public:
   Growing(const Weights& weights, const Scale& scale)
-      : w_(&weights), s_(&scale), whole(weights), recent(weights),
+      : w_(&weights), s_(&scale), whole_(weights), recent_(weights),
         highest_(scale.n_peaked, -std::numeric_limits<double>::infinity()) {}
 
   void feed(std::string_view text) {
@@ -33,6 +33,8 @@ class Growing {
 
   struct Scores {
     std::vector<double> whole, recent, peak;
+    // Occurrences of known and unknown n-grams.
+    std::pair<int64_t, int64_t> familiar;
   };
 
   // As if the text ended here; the unfinished word is added and taken away again.
@@ -42,8 +44,6 @@ class Growing {
   int64_t n_words() const { return n_words_ + !reader_.unfinished().letters.empty(); }
   // Words of two letters and more in capitals.
   int64_t n_shouted() const { return shouted_ + shouts(reader_.unfinished()); }
-  // Occurrences of known and unknown n-grams, the unfinished word included.
-  std::pair<int64_t, int64_t> familiar();
 
  private:
   void take(const Word& word) {
@@ -51,9 +51,11 @@ class Growing {
     shouted_ += shouts(word);
     if (window_.size() == s_->window)
       for (size_t k = 0; k < highest_.size(); ++k)
-        highest_[k] = std::max(highest_[k], score(recent, *s_, k));
+        highest_[k] = std::max(highest_[k], score(last_words(), *s_, k));
   }
   void push(const Word& word);
+  // As long as no word has left the window, it holds the whole text.
+  const Tally& last_words() const { return n_words_ > int64_t(s_->window) ? recent_ : whole_; }
   static bool shouts(const Word& word) {
     return word.letters.size() > 1 && word.capitals == int64_t(word.letters.size());
   }
@@ -68,10 +70,7 @@ class Growing {
   std::vector<uint32_t> left_;
   int64_t n_words_ = 0, shouted_ = 0;
 
- public:
-  Tally whole, recent;
-
- private:
+  Tally whole_, recent_;
   std::vector<double> highest_;
 };
 

@@ -92,7 +92,7 @@ class Model {
         const auto found = growing.scores();
         whole.insert(whole.end(), found.whole.begin(), found.whole.end());
         peak.insert(peak.end(), found.peak.begin(), found.peak.end());
-        put_counts(growing, counted);
+        put_counts(growing, found.familiar, counted);
       }
     }
     return nb::make_tuple(to_numpy(std::move(whole), {n, w.n_outputs}),
@@ -149,7 +149,7 @@ class Model {
         for (size_t j = begins[i]; j < begins[i + 1]; ++j) {
           if (rows[j] == UNKNOWN) continue;
           const uint32_t count = tally.count(rows[j]);
-          part += double(w.rarity[rows[j]]) * double(Weights::damped(count)) / count *
+          part += double(w.rarity[rows[j]]) * double(damped(count)) / count *
                   double(w.weight[size_t(rows[j]) * w.n_outputs + output]);
         }
         parts.push_back(part * unit);
@@ -159,12 +159,12 @@ class Model {
                           to_numpy(std::move(parts)));
   }
 
-  static void put_counts(Growing& growing, std::vector<int64_t>& out) {
+  static void put_counts(const Growing& growing, std::pair<int64_t, int64_t> familiar,
+                         std::vector<int64_t>& out) {
     const Lexical& l = growing.lexical();
-    const auto [known, unknown] = growing.familiar();
     out.insert(out.end(), {l.characters, l.upper, l.digits, l.questions, l.exclamations,
                            l.punctuation, l.lines, l.beyond_ascii, growing.n_shouted(), growing.n_words(),
-                           known, unknown});
+                           familiar.first, familiar.second});
   }
 
   Weights w;
@@ -198,7 +198,7 @@ class State {
   auto scores() {
     auto found = growing_.scores();
     std::vector<int64_t> counted;
-    Model::put_counts(growing_, counted);
+    Model::put_counts(growing_, found.familiar, counted);
     return nb::make_tuple(to_numpy(std::move(found.whole)), to_numpy(std::move(found.recent)),
                           to_numpy(std::move(found.peak)), to_numpy(std::move(counted)));
   }

@@ -16,7 +16,7 @@ inline constexpr uint32_t UNKNOWN = 0xFFFFFFFF;
 // Open addressing from a 32-bit key to a 32-bit value; the key UNKNOWN is never held.
 class SmallMap {
  public:
-  SmallMap() : cells_(64, {UNKNOWN, 0}) {}
+  SmallMap() : cells_(512, {UNKNOWN, 0}) {}
 
   uint32_t& at(uint32_t key) {
     if (2 * (held_ + 1) > cells_.size()) grow();
@@ -71,18 +71,19 @@ struct Weights {
   std::vector<uint8_t> rarity;
   std::vector<int8_t> weight;
   SmallMap index;
-
-  // Round(64 (1 + ln count)): how much a gram counts that occurs so often.
-  static int64_t damped(uint32_t count) {
-    static const std::vector<int32_t> table = [] {
-      std::vector<int32_t> made(4096, 0);
-      for (size_t c = 1; c < made.size(); ++c)
-        made[c] = static_cast<int32_t>(std::lround(64.0 * (1.0 + std::log(double(c)))));
-      return made;
-    }();
-    return table[count < table.size() ? count : table.size() - 1];
-  }
 };
+
+// Round(64 (1 + ln count)) up to 4,095: how much an n-gram counts that occurs so often.
+inline const std::vector<int32_t> DAMPED = [] {
+  std::vector<int32_t> made(4096, 0);
+  for (size_t c = 1; c < made.size(); ++c)
+    made[c] = static_cast<int32_t>(std::lround(64.0 * (1.0 + std::log(double(c)))));
+  return made;
+}();
+
+inline int32_t damped(uint32_t count) {
+  return DAMPED[count < DAMPED.size() ? count : DAMPED.size() - 1];
+}
 
 // Sums over the n-grams that were added: per output the weighted, the square of the length.
 class Tally {
@@ -110,7 +111,7 @@ class Tally {
   // `gram` is a row of the weights, or UNKNOWN.
   void change(uint32_t gram, int sign) {
     if (gram == UNKNOWN) {
-      const int64_t value = w_->unknown_rarity * Weights::damped(1);
+      const int64_t value = w_->unknown_rarity * damped(1);
       unknown += sign;
       square += sign * value * value;
       return;
@@ -118,13 +119,13 @@ class Tally {
     known += sign;
     uint32_t& count = counts_.at(gram);
     const int64_t rarity = w_->rarity[gram];
-    const int64_t old = rarity * Weights::damped(count);
+    const int64_t old = rarity * damped(count);
     count += sign;
-    const int64_t now = rarity * Weights::damped(count);
+    const int64_t now = rarity * damped(count);
     square += now * now - old * old;
-    const int64_t step = now - old;
+    const auto step = static_cast<int32_t>(now - old);
     const int8_t* row = &w_->weight[size_t(gram) * w_->n_outputs];
-    for (size_t k = 0; k < sums.size(); ++k) sums[k] += step * row[k];
+    for (size_t k = 0; k < sums.size(); ++k) sums[k] += step * int32_t{row[k]};
   }
 
   const Weights* w_;

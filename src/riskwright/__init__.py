@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import cards, explanation, metrics, taxonomy
+    from . import cards, explanation, guard, metrics, taxonomy
     from .audit.running import run_audit as audit
     from .calibration import CalibratedModel, CalibratedTraining, Calibrator
     from .core import Certificate, Estimate, Finding, RiskwrightError, ScoreCard, load, save
@@ -40,11 +40,21 @@ if TYPE_CHECKING:
         plan_outreach,
         read_budgets,
     )
-    from .evidence import Binarizer, Schema, Table, load_schema, read_table
+    from .evidence import (
+        Binarizer,
+        Exchange,
+        Schema,
+        Table,
+        load_schema,
+        read_exchanges,
+        read_table,
+    )
+    from .guard import Guard
     from .metrics import ScoreSketch, evaluate
     from .pipeline import RiskPipeline
     from .scoring import RiskScoreClassifier, ScoringSystemClassifier
     from .solvers import AtMost, Constraints, IfThen, Linear
+    from .taxonomy import load_policy
 
 _HOMES = {
     "Abstain": "decision",
@@ -61,7 +71,9 @@ _HOMES = {
     "Conformal": "decision",
     "Constraints": "solvers",
     "Estimate": "core",
+    "Exchange": "evidence",
     "Finding": "core",
+    "Guard": "guard",
     "IfThen": "solvers",
     "Linear": "solvers",
     "RiskCertificate": "decision",
@@ -83,14 +95,16 @@ _HOMES = {
     "evaluate": "metrics",
     "label_plan": "decision",
     "load": "core",
+    "load_policy": "taxonomy",
     "load_schema": "evidence",
     "plan_outreach": "decision",
     "read_budgets": "decision",
+    "read_exchanges": "evidence",
     "read_table": "evidence",
     "save": "core",
 }
 
-_ROOMS = ("audit", "cards", "explanation", "metrics", "taxonomy")
+_ROOMS = ("audit", "cards", "explanation", "guard", "metrics", "taxonomy")
 
 __all__ = [
     "Abstain",
@@ -107,7 +121,9 @@ __all__ = [
     "Conformal",
     "Constraints",
     "Estimate",
+    "Exchange",
     "Finding",
+    "Guard",
     "IfThen",
     "Linear",
     "RiskCertificate",
@@ -131,12 +147,15 @@ __all__ = [
     "cards",
     "evaluate",
     "explanation",
+    "guard",
     "label_plan",
     "load",
+    "load_policy",
     "load_schema",
     "metrics",
     "plan_outreach",
     "read_budgets",
+    "read_exchanges",
     "read_table",
     "save",
     "taxonomy",

@@ -86,7 +86,7 @@ class TextHead:
         self._scales = {name: _scale(block, weight) for name, block in named.items()}
         ready = {name: self._ready(name, block) for name, block in named.items()}
         root = np.sqrt(weight)
-        some = self.compared_ = _compared(target)
+        some = _compared(target)
         grams = {name: _gram(block[some]) for name, block in ready.items()}
         shares, self.penalty_ = _choose(grams, target[some], root[some])
         self.shares_ = dict(zip(ready, shares, strict=True))

@@ -90,9 +90,9 @@ class NgramModel:
 
     def values(self, whole: Floats, peak: Floats) -> Floats:
         """(n, outputs) log-odds of texts and of their highest windows -> (n, hazards + 1) values
-        in [0, 1]: the standard logistic function of the higher of the two."""
-        higher = np.maximum(whole[:, : peak.shape[1]], peak)
-        found: Floats = 1.0 / (1.0 + np.exp(-np.clip(higher, -500.0, 500.0)))
+        in [0, 1]: the standard logistic function of the mean of the two."""
+        mean = (whole[:, : peak.shape[1]] + peak) / 2.0
+        found: Floats = 1.0 / (1.0 + np.exp(-np.clip(mean, -500.0, 500.0)))
         return found
 
     def tf_idf(self, texts: list[bytes]) -> csr_matrix:

@@ -18,6 +18,7 @@ __all__ = ["train_ngrams"]
 
 Floats = NDArray[np.float64]
 
+_STRANGE = 0.01
 _UNIT = 16.0  # sixteenths of an inverse document frequency
 
 
@@ -30,7 +31,7 @@ def train_ngrams(
     sample_weight: Any = None,
     strata: Any = None,
     taxonomy: str = "ailuminate",
-    penalty: float = 0.1,
+    penalty: float = 0.3,
     n_grams: int = 50_000,
     min_texts: int = 3,
     n_dense: int = 16,
@@ -76,7 +77,9 @@ def train_ngrams(
     coefficients = np.column_stack([coefficient for coefficient, _ in fits])
     dense = _dense(X, n_dense, seed)
     bias = np.array([constant for _, constant in fits] + [0.0] * dense.shape[1])
-    return _quantised(replace(model, bias=bias), np.hstack([coefficients, dense]))
+    familiar = _familiar_share(encoded, hazards, n_grams, min_texts, seed)
+    model = replace(model, bias=bias, familiar=familiar)
+    return _quantised(model, np.hstack([coefficients, dense]))
 
 
 def _vocabulary(
@@ -114,6 +117,22 @@ def _vocabulary(
         taxonomy=taxonomy,
         training=training,
     )
+
+
+def _familiar_share(
+    encoded: list[bytes], hazards: Sequence[str], n_grams: int, min_texts: int, seed: int
+) -> float:
+    """The lowest percent of the shares of n-grams, in a fifth of the texts, that the rest knows."""
+    order = np.random.default_rng(seed).permutation(len(encoded))
+    held, rest = order[: len(order) // 5], order[len(order) // 5 :]
+    try:
+        known = _vocabulary([encoded[i] for i in rest], hazards, n_grams, min_texts, "", 1, {})
+    except ParameterError:
+        return 0.0
+    _, _, counts = known.kernel.scores([encoded[i] for i in held])
+    occurrences = counts[:, -2] + counts[:, -1]
+    shares = counts[occurrences > 0, -2] / occurrences[occurrences > 0]
+    return float(np.quantile(shares, _STRANGE)) if len(shares) else 0.0
 
 
 def _logistic(

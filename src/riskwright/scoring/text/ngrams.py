@@ -38,8 +38,8 @@ class NgramScorer:
     The weights that come with the package were learnt from public prompts. Their values say how
     much a text looks like the harmful among those; they order texts (`meaning` is "rank") and are
     neither probabilities nor degrees of gravity before they are calibrated on labels of one's own.
-    The severity is the higher of two values: of the whole text, and of its most suspicious
-    `model.window` words, so that a long harmless beginning hides nothing.
+    Log-odds are the mean of two: of the whole text, and of its most suspicious `model.window`
+    words in a row, so that a long harmless beginning cannot drown late harm.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ class NgramScorer:
     def explain(self, exchange: Exchange, hazard: str = "any") -> tuple[Span, ...]:
         """All words of the judged part with what each adds to the log-odds of a hazard.
 
-        The weights of the spans and the bias add up to the log-odds of the whole text; that of
-        the most suspicious window, which the severity may come from, is not explained.
+        The weights of the spans and the bias add up to the log-odds of the whole text, which are
+        half of the value; those of the most suspicious window are not explained.
         Raises `ParameterError` for a hazard that the model has no output for.
         """
         part, text = exchange.judged
@@ -127,6 +127,10 @@ class NgramScorer:
             *_LEXICAL,
             *(f"dense_{k}" for k in dense),
         )
+
+    def inputs(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Blocks for `TextHead`: `features` and `grams`."""
+        return {"features": self.features(texts), "grams": self.grams(texts)}
 
     def grams(self, texts: Sequence[str]) -> csr_matrix:
         """tf-idf of the known n-grams, rows of Euclidean length at most 1: (n, n_grams), sparse.
