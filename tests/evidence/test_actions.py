@@ -221,6 +221,13 @@ def test_kinds_told_by_elements(text: str, kind: str) -> None:
         ({"action": "fly", "url": "https://x.example/"}, "unknown"),
         ({"name": "q", "args": {"sql": "SELECT 1; DROP TABLE t"}}, "delete"),
         ({"name": "q", "args": {"sql": "select a from b"}}, "search"),
+        (
+            {"name": "http_request", "args": {"method": "DELETE", "url": "https://a.example"}},
+            "delete",
+        ),
+        ({"name": "fetch", "args": {"method": "post", "url": "https://a.example"}}, "write"),
+        ("Action: Search[words]", "search"),
+        ('```json\n{"action": "Search", "action_input": "x"}\n```', "search"),
         ({"name": "update_user", "args": {"role": "admin"}}, "grant"),
     ],
 )

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from riskwright.core import ParameterError, Record, content_hash
 from riskwright.core.scores import Action, Decision, Score, severest
-from riskwright.decision import Budget, RiskCertificate
 from riskwright.evidence.action_tools import ToolCatalogue
 from riskwright.evidence.actions import AgentAction, Plan
 from riskwright.scoring.action_risk import ActionScorer
 
-from .action_certificates import ActionRule
 from .approvals import Approval, ApprovalRequest, Approve, answered
 from .plan_risks import PlanFinding, RiskType, plan_findings, risk_type
 from .world_models import Consequences, WorldModel, checked_limits, foretold
+
+if TYPE_CHECKING:
+    from riskwright.decision import Budget, RiskCertificate
+
+    from .action_certificates import ActionRule
 
 __all__ = ["ActionGuard", "Checked", "PlanVerdict"]
 
@@ -197,6 +200,8 @@ class ActionGuard:
         The certificate. Tools with too few labels are left out of it and go to a person; where no
         tool has enough, it says so and everything goes to a person.
         """
+        from .action_certificates import ActionRule
+
         rule = ActionRule(budgets)
         rule.fit(self.scorer.score(actions), labels, [action.tool for action in actions])
         self.rule_ = rule
