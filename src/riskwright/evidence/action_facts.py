@@ -53,7 +53,8 @@ _SECRET_PAIRS = (("api", "key"), ("private", "key"), ("access", "key"), ("one", 
 _PERSONAL_WORDS = word_set("ssn passport birthdate dob diagnosis medical salary")
 _FINANCIAL_WORDS = word_set("iban cvv card creditcard routing")
 _SECRET_VALUE = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
+    r"[?&](?:api_?key|(?:access_)?token|secret|password|passwd)=[^&\s]"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
     r"|\bsk-[A-Za-z0-9_-]{20}|\bxox[abprs]-[A-Za-z0-9-]{10}|\beyJ[A-Za-z0-9_-]{10,200}\.eyJ"
 )
 _SECRET_PLACE = re.compile(

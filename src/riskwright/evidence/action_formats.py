@@ -156,7 +156,7 @@ def parse_plan(
         steps = _step(item, format, f"steps[{place}]", tools, origin)
         ids = []
         for action in steps:
-            name = action.id or f"step-{len(found)}"
+            name = action.id or f"#{len(found)}"
             needs = (*action.depends_on, *_needs(item, of_step, f"steps[{place}]"))
             found.append(
                 msgspec.structs.replace(
