@@ -184,6 +184,7 @@ def test_saved_and_back():
         (lambda: combined([{A: 1.0}, {B: 1.0}]), "contradict each other entirely"),
         (lambda: combined([{A: 1.0}], "other"), "unknown rule"),
         (lambda: DempsterShafer({"a": 1.5}), "out of range"),
+        (lambda: DempsterShafer({"a": "sure"}), "out of range"),
         (lambda: DempsterShafer({}), "no guards"),
         (lambda: JOIN.combine({"z": Score(severity=0.1)}), "unknown guard"),
         (lambda: JOIN.engage(Exchange(), []), "no guards"),
