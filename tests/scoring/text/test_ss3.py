@@ -232,7 +232,6 @@ def test_the_grammar_of_scikit_learn():
         *("check_estimator_cloneable", "check_parameters_default_constructible"),
         *("check_no_attributes_set_in_init", "check_get_params_invariance", "check_set_params"),
         *("check_estimator_repr", "check_valid_tag_types"),
-        "check_do_not_raise_errors_in_init_or_set_param",
     ],
 )
 def test_checks_of_scikit_learn_that_need_no_table(name):
