@@ -166,16 +166,19 @@ class TermList:
         return sorted(set(found))
 
     def _worded(self, text: str) -> list[Found]:
-        if self._lengths.keys().isdisjoint(_WORD.findall(text)):
+        words = _WORD.findall(text)
+        begun = [at for at, word in enumerate(words) if word in self._lengths]
+        if not begun:
             return []
-        words = list(_WORD.finditer(text))
+        spans = list(_WORD.finditer(text))
         found = []
-        for at, one in enumerate(words):
-            for length in self._lengths.get(one[0], ()):
-                phrase = words[at : at + length]
-                places = self._phrases.get(" ".join([word[0] for word in phrase]), ())
-                if places and _close(phrase):
-                    found += [Found(one.start(), phrase[-1].end(), place) for place in places]
+        for at in begun:
+            for length in self._lengths[words[at]]:
+                places = self._phrases.get(" ".join(words[at : at + length]), ())
+                phrase = spans[at : at + length]
+                if places and len(phrase) == length and _close(phrase):
+                    end = phrase[-1].end()
+                    found += [Found(phrase[0].start(), end, place) for place in places]
         return found
 
     def _spelled(self, text: str) -> list[Found]:
