@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .decision_log import DecisionLog, read_log, verify_log
     from .figures import GuardFigures, guard_figures
     from .guard import Guard
+    from .guiding import Guided, guided_reply
     from .injection import DetectionBench, inject, measure_detection
     from .labelling import to_label
     from .replaying import Replay, replay, stored_scores
@@ -36,6 +37,7 @@ _HOMES = {
     "DecisionLog": "decision_log",
     "DetectionBench": "injection",
     "Guard": "guard",
+    "Guided": "guiding",
     "GuardCascade": "cascades",
     "GuardFigures": "figures",
     "PlanVerdict": "actions",
@@ -50,6 +52,7 @@ _HOMES = {
     "certify_policy": "certifying",
     "compare_guards": "comparing",
     "guard_figures": "figures",
+    "guided_reply": "guiding",
     "inject": "injection",
     "llama_guard_text": "wire",
     "measure_detection": "injection",
@@ -76,6 +79,7 @@ __all__ = [
     "DecisionLog",
     "DetectionBench",
     "Guard",
+    "Guided",
     "GuardCascade",
     "GuardFigures",
     "PlanVerdict",
@@ -90,6 +94,7 @@ __all__ = [
     "certify_policy",
     "compare_guards",
     "guard_figures",
+    "guided_reply",
     "inject",
     "llama_guard_text",
     "measure_detection",
