@@ -4,6 +4,9 @@ import asyncio
 import gzip
 import json
 import socket
+import threading
+from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,6 +22,7 @@ from riskwright.core import (
     UsageError,
 )
 from riskwright.language_models import (
+    BlockingClient,
     Client,
     Completion,
     CompletionRequest,
@@ -153,7 +157,12 @@ TRUNCATED = b'{"choices": [{"message": {"content": "sa'
         ({"body": {"choices": []}}, "malformed"),
         ({"body": b"not gzip", "headers": {"Content-Encoding": "gzip"}}, "truncated"),
         ({"body": {"error": {"code": "x", "message": SECRET}}}, "http"),
+        ({"body": b"x", "headers": {"Content-Encoding": "br"}}, "malformed"),
+        ({"raw": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\n\r\n{}"}, "malformed"),
+        ({"raw": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz"}, "malformed"),
         ({"status": 302, "headers": {"Location": "/elsewhere"}}, "http"),
+        ({"status": 307, "headers": {"Location": "http://[nowhere"}}, "http"),
+        ({"status": 307}, "http"),
     ],
 )
 def test_broken_answers_are_failures(server, fakes, answer, kind):
@@ -239,6 +248,39 @@ def test_redirects_stay_on_the_server(server, fakes, monkeypatch):
     assert server.asked[1].path == "/v2/chat"
 
 
+def test_proxies_of_the_environment_are_heeded_on_demand(server, fakes, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine guard.invalid login a password b\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("GUARD_KEY", SECRET)
+    monkeypatch.setenv("http_proxy", f"http://me:pass%20word@127.0.0.1:{server.port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    away = {"url": "http://guard.invalid/v1", "api_key_env": "GUARD_KEY", "plain_key": True}
+    assert complete(server.endpoint(**away, trust_env=True), fakes.ask()).text == "safe"
+    asked = server.asked[0]
+    assert asked.path == "http://guard.invalid/v1/chat/completions"
+    assert asked.headers["authorization"] == f"Bearer {SECRET}"
+    assert b64decode(asked.headers["proxy-authorization"].split()[1]) == b"me:pass word"
+    monkeypatch.setenv("no_proxy", "guard.invalid")
+    (alone,) = complete_many(server.endpoint(**away, trust_env=True, max_retries=0), [fakes.ask()])
+    assert alone.kind == "unreachable"
+
+
+def test_a_proxy_never_sees_the_key(server, fakes, monkeypatch):
+    monkeypatch.setenv("GUARD_KEY", SECRET)
+    monkeypatch.setenv("https_proxy", f"http://me:word@127.0.0.1:{server.port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    server.replies(fakes.Answer(status=403))
+    away = {"url": "https://guard.invalid/v1", "api_key_env": "GUARD_KEY", "trust_env": True}
+    (found,) = complete_many(server.endpoint(**away, max_retries=0), [fakes.ask()])
+    assert (found.kind, found.status) == ("unreachable", 403)
+    (asked,) = server.asked
+    assert asked.path == "guard.invalid:443"
+    assert SECRET not in str(asked.headers)
+    assert b64decode(asked.headers["proxy-authorization"].split()[1]) == b"me:word"
+
+
 def test_nobody_there_is_found_out_once(fakes):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -282,6 +324,12 @@ def test_budgets_stop_new_calls_and_keep_what_is_finished(server, fakes):
     found = complete_many(server.endpoint(max_cost=0.0035, **prices), [fakes.ask()] * 20)
     assert [reply.cost for reply in found[:4]] == [0.001] * 4
     assert found[4].kind == "budget"
+
+
+def test_replies_without_counts_are_priced_by_their_bytes(server, fakes):
+    server.replies(fakes.Answer(fakes.chat("ä", usage=None)))
+    reply = complete(server.endpoint(completion_price=1e6), fakes.ask())
+    assert (reply.completion_tokens, reply.cost) == (None, 2.0)
 
 
 def test_single_calls_raise(server, fakes):
@@ -370,8 +418,6 @@ def test_a_journal_in_use_is_told(server, fakes, tmp_path):
 
 
 def test_progress_is_told_in_the_calling_thread(server, fakes):
-    import threading
-
     told = []
 
     def progress(status):
@@ -415,6 +461,20 @@ def test_clients_share_connections_and_tell_progress(server, fakes):
     assert [reply.text for reply in asyncio.run(work())] == ["safe"] * 9
     assert server.connections <= 4
     assert told[-1]["done"] == 8
+
+
+def test_a_blocking_client_serves_many_threads_over_few_connections(server, fakes):
+    server.answer = lambda asked, number: fakes.Answer(
+        fakes.chat(asked.body["messages"][0]["content"])
+    )
+    with (
+        BlockingClient(server.endpoint(concurrency=3)) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        found = list(pool.map(lambda i: client.complete(fakes.ask(str(i))).text, range(60)))
+    assert found == [str(i) for i in range(60)]
+    assert server.connections <= 3
+    assert threading.active_count() < 20
 
 
 def test_a_client_that_is_not_open_says_so(fakes):

@@ -1,5 +1,8 @@
 """Events are the same however the network cuts the stream."""
 
+from collections import deque
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,13 +46,13 @@ def test_byte_by_byte():
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
 def test_any_cuts(cuts):
     places = [0, *sorted(cuts), len(STREAM)]
-    assert read([STREAM[a:b] for a, b in zip(places, places[1:], strict=False)]) == EVENTS
+    assert read([STREAM[a:b] for a, b in pairwise(places)]) == EVENTS
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=10))
 def test_any_bytes_give_the_same_events_however_they_are_cut(data, cuts):
     places = [0, *sorted(min(c, len(data)) for c in cuts), len(data)]
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [data[a:b] for a, b in pairwise(places)]
     assert read(pieces) == read([data])
 
 
@@ -63,5 +66,4 @@ def test_an_event_that_the_end_cuts_off_is_read():
 def test_events_have_a_largest_size(data):
     reader = EventReader(max_bytes=60)
     with pytest.raises(TooLarge):
-        for byte in data:
-            reader.feed(bytes([byte]))
+        deque(map(reader.feed, (bytes([byte]) for byte in data)))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from riskwright.language_models import Completion, Endpoint
+from riskwright.language_models import Endpoint
 from riskwright.language_models.pacing import Pace, back_off, retry_after
 
 URL = "http://localhost/v1"
@@ -44,7 +44,7 @@ def spent(calls, tokens=0, workers=8, **options):
             if not await now.enter():
                 return
             await asyncio.sleep(0)
-            now.spend(Completion(prompt_tokens=tokens, completion_tokens=0), 0)
+            now.charge(tokens, 0, 0, 0)
             now.leave()
 
     async def run():
@@ -74,9 +74,22 @@ def test_budget_of_money_stops_at_the_price_of_tokens():
 
 def test_tokens_that_the_server_does_not_count_are_bounded_by_bytes():
     now = pace(prompt_price=1e6, completion_price=2e6)
-    reply = now.spend(Completion(text="ä"), sent_bytes=10)
-    assert (now.tokens, reply.cost) == (12, 14.0)
-    assert reply.prompt_tokens is None
+    assert now.charge(None, None, sent=10, received=2) == 14.0
+    assert now.charge(3, 1, sent=10, received=2) == 5.0
+    assert (now.tokens, now.cost) == (16, 19.0)
+
+
+def test_a_turn_that_is_cancelled_goes_to_the_next():
+    async def run():
+        now = pace(concurrency=1)
+        await now.enter()
+        first, second = (asyncio.create_task(now.enter()) for _ in range(2))
+        await asyncio.sleep(0)
+        now.leave()
+        first.cancel()
+        return await asyncio.wait_for(second, 5.0)
+
+    assert asyncio.run(run()) is True
 
 
 def test_calls_per_second_and_halts(monkeypatch):

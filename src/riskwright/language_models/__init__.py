@@ -1,6 +1,6 @@
 """Calls to OpenAI-compatible endpoints: many at once, retried, cached, resumed."""
 
-from .bulk import complete, complete_many
+from .bulk import BlockingClient, complete, complete_many
 from .client import Client
 from .endpoints import Endpoint
 from .event_streams import EventReader
@@ -9,6 +9,7 @@ from .requests import ChatRequest, CompletionRequest, ModerationRequest, Request
 from .streams import Delta
 
 __all__ = [
+    "BlockingClient",
     "ChatRequest",
     "Client",
     "Completion",

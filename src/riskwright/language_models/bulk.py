@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from .client import Client, Progress, Run, raised
+from .client import Client, raised
 from .endpoints import Endpoint
 from .replies import Completion, Failure
 from .requests import Request
+from .runs import Progress, Run
 
 __all__ = ["complete", "complete_many"]
 
@@ -49,14 +50,8 @@ def complete_many(
     "interrupted"; a second Ctrl-C is raised. With a journal, a run that was stopped in any way can
     be repeated and makes only the calls that are left, and those that had failed.
     """
-    run = Run(list(requests))
-
-    async def work() -> None:
-        async with Client(endpoint) as client:
-            await run.through(client)
-
-    _in_thread(work, None if progress is None else lambda: progress(run.status()))
-    return run.answers
+    with BlockingClient(endpoint) as client:
+        return client.complete_many(requests, progress=progress)
 
 
 def complete(endpoint: Endpoint, request: Request) -> Completion:
@@ -72,78 +67,110 @@ def complete(endpoint: Endpoint, request: Request) -> Completion:
 
     Others as `complete_many`.
     """
-    (answer,) = complete_many(endpoint, [request])
-    if isinstance(answer, Failure):
-        raise raised(answer, endpoint)
-    return answer
+    with BlockingClient(endpoint) as client:
+        return client.complete(request)
 
 
-def _in_thread(
-    work: Callable[[], Coroutine[Any, Any, None]], watch: Callable[[], object] | None
-) -> None:
-    """Run `work` to its end in a thread, calling `watch` meanwhile and afterwards; raise what
-    either raises. Ctrl-C cancels the work."""
-    loop = _Loop(work)
-    loop.start()
-    stopped = False
-    while not loop.ended.is_set():
-        try:
-            if not loop.ended.wait(_POLL_SECONDS) and watch is not None:
-                watch()
-        except KeyboardInterrupt:
-            loop.stop()
-            if stopped:
-                raise
-            stopped = True
-        except BaseException:
-            loop.stop()
-            loop.ended.wait()
-            raise
-    if loop.failure is not None:
-        raise loop.failure
-    if watch is not None:
-        watch()
+class BlockingClient:
+    """A `Client` for code without an event loop: its loop runs in a thread of its own.
 
+    Use it as `with BlockingClient(endpoint) as client`; connections, pace and budget are shared by
+    all its calls, which may come from many threads at once.
 
-class _Loop:
-    """An event loop in a thread, with one task that can be cancelled from outside."""
+    Raises
+    ------
+    MissingExtraError, ParameterError, JournalLockedError, ArtifactError : see `complete_many`.
+    """
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.ended = (
-            threading.Event()
-        )  # an interrupted Thread.join may take a living thread for dead
-        self.failure: BaseException | None = None
-        self._work = work
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._stopped = False
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    def __enter__(self) -> BlockingClient:
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._client = Client(self.endpoint)
         self._thread = threading.Thread(target=self._run, name="riskwright-calls", daemon=True)
-
-    def start(self) -> None:
         self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self
 
-    def stop(self) -> None:
-        with self._lock:
-            self._stopped = True
-            if self._loop is not None and self._task is not None:
-                self._loop.call_soon_threadsafe(self._task.cancel)
+    def __exit__(self, *problem: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        if self._failure is not None and problem[0] is None:
+            raise self._failure
+
+    def complete_many(
+        self, requests: Iterable[Request], *, progress: Progress | None = None
+    ) -> list[Completion | Failure]:
+        """As the function `complete_many`."""
+        run = Run(list(requests))
+        task = _Task(self._loop, lambda: run.through(self._client.call, self.endpoint.concurrency))
+        task.finish(None if progress is None else lambda: progress(run.status()))
+        return run.answers
+
+    def complete(self, request: Request) -> Completion:
+        """As the function `complete`."""
+        (answer,) = self.complete_many([request])
+        if isinstance(answer, Failure):
+            raise raised(answer, self.endpoint)
+        return answer
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._main())
-        except asyncio.CancelledError:
-            pass
+            asyncio.run(self._live())
         except BaseException as error:
-            self.failure = error
+            self._failure = error
         finally:
-            with self._lock:
-                self._loop = None
-            self.ended.set()
+            self._ready.set()
 
-    async def _main(self) -> None:
-        with self._lock:
-            self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-            if self._stopped:
-                return
-        await self._work()
+    async def _live(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with self._client:
+            self._ready.set()
+            await self._stop.wait()
+
+
+class _Task:
+    """Work in a loop that runs in another thread."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._loop, self._work = loop, work
+        self._ended = threading.Event()
+        self._task: asyncio.Task[None] | None = None
+        loop.call_soon_threadsafe(self._start)
+
+    def finish(self, watch: Callable[[], object] | None) -> None:
+        """Wait for the end, calling `watch` meanwhile and afterwards; raise what either raises.
+
+        Ctrl-C cancels the work, and is raised the second time.
+        """
+        stopped = False
+        while not self._ended.is_set():
+            try:
+                if not self._ended.wait(_POLL_SECONDS) and watch is not None:
+                    watch()
+            except KeyboardInterrupt:
+                self._cancel()
+                if stopped:
+                    raise
+                stopped = True
+            except BaseException:
+                self._cancel()
+                self._ended.wait()
+                raise
+        if self._task is not None and not self._task.cancelled():
+            self._task.result()
+        if watch is not None:
+            watch()
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._work())
+        self._task.add_done_callback(lambda task: self._ended.set())
+
+    def _cancel(self) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())

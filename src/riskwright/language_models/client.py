@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any
@@ -28,15 +28,14 @@ from .journal import Journal, call_key
 from .pacing import Pace, back_off
 from .replies import Completion, Failure
 from .requests import Request, encoded
+from .runs import Progress, Run
 from .streams import Delta, deltas
 
-__all__ = ["Client", "Progress", "raised"]
+__all__ = ["Client", "raised"]
 
-Progress = Callable[[dict[str, Any]], object]
 _RETRIED = {408, 409, 425, 429, *range(500, 600)}
-_OVERLOADED = {429, 503}
+_OVERLOADED = {429, 503, 529}
 _LASTING = {"insufficient_quota", "tls"}  # what no further attempt can mend
-_PROGRESS_SECONDS = 0.1
 
 
 class Client:
@@ -61,18 +60,18 @@ class Client:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._session: Any = None
+        self._transport: Any = None
         self._journal: Journal | None = None
 
     async def __aenter__(self) -> Client:
-        self._transport = _transport()
+        transport = _transport()
         self._pace = Pace(self.endpoint)
         self._rng = random.Random()
         self._urls: dict[str, str] = {}
         if self.endpoint.journal is not None:
             self._journal = Journal(self.endpoint.journal)
         try:
-            self._session = self._transport.open_session(self.endpoint)
+            self._transport = transport.Transport(self.endpoint)
         except BaseException:
             self._close_journal()
             raise
@@ -84,8 +83,8 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        session, self._session = self._session, None
-        await session.close()
+        transport, self._transport = self._transport, None
+        await transport.close()
         self._close_journal()
 
     async def complete(self, request: Request) -> Completion:
@@ -108,7 +107,7 @@ class Client:
         `progress` is called between calls. A cancellation cancels the calls in flight.
         """
         run = Run(list(requests), progress)
-        await run.through(self)
+        await run.through(self.call, self.endpoint.concurrency)
         return run.answers
 
     async def call(
@@ -133,7 +132,7 @@ class Client:
 
     async def stream(
         self, request: Request, *, usage: bool = False
-    ) -> AsyncIterator[Delta | Failure]:
+    ) -> AsyncGenerator[Delta | Failure, None]:
         """The reply as it is written; whatever goes wrong is a `Failure`, the last item.
 
         Attempts are repeated until the first byte of a reply has come, and never after it. The
@@ -150,30 +149,43 @@ class Client:
         for attempt in range(1, self.endpoint.max_retries + 2):
             if not await self._pace.enter():
                 break
-            begun = False
+            begun = failed = False
+            sent = time.monotonic()
             try:
                 await self._pace.wait_for_turn()
-                sent = time.monotonic()
-                pieces = self._transport.events(self._session, self.endpoint, url, body)
-                async with (
-                    aclosing(pieces),
-                    aclosing(deltas(pieces, self.endpoint.max_bytes)) as read,
-                ):
-                    async for item in read:
+                async with aclosing(self._streamed(url, body)) as items:
+                    async for item in items:
                         if isinstance(item, Failure) and not begun:
-                            last = replace(item, attempts=attempt)
+                            last, failed = replace(item, attempts=attempt), True
                             break
                         begun = True
                         yield item
             finally:
                 self._pace.leave()
-            if begun:
-                self._pace.succeeded()
+            if not failed:
                 return
             if not _passing(last) or attempt > self.endpoint.max_retries:
                 break
             await asyncio.sleep(self._wait(last, attempt, sent))
         yield last
+
+    async def _streamed(self, url: str, body: bytes) -> AsyncGenerator[Delta | Failure, None]:
+        """One attempt at a stream, which is charged however it ends, once it has begun."""
+        prompt = written = None
+        received = 0
+        pieces = self._transport.events(url, body)
+        try:
+            async with aclosing(pieces), aclosing(deltas(pieces, self.endpoint.max_bytes)) as read:
+                async for item in read:
+                    if isinstance(item, Delta):
+                        received += len(item.text.encode("utf-8", "replace")) + 1
+                        prompt = item.prompt_tokens or prompt
+                        written = item.completion_tokens or written
+                    yield item
+        finally:
+            if received:
+                self._pace.succeeded()
+                self._pace.charge(prompt, written, len(body), received)
 
     async def _attempts(self, url: str, body: bytes) -> Completion | Failure:
         last = Failure(kind="budget", message="the budget is spent; not called")
@@ -184,11 +196,11 @@ class Client:
                 await self._pace.wait_for_turn()
                 sent = time.monotonic()
                 answer: Completion | Failure
-                answer, ms = await self._transport.post(self._session, self.endpoint, url, body)
+                answer, ms = await self._transport.post(url, body)
                 if isinstance(answer, Completion):
                     self._pace.succeeded()
-                    answer = replace(answer, latency_ms=ms, attempts=attempt)
-                    return self._pace.spend(answer, len(body))
+                    cost = self._charge(answer, len(body))
+                    return replace(answer, latency_ms=ms, attempts=attempt, cost=cost)
             finally:
                 self._pace.leave()
             last = replace(answer, attempts=attempt)
@@ -196,6 +208,10 @@ class Client:
                 return last
             await asyncio.sleep(self._wait(last, attempt, sent))
         return last
+
+    def _charge(self, answer: Completion, sent: int) -> float:
+        received = sum(len(text.encode("utf-8", "replace")) for text in answer.texts)
+        return self._pace.charge(answer.prompt_tokens, answer.completion_tokens, sent, received)
 
     def _wait(self, failure: Failure, attempt: int, sent: float) -> float:
         """Seconds until the next attempt; where the server is overloaded, all calls slow down."""
@@ -213,7 +229,7 @@ class Client:
             return Failure(kind="request", message="the request cannot be written as UTF-8 JSON")
 
     def _url(self, request: Request) -> str:
-        if self._session is None:
+        if self._transport is None:
             raise UsageError("a client that is not open", hint="Use: async with Client(endpoint)")
         url = self._urls.get(request.path)
         if url is None:
@@ -224,76 +240,6 @@ class Client:
         journal, self._journal = self._journal, None
         if journal is not None:
             journal.close()
-
-
-class Run:
-    """Many requests on their way through a client; can be looked at from another thread."""
-
-    def __init__(self, requests: Sequence[Request], progress: Progress | None = None) -> None:
-        self.requests = requests
-        self.results: list[Completion | Failure | None] = [None] * len(requests)
-        self.done = self.failed = self.cached = 0
-        self.cost = 0.0
-        self._progress = progress
-        self._begin = self._told = time.monotonic()
-        self._answered = self._gave_up = False
-        self._seen: Counter[str] = Counter()
-
-    @property
-    def answers(self) -> list[Completion | Failure]:
-        """One per request; those that were never finished are failures."""
-        lost = Failure(kind="interrupted", message="the run was stopped first")
-        return [lost if answer is None else answer for answer in self.results]
-
-    def status(self) -> dict[str, Any]:
-        return {
-            "done": self.done,
-            "total": len(self.requests),
-            "failed": self.failed,
-            "cached": self.cached,
-            "cost": self.cost,
-            "elapsed": time.monotonic() - self._begin,
-        }
-
-    async def through(self, client: Client) -> None:
-        """Put the requests through; `results` are filled as they come."""
-        work = iter(enumerate(self.requests))
-        count = min(client.endpoint.concurrency, len(self.requests))
-        workers = [asyncio.create_task(self._work(client, work)) for _ in range(count)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-        if self._progress is not None:
-            self._progress(self.status())
-
-    async def _work(self, client: Client, work: Any) -> None:
-        for index, request in work:
-            if self._gave_up and not self._answered:
-                message = "nothing has answered at this address; not called"
-                self._note(index, Failure(kind="unreachable", message=message))
-            else:
-                self._note(index, await client.call(request, self._seen))
-
-    def _note(self, index: int, answer: Completion | Failure) -> None:
-        self.results[index] = answer
-        self.done += 1
-        if isinstance(answer, Failure):
-            self.failed += 1
-            self._gave_up |= answer.kind == "unreachable"
-        elif answer.cached:
-            self.cached += 1
-        else:
-            self.cost += answer.cost
-        self._answered |= not (isinstance(answer, Failure) and answer.kind in _UNANSWERED)
-        if self._progress is not None and time.monotonic() - self._told > _PROGRESS_SECONDS:
-            self._told = time.monotonic()
-            self._progress(self.status())
-
-
-_UNANSWERED = {"unreachable", "request", "budget"}
 
 
 def raised(failure: Failure, endpoint: Endpoint) -> EndpointError:

@@ -41,10 +41,10 @@ class Endpoint(Quiet, frozen=True, kw_only=True):
     max_retries : attempts after the first one. What is retried: no connection, timeouts, replies
         that broke off, and the statuses 408, 409, 425, 429 and 500 to 599.
     longest_wait_s : no wait between two attempts is longer, whatever the server asks for.
-    concurrency : calls in flight at most. It is halved when the server answers 429 or 503, and
-        grows again by one per round of successes.
+    concurrency : calls in flight at most. It is halved when the server answers 429, 503 or 529,
+        and grows again by one per round of successes.
     requests_per_second : at most; None for no limit.
-    max_calls, max_tokens, max_cost : budgets of one run. No call is begun that would pass the
+    max_calls, max_tokens, max_cost : budgets of one run. No attempt is made that would pass the
         first. The others count what the server reports (where it reports nothing, the bytes sent
         and received, of which there are more than tokens), and calls in flight at the price of
         the dearest one so far: they are passed by less than one call, unless a later call is
@@ -55,7 +55,7 @@ class Endpoint(Quiet, frozen=True, kw_only=True):
     journal : file in which finished calls are kept, so that no later run repeats them. It holds
         the replies and digests of the requests, never a request.
     max_bytes : of one reply, after decompression.
-    trust_env : whether HTTP_PROXY, HTTPS_PROXY, NO_PROXY and ~/.netrc are heeded.
+    trust_env : whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are heeded.
 
     Raises
     ------

@@ -22,6 +22,7 @@ from .replies import Completion
 __all__ = ["Journal", "call_key"]
 
 _VERSION = 1
+_BEYOND = 2**62  # Windows lets nobody else read a byte that is locked
 
 
 class _Head(msgspec.Struct):
@@ -87,6 +88,7 @@ class Journal:
         try:
             _lock(descriptor, self.path)
             self._end = self._index()
+            self._reader = self.path.open("rb")  # writing moves the place of the other
         except BaseException:
             self._file.close()
             raise
@@ -105,8 +107,8 @@ class Journal:
         at = self._at.get(bytes.fromhex(key))
         if at is None:
             return None
-        self._file.seek(at)
-        entry: _Entry = self._decoded(_ENTRY, self._file.readline(), f"byte {at}")
+        self._reader.seek(at)
+        entry: _Entry = self._decoded(_ENTRY, self._reader.readline(), f"byte {at}")
         return replace(entry.reply, cached=True)
 
     def write(self, key: str, reply: Completion) -> None:
@@ -120,6 +122,7 @@ class Journal:
         if not self._file.closed:
             os.fsync(self._file.fileno())
             self._file.close()
+            self._reader.close()
 
     def _append(self, line: bytes) -> None:
         left = memoryview(line)
@@ -190,7 +193,9 @@ def _lock(descriptor: int, path: Path) -> None:
         if sys.platform == "win32":
             import msvcrt
 
+            os.lseek(descriptor, _BEYOND, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            os.lseek(descriptor, 0, os.SEEK_SET)
         else:
             import fcntl
 

@@ -14,10 +14,7 @@ from collections import deque
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from msgspec.structs import replace
-
 from .endpoints import Endpoint
-from .replies import Completion
 
 __all__ = ["Pace", "back_off", "retry_after"]
 
@@ -39,7 +36,7 @@ class Pace:
         self.limit = float(endpoint.concurrency)
         self.in_flight = self.calls = self.tokens = 0
         self.cost = 0.0
-        self._dearest = (math.inf, math.inf)
+        self._dearest: tuple[int, float] | None = None  # tokens and cost of one call
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._halt = self._next = self._lowered = 0.0
         self._counted = endpoint.max_tokens is not None or endpoint.max_cost is not None
@@ -56,7 +53,12 @@ class Pace:
                 return True
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
-            await turn
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():  # it was this one's turn: the next one's, then
+                    self._wake()
+                raise
 
     def leave(self) -> None:
         """The call that entered has ended."""
@@ -86,20 +88,21 @@ class Pace:
             self.limit, self._lowered = max(1.0, self.limit / 2.0), now
         self._halt = max(self._halt, now + halt_s)
 
-    def spend(self, completion: Completion, sent_bytes: int) -> Completion:
-        """Count a reply's tokens and cost; the reply with its cost."""
-        prompt, written = completion.prompt_tokens, completion.completion_tokens
-        if prompt is None:
-            prompt = sent_bytes
-        if written is None:
-            written = sum(len(text.encode("utf-8", "replace")) for text in completion.texts)
+    def charge(self, prompt: int | None, written: int | None, sent: int, received: int) -> float:
+        """Count the tokens of a reply, and its cost, which is returned.
+
+        Where the server counts no tokens of the prompt or of what was `written`, the bytes of
+        text that were `sent` or `received` stand for them.
+        """
+        prompt = sent if prompt is None else prompt
+        written = received if written is None else written
         price = self.endpoint.prompt_price, self.endpoint.completion_price
         cost = (prompt * price[0] + written * price[1]) / 1e6
-        known = [d for d in self._dearest if math.isfinite(d)] or [0.0, 0.0]
-        self._dearest = (max(known[0], prompt + written), max(known[1], cost))
+        tokens, dearest = self._dearest or (0, 0.0)
+        self._dearest = max(tokens, prompt + written), max(dearest, cost)
         self.tokens += prompt + written
         self.cost += cost
-        return completion if cost == completion.cost else replace(completion, cost=cost)
+        return cost
 
     def _spent(self) -> bool:
         e = self.endpoint
@@ -113,11 +116,11 @@ class Pace:
         """Would all calls in flight and one more keep the budgets, each as dear as the dearest?"""
         if not self._counted or self.in_flight == 0:
             return True
+        if self._dearest is None:
+            return False
         e, more = self.endpoint, self.in_flight + 1
         tokens = math.inf if e.max_tokens is None else e.max_tokens
         cost = math.inf if e.max_cost is None else e.max_cost
-        if math.isinf(self._dearest[0]):
-            return False
         return (
             self.tokens + more * self._dearest[0] <= tokens
             and self.cost + more * self._dearest[1] <= cost
