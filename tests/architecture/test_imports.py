@@ -13,7 +13,10 @@ import riskwright
 from riskwright._version import __version__
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("sklearn", "polars", "scipy", "matplotlib", "pandas", "pyarrow", "duckdb", "jinja2")
+HEAVY = (
+    *("sklearn", "polars", "scipy", "matplotlib", "pandas", "pyarrow", "duckdb", "jinja2"),
+    *("aiohttp", "tokenizers", "safetensors"),
+)
 
 
 def loaded_by(module: str) -> set[str]:

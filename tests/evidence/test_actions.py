@@ -164,6 +164,10 @@ def test_neither_errors_nor_reprs_show_arguments() -> None:
         ("update_permissions", "grant"),
         ("create_post", "publish"),
         ("bash", "execute"),
+        ("get_transfer_status", "read"),
+        ("get_and_email", "send"),
+        ("slack_post_message", "publish"),
+        ("format_text", "unknown"),
         ("frobnicate", "unknown"),
         ("ЖЖЖ", "unknown"),
     ],
@@ -217,6 +221,13 @@ def test_kinds_told_by_elements(text: str, kind: str) -> None:
         ({"action": "fly", "url": "https://x.example/"}, "unknown"),
         ({"name": "q", "args": {"sql": "SELECT 1; DROP TABLE t"}}, "delete"),
         ({"name": "q", "args": {"sql": "select a from b"}}, "search"),
+        (
+            {"name": "http_request", "args": {"method": "DELETE", "url": "https://a.example"}},
+            "delete",
+        ),
+        ({"name": "fetch", "args": {"method": "post", "url": "https://a.example"}}, "write"),
+        ("Action: Search[words]", "search"),
+        ('```json\n{"action": "Search", "action_input": "x"}\n```', "search"),
         ({"name": "update_user", "args": {"role": "admin"}}, "grant"),
     ],
 )
@@ -252,6 +263,8 @@ def test_facts_of_arguments() -> None:
     assert send("x", api_key="p").data_exposed == ("credentials",)
     assert send("x", text="AKIA" + "A" * 16).data_exposed == ("credentials",)
     assert send("x", all=True).count is None
+    fetched = parse_action("GET https://x.example/?a=1&token=placeholder")
+    assert fetched.data_exposed == ("credentials",)
     read = parse_action({"name": "read_file", "args": {"path": "/home/u/.ssh/id_rsa"}})
     assert read.data_exposed == ("credentials",)
     assert parse_action("GET https://u@Api.example.org:80/x").target.domain == "api.example.org"
@@ -343,6 +356,8 @@ def test_dependencies_by_place_and_by_id() -> None:
         parse_plan([{"tool": "b", "args": {}, "depends_on": ["later"]}])
     with pytest.raises(ParameterError, match="given twice"):
         parse_plan([steps[0], steps[0]])
+    unnamed = {"tool": "a", "args": {}}
+    assert len({a.id for a in parse_plan([unnamed | {"id": "step-1"}, unnamed, unnamed])}) == 3
     with pytest.raises(UnreadableError, match=r"steps\[1\]: .*name"):
         parse_plan([steps[0], {"tool_calls": [{"function": {}}]}])
 

@@ -408,6 +408,13 @@ def test_planning_anew_stops_when_the_plan_is_good() -> None:
     assert (broken.risky, broken.rounds) == (True, 0)
 
 
+def test_only_actions_and_plans_are_checked() -> None:
+    with pytest.raises(ParameterError, match="parse_action"):
+        ActionGuard().check({"tool": "x"})  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="parse_plan"):
+        ActionGuard().check_plan([READ])  # type: ignore[arg-type]
+
+
 def test_an_empty_plan_and_a_long_one() -> None:
     empty = ActionGuard().check_plan(Plan(actions=()))
     assert (empty.risky, empty.score.outcome) == (False, "not scored")

@@ -162,6 +162,7 @@ def test_tied_scores_are_kept_together():
     [
         ("false discovery rate <= 5%", {"a": [0.1, 0.2]}, [0, 1], "no false discovery rate"),
         ("miss rate <= 5%", {}, [0, 1], "no scanners"),
+        ("miss rate <= 5%", [[0.1], [0.2]], [0, 1], "no scanners"),
         ("miss rate <= 5%", {"a": [0.1] * 4}, [0, 0, 0, 0], "no event|one class|constant|outcome"),
         ("miss rate <= 5%", {"a": [0.1, math.nan]}, [0, 1], "missing"),
     ],

@@ -118,7 +118,7 @@ class FakeServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:])}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        self.asked.append(Asked(head[0].split()[1], headers, json.loads(body)))
+        self.asked.append(Asked(head[0].split()[1], headers, json.loads(body) if body else None))
         answer = self.answer(self.asked[-1], len(self.asked) - 1)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)

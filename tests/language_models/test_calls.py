@@ -266,6 +266,21 @@ def test_proxies_of_the_environment_are_heeded_on_demand(server, fakes, monkeypa
     assert alone.kind == "unreachable"
 
 
+def test_a_proxy_never_sees_the_key(server, fakes, monkeypatch):
+    monkeypatch.setenv("GUARD_KEY", SECRET)
+    monkeypatch.setenv("https_proxy", f"http://me:word@127.0.0.1:{server.port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    server.replies(fakes.Answer(status=403))
+    away = {"url": "https://guard.invalid/v1", "api_key_env": "GUARD_KEY", "trust_env": True}
+    (found,) = complete_many(server.endpoint(**away, max_retries=0), [fakes.ask()])
+    assert (found.kind, found.status) == ("unreachable", 403)
+    (asked,) = server.asked
+    assert asked.path == "guard.invalid:443"
+    assert SECRET not in str(asked.headers)
+    assert b64decode(asked.headers["proxy-authorization"].split()[1]) == b"me:word"
+
+
 def test_nobody_there_is_found_out_once(fakes):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -157,6 +157,12 @@ def test_attempts_are_repeated_before_the_first_byte(server, fakes):
     assert (bad.status, bad.attempts) == (500, 3)
 
 
+def test_a_stream_of_nothing_is_no_reply(server, fakes):
+    (bad,) = streamed(server, fakes, fakes.Answer(b"data: [DONE]\n\n"))
+    assert bad.message == "the stream is empty"
+    assert len(server.asked) == 1
+
+
 def test_budgets_and_requests_that_cannot_be_sent(server, fakes):
     assert streamed(server, fakes, fakes.Answer(OPENAI), max_calls=0)[0].kind == "budget"
     lone = fakes.ask("\ud800")

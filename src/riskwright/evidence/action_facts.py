@@ -53,7 +53,8 @@ _SECRET_PAIRS = (("api", "key"), ("private", "key"), ("access", "key"), ("one", 
 _PERSONAL_WORDS = word_set("ssn passport birthdate dob diagnosis medical salary")
 _FINANCIAL_WORDS = word_set("iban cvv card creditcard routing")
 _SECRET_VALUE = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
+    r"[?&](?:api_?key|(?:access_)?token|secret|password|passwd)=[^&\s]"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
     r"|\bsk-[A-Za-z0-9_-]{20}|\bxox[abprs]-[A-Za-z0-9-]{10}|\beyJ[A-Za-z0-9_-]{10,200}\.eyJ"
 )
 _SECRET_PLACE = re.compile(
@@ -81,6 +82,16 @@ _SQL_KIND: dict[str, Kind] = {
     "grant": "grant",
     "revoke": "grant",
 }
+HTTP_KINDS: dict[str, Kind] = {
+    "GET": "read",
+    "HEAD": "read",
+    "OPTIONS": "read",
+    "POST": "write",
+    "PUT": "write",
+    "PATCH": "write",
+    "DELETE": "delete",
+}
+_ONE_THING = word_set("coordinate coordinates position size locator command cmd bbox region")
 _UNDONE: dict[Kind, Reversibility] = {
     "read": "reversible",
     "search": "reversible",
@@ -190,6 +201,9 @@ def _kind(tool: str, values: Mapping[str, Any], shell: ShellFacts | None) -> Kin
         return "grant"
     if shell is not None:
         return shell.kind if named in ("execute", "unknown") else gravest([named, shell.kind])
+    method = str(values.get("method", "")).upper()
+    if method in HTTP_KINDS and named in ("read", "search", "navigate", "unknown"):
+        return gravest([HTTP_KINDS[method], *([] if named == "unknown" else [named])])
     for key, value in values.items():
         first = words_of(value[:200])[:1] if isinstance(value, str) else []
         if key.lower() in _SQL_KEYS and first and first[0] in _SQL_KIND:
@@ -356,7 +370,7 @@ def _count(
         return None
     most = max(1, len(recipients))
     for key, value in values.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and key.lower() not in _ONE_THING:
             most = max(most, len(value))
         if isinstance(value, str) and value.strip().lower() in _EVERYTHING:
             return None

@@ -14,10 +14,10 @@ from riskwright.core import ParameterError, UnreadableError
 from riskwright.core.documents import unique_keys
 from riskwright.core.names import nearest, quoted
 
-from .action_facts import action_of, domain_of
+from .action_facts import HTTP_KINDS, action_of, domain_of
 from .action_shell import read_command
 from .action_tools import ToolCatalogue
-from .action_words import kind_of_element, word_set, words_of
+from .action_words import kind_of_element, kind_of_name, word_set, words_of
 from .actions import MAX_ARGUMENT_BYTES, ORIGINS, AgentAction, Kind, Origin, Plan
 
 __all__ = ["FORMATS", "detect_format", "parse_action", "parse_actions", "parse_plan"]
@@ -79,6 +79,8 @@ def parse_actions(
         raise ParameterError(
             "unknown origin", where="origin", expected=", ".join(ORIGINS), got=quoted(origin)
         )
+    if isinstance(source, str):
+        source = _without_fence(source)
     name = detect_format(source) if format is None else format
     if name not in _PARSERS:
         raise ParameterError(
@@ -154,7 +156,7 @@ def parse_plan(
         steps = _step(item, format, f"steps[{place}]", tools, origin)
         ids = []
         for action in steps:
-            name = action.id or f"step-{len(found)}"
+            name = action.id or f"#{len(found)}"
             needs = (*action.depends_on, *_needs(item, of_step, f"steps[{place}]"))
             found.append(
                 msgspec.structs.replace(
@@ -306,6 +308,14 @@ def _format_of_text(source: str) -> str:
         expected="one of the formats " + ", ".join(FORMATS),
         hint='Name the format; a command line is format="shell"',
     )
+
+
+def _without_fence(text: str) -> str:
+    """What stands between the marks of a block of code in Markdown."""
+    plain = text.strip()
+    if not (plain.startswith("```") and plain.endswith("```") and "\n" in plain):
+        return text
+    return plain.partition("\n")[2].removesuffix("```")
 
 
 def _json(text: str, where: str) -> Any:
@@ -526,7 +536,9 @@ _PAGE_ACTIONS: dict[str, Kind] = {
     "upload_file": "send",
     "send_msg_to_user": "read",
 }
-_PRESSES = word_set("click dblclick tap press submit keyboard_press double_click")
+_PRESSES = word_set(
+    "click dblclick tap press submit keyboard_press double_click left_click right_click"
+)
 
 
 def _browser(source: Any, setting: _Setting, where: str) -> Found:
@@ -557,7 +569,7 @@ def _page_action(
     plain = "_".join(words_of(name)) or name
     kind = _PAGE_ACTIONS.get(plain)
     if kind is None:
-        kind = _of_press(element, tag, url) if plain in _PRESSES else "unknown"
+        kind = _of_press(element, tag, url) if plain in _PRESSES else kind_of_name(plain)
     known: dict[str, Any] = {"kind": kind, "url": url, "element": element}
     return _call(plain, dict(arguments), source, setting, where, **known)
 
@@ -677,17 +689,6 @@ def _shell(source: Any, setting: _Setting, where: str) -> Found:
     return [_call("shell", arguments, source, setting, where, kind=facts.kind, shell=facts)]
 
 
-_METHODS: dict[str, Kind] = {
-    "GET": "read",
-    "HEAD": "read",
-    "OPTIONS": "read",
-    "POST": "write",
-    "PUT": "write",
-    "PATCH": "write",
-    "DELETE": "delete",
-}
-
-
 def _http(source: Any, setting: _Setting, where: str) -> Found:
     if isinstance(source, str):
         line, _, body = source.strip().replace("\r\n", "\n").partition("\n\n")
@@ -698,7 +699,7 @@ def _http(source: Any, setting: _Setting, where: str) -> Found:
     method, url = _name(request, "method", where).upper(), request.get("url")
     if not isinstance(url, str) or not (domain_of(url) or url.startswith("/")):
         raise UnreadableError("no address", where=f"{where}.url", expected="an absolute address")
-    kind = _METHODS.get(method, "unknown")
+    kind = HTTP_KINDS.get(method, "unknown")
     path = kind_of_element(" ".join(words_of(url.partition("?")[0].partition("://")[2])[2:]))
     if kind == "write" and path not in ("unknown", "read", "search"):
         kind = path
@@ -709,6 +710,7 @@ def _http(source: Any, setting: _Setting, where: str) -> Found:
 
 
 _ACTION_LINE = re.compile(r"^[ \t]*Action[ \t]*:[ \t]*([^\n]+)$", re.MULTILINE)
+_BRACKETED = re.compile(r"([^\[\]]{1,256})\[(.*)\]")
 _INPUT_LINE = re.compile(r"^[ \t]*Action Input[ \t]*:", re.MULTILINE)
 
 
@@ -728,7 +730,11 @@ def _react(source: Any, setting: _Setting, where: str) -> Found:
     text = source[given.end() :].partition("\nObservation:")[0].strip() if given else ""
     is_json = text[:1] in ("{", "[")
     arguments = _json(text, f"{where}: Action Input") if is_json else {"input": text}
-    return [_call(name[1].strip(), arguments, source, setting, where)]
+    tool = name[1].strip()
+    bracket = _BRACKETED.fullmatch(tool)
+    if bracket and not given:
+        tool, arguments = bracket[1].strip(), {"input": bracket[2]}
+    return [_call(tool, arguments, source, setting, where)]
 
 
 def _react_object(body: Mapping[str, Any], setting: _Setting, where: str) -> AgentAction:

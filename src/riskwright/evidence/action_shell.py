@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from riskwright.core import UnreadableError
 
-from .action_words import gravest, word_set
+from .action_words import gravest, kind_of_name, word_set
 from .actions import Kind
 
 __all__ = ["MAX_COMMAND", "ShellFacts", "read_command"]
@@ -20,6 +20,7 @@ MAX_COMMAND = 2**16
 _COMMANDS: dict[str, str] = {
     "read": "ls cat head tail less more wc file stat du df pwd echo printf whoami id uname date "
     "env printenv ps top which type man tree diff cmp sort uniq cut tr awk jq test true false cd "
+    "read [ [[ export unset set seq exit break continue return done fi esac }"
     "basename dirname realpath md5sum sha256sum history ping dig nslookup sleep",
     "search": "grep egrep rg find locate fd ag",
     "write": "cp mv mkdir touch tee ln install sed patch truncate tar zip unzip gzip gunzip vi vim "
@@ -38,7 +39,12 @@ _KIND: dict[str, Kind] = {
     for word in words.split()
 }
 _FOR_GOOD = word_set("rm rmdir shred unlink dd mkfs wipefs fdisk parted truncate")
-_WRAPPERS = word_set("sudo doas env nohup time nice xargs command builtin stdbuf timeout")
+_WRAPPERS = word_set(
+    "sudo doas env nohup time nice ionice xargs command builtin stdbuf timeout watch setsid chroot "
+    "busybox if then else elif while until do ! {"
+)
+_LISTS = word_set("for case select")
+_SQL_TOOLS = word_set("psql mysql sqlite3 mongo")
 _SHELLS = word_set("bash sh zsh dash ksh python python3 perl ruby node php eval source")
 _ENDS = frozenset([";", "&&", "||", "|", "&", "|&", "(", ")", ";;", "\n"])
 _DOES: dict[tuple[str, str], tuple[Kind, bool]] = {
@@ -58,6 +64,9 @@ _DOES: dict[tuple[str, str], tuple[Kind, bool]] = {
     ("crontab", "-r"): ("delete", True),
 }
 _FETCH = re.compile(r"\b(?:curl|wget)\b")
+_PRINTS = re.compile(r"[0-9,$]{1,40}p")
+_AWK_ACTS = re.compile(r"system|[|>]|getline")
+_SQL_DELETES = re.compile(r"\b(?:drop|delete|truncate)\b", re.IGNORECASE)
 _ASSIGNED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _URL = re.compile(r"https?://[^\s'\"<>]+", re.IGNORECASE)
 
@@ -120,6 +129,7 @@ def _words(command: str | Sequence[str], facts: ShellFacts, where: str) -> list[
         facts.sign("command substitution")
     lexer = shlex.shlex(command.replace("\n", " ; "), posix=True, punctuation_chars=True)
     lexer.commenters = ""
+    lexer.whitespace_split = True
     try:
         words = list(lexer)
     except ValueError:
@@ -155,8 +165,10 @@ def _judge(words: list[str], before: str, facts: ShellFacts) -> None:
     if not words:
         return
     first = words[0].rpartition("/")[2]
-    if words[0].startswith(("$", "`")):
-        facts.sign("command substitution")
+    if first in _LISTS:
+        return
+    if any("$(" in word or "`" in word for word in words):
+        facts.kinds.append("execute")
     kind: Kind = _KIND.get(first, "unknown")
     rest = words[1:]
     flags = {letter for w in rest if w.startswith("-") and not w.startswith("--") for letter in w}
@@ -206,9 +218,12 @@ def _unwrapped(words: list[str], facts: ShellFacts) -> list[str]:
         name = word.rpartition("/")[2]
         if name in ("sudo", "doas"):
             facts.sign("sudo")
-        if not (name in _WRAPPERS or _ASSIGNED.match(word)) and not (
-            place and (word.startswith("-") or word.isdigit())
-        ):
+        of_wrapper = place and (
+            word.startswith("-")
+            or word.isdigit()
+            or (words[place - 1].startswith("-") and name not in _KIND)
+        )
+        if not (name in _WRAPPERS or _ASSIGNED.match(word) or of_wrapper):
             break
         place += 1
     return words[place:]
@@ -237,10 +252,22 @@ def _with_subcommand(
             return "delete", True
         if {"-exec", "-execdir", "-ok"} & set(rest):
             return _of_find_exec(rest)
-    if first == "sed" and not ("i" in flags or "--in-place" in long):
+    if first == "find" and any(word.startswith("-fprint") for word in rest):
+        return "write", False
+    if first == "history":
+        return ("delete" if "c" in flags else "read"), False
+    if first == "sed" and plain and _PRINTS.fullmatch(plain[0]) and not flags & set("iEsf"):
         return "read", False
+    if (first == "awk" and _AWK_ACTS.search(" ".join(plain))) or (
+        first in ("rg", "fd") and (long & {"--pre", "--exec", "--exec-batch"} or flags & set("xX"))
+    ):
+        return "execute", False
+    if first in _SQL_TOOLS and _SQL_DELETES.search(" ".join(rest)):
+        return "delete", True
+    if kind == "unknown" and kind_of_name("_".join(plain[:3])) == "delete":
+        return "delete", True
     if first in ("curl", "wget"):
-        return _of_download(rest, flags, long), False
+        return _of_download(first, rest, flags, long), False
     if first in _SHELLS:
         facts.sign("interpreter")
     return kind, False
@@ -252,7 +279,7 @@ def _of_find_exec(rest: list[str]) -> tuple[Kind, bool]:
     return ("delete", True) if name in _FOR_GOOD else ("execute", False)
 
 
-def _of_download(rest: list[str], flags: set[str], long: set[str]) -> Kind:
+def _of_download(name: str, rest: list[str], flags: set[str], long: set[str]) -> Kind:
     sends = {"--data", "--data-raw", "--data-binary", "--data-urlencode", "--form", "--json"}
     sends |= {"--upload-file", "--post-data", "--post-file"}
     if long & sends or flags & set("dFT"):
@@ -261,7 +288,10 @@ def _of_download(rest: list[str], flags: set[str], long: set[str]) -> Kind:
     methods += [w[2:].upper() for w in rest if w.startswith("-X") and len(w) > 2]
     if "DELETE" in methods:
         return "delete"
-    return "send" if set(methods) & {"POST", "PUT", "PATCH"} else "read"
+    if set(methods) & {"POST", "PUT", "PATCH"}:
+        return "send"
+    saves = name == "wget" or flags & set("oO") or long & {"--output", "--remote-name"}
+    return "write" if saves else "read"
 
 
 def _dangerous_flags(flags: set[str], long: set[str], facts: ShellFacts) -> None:

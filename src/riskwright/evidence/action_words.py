@@ -33,7 +33,7 @@ _VERBS: dict[str, str] = {
     "delete": "delete remove drop destroy erase purge wipe truncate clear cancel unsubscribe "
     "uninstall terminate kill reset revert discard close deactivate archive rm",
     "execute": "execute exec run eval invoke bash shell spawn install deploy restart start launch",
-    "publish": "publish post tweet share comment broadcast release announce review rate",
+    "publish": "publish post tweet share comment broadcast release announce",
     "pay": "pay buy purchase checkout transfer wire donate subscribe refund withdraw deposit bet "
     "trade sell bid tip order book reserve",
     "agree": "agree accept sign register apply consent signup enroll enrol confirm",
@@ -54,6 +54,12 @@ _KIND_OF_NOUN: dict[str, Kind] = {
     word: cast(Kind, kind) for kind, text in _NOUNS.items() for word in text.split()
 }
 _HARMLESS: frozenset[Kind] = frozenset({"read", "search", "navigate"})
+_ALSO_NOUNS = word_set(
+    "text mail email message call comment post order book share wire tip bid list check count view "
+    "mark set store import export transfer refund purchase trade sign register deposit invite sms "
+    "download load filter query patch merge press input release"
+)
+_JOINS = word_set("and then or")
 _ON_A_PAGE = word_set(
     "get list open load go back forward view show look type select choose press tap click add set "
     "close clear start call text check count rate status order book"
@@ -89,8 +95,8 @@ def words_of(text: str) -> list[str]:
 def kind_of_name(name: str) -> Kind:
     """What a tool of that name seems to do.
 
-    The gravest verb decides; what a creating or changing verb is about can make it graver. A name
-    that begins with reading is reading unless another verb says more. No known verb: "unknown".
+    The gravest verb decides; what a changing verb is about can make it graver. Words that are nouns
+    as well count as verbs only in front or after "and". Neither verb nor noun known: "unknown".
 
     Examples
     --------
@@ -98,14 +104,13 @@ def kind_of_name(name: str) -> Kind:
     ['read', 'pay', 'delete', 'unknown']
     """
     words = words_of(name)
-    verbs = [_KIND_OF_VERB[word] for word in words if word in _KIND_OF_VERB]
-    if not verbs:
-        return gravest(_KIND_OF_NOUN[word] for word in words if word in _KIND_OF_NOUN)
-    if verbs[0] in _HARMLESS:
-        of_objects = set(_KIND_OF_NOUN) - {"transfer", "wire", "refund"}
-        verbs = [
-            _KIND_OF_VERB[w] for w in words if w in _KIND_OF_VERB and w not in of_objects
-        ] or verbs[:1]
+    first = [place == 0 or words[place - 1] in _JOINS for place in range(len(words))]
+    verbs = [
+        _KIND_OF_VERB[word]
+        for word, leads in zip(words, first, strict=True)
+        if word in _KIND_OF_VERB and (leads or word not in _ALSO_NOUNS)
+    ]
+    if verbs and set(verbs) <= _HARMLESS:
         return gravest(verbs)
     return gravest([*verbs, *(_KIND_OF_NOUN[word] for word in words if word in _KIND_OF_NOUN)])
 

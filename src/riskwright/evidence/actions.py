@@ -56,9 +56,12 @@ Audience = Literal["self", "known people", "public", "unknown"]
 Origin = Literal["user", "tool output", "web page", "unknown"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""What an action does, from the mildest to the gravest. "type" and "click" are steps on a page whose effect is not known, "agree"
-enters into an obligation (sign, register, accept terms), "grant" hands out rights; "unknown" is graver
-than looking and milder than what surely changes something."""
+"""What an action does, from the mildest to the gravest.
+
+"type" and "click" are steps on a page whose effect is not known; "unknown" is graver than looking
+and milder than what surely changes something; "agree" enters into an obligation (sign, register,
+accept terms); "grant" hands out rights.
+"""
 REVERSIBILITIES: tuple[Reversibility, ...] = get_args(Reversibility)
 AUDIENCES: tuple[Audience, ...] = get_args(Audience)
 ORIGINS: tuple[Origin, ...] = get_args(Origin)

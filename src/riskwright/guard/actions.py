@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from riskwright.core import ParameterError, Record, content_hash
 from riskwright.core.scores import Action, Decision, Score, severest
-from riskwright.decision import Budget, RiskCertificate
 from riskwright.evidence.action_tools import ToolCatalogue
 from riskwright.evidence.actions import AgentAction, Plan
 from riskwright.scoring.action_risk import ActionScorer
 
-from .action_certificates import ActionRule
 from .approvals import Approval, ApprovalRequest, Approve, answered
 from .plan_risks import PlanFinding, RiskType, plan_findings, risk_type
 from .world_models import Consequences, WorldModel, checked_limits, foretold
+
+if TYPE_CHECKING:
+    from riskwright.decision import Budget, RiskCertificate
+
+    from .action_certificates import ActionRule
 
 __all__ = ["ActionGuard", "Checked", "PlanVerdict"]
 
@@ -197,6 +200,8 @@ class ActionGuard:
         The certificate. Tools with too few labels are left out of it and go to a person; where no
         tool has enough, it says so and everything goes to a person.
         """
+        from .action_certificates import ActionRule
+
         rule = ActionRule(budgets)
         rule.fit(self.scorer.score(actions), labels, [action.tool for action in actions])
         self.rule_ = rule
@@ -220,6 +225,7 @@ class ActionGuard:
         state : handed to the world model.
         history : what was done before, so that steps that are a risk together are seen.
         """
+        _refuse_unless(isinstance(action, AgentAction), "an AgentAction", "parse_action")
         digest = action.digest
         score = self._scored(action)
         told, why = self._foretold(state, action)
@@ -273,6 +279,7 @@ class ActionGuard:
         times. A verdict approves nothing: each step is still checked when its turn comes, and HIGH
         steps still need a yes.
         """
+        _refuse_unless(isinstance(plan, Plan), "a Plan", "parse_plan")
         verdict = self._judged(plan, state)
         for k in range(rounds if replan else 0):
             if not verdict.risky or replan is None:
@@ -293,10 +300,12 @@ class ActionGuard:
         in_findings = sorted({k for one in findings for k in one.steps})
         types = [one.risk for one in findings] + [risk_type(plan.actions[k]) for k in high]
         reasons = [f"{one.risk}: {one.sentence} ({_places(one.steps)})" for one in findings]
-        reasons += [f"{risk_type(plan.actions[k])}: step {k} is HIGH" for k in high]
-        reasons += [f"step {k} could not be judged" for k in failed]
+        for risk in dict.fromkeys(risk_type(plan.actions[k]) for k in high):
+            places = [k for k in high if risk_type(plan.actions[k]) == risk]
+            reasons.append(f"{risk}: HIGH ({_places(places)})")
         over = [k for k in blocked if k not in failed]
-        reasons += [f"step {k} is blocked" for k in over]
+        for places, what in ((failed, "could not be judged"), (over, "blocked")):
+            reasons += [f"{what} ({_places(places)})"] * bool(places)
         actions: list[Action] = [step.decision.action for step in steps]
         actions += ["escalate"] * bool(findings)
         worst = max(
@@ -447,6 +456,13 @@ class ActionGuard:
             return None, "the yes was used before"
         self._used.add(mark)
         return answer, ""
+
+
+def _refuse_unless(fits: bool, expected: str, reader: str) -> None:
+    if not fits:
+        raise ParameterError(
+            "cannot be checked", where="ActionGuard", expected=expected, hint=f"Use {reader} first"
+        )
 
 
 def _failed(score: Score, why: str) -> Score:

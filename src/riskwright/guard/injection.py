@@ -13,7 +13,6 @@ from riskwright.core.names import nearest, quoted
 from riskwright.evidence.action_formats import parse_action
 from riskwright.evidence.action_tools import ToolCatalogue
 from riskwright.evidence.actions import AgentAction, Origin, Plan
-from riskwright.stats import proportion_interval
 
 from .actions import ActionGuard
 from .plan_risks import RISK_TYPES, RiskType
@@ -372,6 +371,8 @@ def measure_detection(
 
 
 def _rate(events: int, n: int, level: float, name: str) -> Estimate:
+    from riskwright.stats import proportion_interval
+
     low, high = proportion_interval(events, n, level)
     return Estimate(
         value=events / n, low=low, high=high, level=level, n=n, method="Wilson", name=name

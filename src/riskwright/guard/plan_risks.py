@@ -42,6 +42,7 @@ _CONSEQUENT = frozenset(
 )
 _REPEATS = 5
 _NEAR = 2
+_COMPARED = 1000
 
 
 class PlanFinding(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,9 +68,9 @@ def plan_findings(
 
     Notes
     -----
-    Linear in the steps, save for recipients: each is compared with the known ones and with those
-    of other steps, at most 1,000. Data are taken to flow from any step to every later one, since
-    an agent remembers what it read, whatever dependencies a plan states.
+    Linear in the steps, save for recipients: each distinct one is compared with at most 1,000 known
+    ones and 1,000 that were met before. Data are taken to flow from any step to every later one,
+    since an agent remembers what it read, whatever dependencies a plan states.
     """
     catalogue = tools or scorer.tools or ToolCatalogue()
     found = [
@@ -205,25 +206,24 @@ def _loops(plan: Plan) -> Iterator[PlanFinding]:
 
 
 def _wrong_recipients(plan: Plan, tools: ToolCatalogue) -> Iterator[PlanFinding]:
-    others = [(one, place) for place, a in enumerate(plan) for one in a.target.recipients][:1000]
-    known = [one.lower() for one in tools.known[:1000]]
+    known = [one.lower() for one in tools.known[:_COMPARED]]
+    seen: dict[str, bool] = {}
     for place, action in enumerate(plan):
         for one in action.target.recipients:
             name = one.lower()
-            if tools.knows(one):
-                continue
-            seen = [other.lower() for other, where in others if where < place]
-            if (
-                any(_nearly(name, other) for other in known)
-                or any(_same_person_elsewhere(name, other) for other in seen)
-                or _nearly_own(name, tools)
-            ):
-                yield _finding(
-                    "wrong recipient",
-                    (place,),
-                    "a recipient nearly equals one that is known or was used before",
+            if name not in seen:
+                others = list(seen)[:_COMPARED]
+                seen[name] = not tools.knows(one) and (
+                    any(_nearly(name, other) for other in known)
+                    or any(_same_person_elsewhere(name, other) for other in others)
+                    or _nearly_own(name, tools)
                 )
-                break
+        if any(seen[one.lower()] for one in action.target.recipients):
+            yield _finding(
+                "wrong recipient",
+                (place,),
+                "a recipient nearly equals one that is known or was used before",
+            )
 
 
 def _same_person_elsewhere(name: str, other: str) -> bool:

@@ -127,9 +127,9 @@ class Scanners(BaseEstimator):  # type: ignore[misc]
             set apart.
         """
         budgets = self._checked_budgets()
-        self.names_ = tuple(map(str, scores))
-        if not self.names_:
+        if not isinstance(scores, Mapping) or not scores:
             raise ParameterError("no scanners", where="scores", expected="name -> scores")
+        self.names_ = tuple(map(str, scores))
         columns = [checked_rows(y, scores[name], None, probabilities=False) for name in scores]
         table = np.column_stack([rows.p for rows in columns])
         outcome = columns[0].outcome.astype(bool)

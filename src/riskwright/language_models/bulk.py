@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from .client import Client, Progress, Run, raised
+from .client import Client, raised
 from .endpoints import Endpoint
 from .replies import Completion, Failure
 from .requests import Request
+from .runs import Progress, Run
 
 __all__ = ["complete", "complete_many"]
 
@@ -106,7 +107,7 @@ class BlockingClient:
     ) -> list[Completion | Failure]:
         """As the function `complete_many`."""
         run = Run(list(requests))
-        task = _Task(self._loop, lambda: run.through(self._client))
+        task = _Task(self._loop, lambda: run.through(self._client.call, self.endpoint.concurrency))
         task.finish(None if progress is None else lambda: progress(run.status()))
         return run.answers
 

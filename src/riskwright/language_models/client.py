@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any
@@ -28,15 +28,14 @@ from .journal import Journal, call_key
 from .pacing import Pace, back_off
 from .replies import Completion, Failure
 from .requests import Request, encoded
+from .runs import Progress, Run
 from .streams import Delta, deltas
 
-__all__ = ["Client", "Progress", "raised"]
+__all__ = ["Client", "raised"]
 
-Progress = Callable[[dict[str, Any]], object]
 _RETRIED = {408, 409, 425, 429, *range(500, 600)}
 _OVERLOADED = {429, 503, 529}
 _LASTING = {"insufficient_quota", "tls"}  # what no further attempt can mend
-_PROGRESS_SECONDS = 0.1
 
 
 class Client:
@@ -108,7 +107,7 @@ class Client:
         `progress` is called between calls. A cancellation cancels the calls in flight.
         """
         run = Run(list(requests), progress)
-        await run.through(self)
+        await run.through(self.call, self.endpoint.concurrency)
         return run.answers
 
     async def call(
@@ -150,19 +149,20 @@ class Client:
         for attempt in range(1, self.endpoint.max_retries + 2):
             if not await self._pace.enter():
                 break
-            begun, sent = False, time.monotonic()
+            begun = failed = False
+            sent = time.monotonic()
             try:
                 await self._pace.wait_for_turn()
                 async with aclosing(self._streamed(url, body)) as items:
                     async for item in items:
                         if isinstance(item, Failure) and not begun:
-                            last = replace(item, attempts=attempt)
+                            last, failed = replace(item, attempts=attempt), True
                             break
                         begun = True
                         yield item
             finally:
                 self._pace.leave()
-            if begun:
+            if not failed:
                 return
             if not _passing(last) or attempt > self.endpoint.max_retries:
                 break
@@ -240,76 +240,6 @@ class Client:
         journal, self._journal = self._journal, None
         if journal is not None:
             journal.close()
-
-
-class Run:
-    """Many requests on their way through a client; can be looked at from another thread."""
-
-    def __init__(self, requests: Sequence[Request], progress: Progress | None = None) -> None:
-        self.requests = requests
-        self.results: list[Completion | Failure | None] = [None] * len(requests)
-        self.done = self.failed = self.cached = 0
-        self.cost = 0.0
-        self._progress = progress
-        self._begin = self._told = time.monotonic()
-        self._answered = self._gave_up = False
-        self._seen: Counter[str] = Counter()
-
-    @property
-    def answers(self) -> list[Completion | Failure]:
-        """One per request; those that were never finished are failures."""
-        lost = Failure(kind="interrupted", message="the run was stopped first")
-        return [lost if answer is None else answer for answer in self.results]
-
-    def status(self) -> dict[str, Any]:
-        return {
-            "done": self.done,
-            "total": len(self.requests),
-            "failed": self.failed,
-            "cached": self.cached,
-            "cost": self.cost,
-            "elapsed": time.monotonic() - self._begin,
-        }
-
-    async def through(self, client: Client) -> None:
-        """Put the requests through; `results` are filled as they come."""
-        work = iter(enumerate(self.requests))
-        count = min(client.endpoint.concurrency, len(self.requests))
-        workers = [asyncio.create_task(self._work(client, work)) for _ in range(count)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-        if self._progress is not None:
-            self._progress(self.status())
-
-    async def _work(self, client: Client, work: Any) -> None:
-        for index, request in work:
-            if self._gave_up and not self._answered:
-                message = "nothing has answered at this address; not called"
-                self._note(index, Failure(kind="unreachable", message=message))
-            else:
-                self._note(index, await client.call(request, self._seen))
-
-    def _note(self, index: int, answer: Completion | Failure) -> None:
-        self.results[index] = answer
-        self.done += 1
-        if isinstance(answer, Failure):
-            self.failed += 1
-            self._gave_up |= answer.kind == "unreachable"
-        elif answer.cached:
-            self.cached += 1
-        else:
-            self.cost += answer.cost
-        self._answered |= not (isinstance(answer, Failure) and answer.kind in _UNANSWERED)
-        if self._progress is not None and time.monotonic() - self._told > _PROGRESS_SECONDS:
-            self._told = time.monotonic()
-            self._progress(self.status())
-
-
-_UNANSWERED = {"unreachable", "request", "budget"}
 
 
 def raised(failure: Failure, endpoint: Endpoint) -> EndpointError:

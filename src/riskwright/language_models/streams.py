@@ -49,9 +49,11 @@ async def deltas(
     A reply ends with `[DONE]` or with the body. A body that ends before a finish reason came has
     broken off.
     """
-    finished = False
+    begun = finished = False
     async for data in _events(pieces, max_bytes):
         if isinstance(data, bytes) and data.strip() == _DONE:
+            if not begun:
+                yield Failure(kind="malformed", status=200, message="the stream is empty")
             return
         chunk = parsed_chunk(data) if isinstance(data, bytes) else data
         if isinstance(chunk, Failure):
@@ -60,6 +62,7 @@ async def deltas(
         for delta in _deltas(chunk):
             finished |= bool(delta.finish_reason)
             if delta != Delta(index=delta.index):
+                begun = True
                 yield delta
     if not finished:
         yield Failure(kind="truncated", status=200, message="the stream breaks off")

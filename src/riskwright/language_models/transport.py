@@ -39,15 +39,16 @@ class Transport:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._options = {"allow_redirects": False, **_proxy(endpoint)}
+        headers = {
+            "User-Agent": f"riskwright/{__version__}",
+            "Accept": "application/json, text/event-stream",
+            "Content-Type": "application/json",
+            **endpoint.headers,
+            **endpoint.secret_headers(),
+        }
+        # as headers of the session they would also go to a proxy
+        self._options = _options(endpoint, headers)
         self._session = aiohttp.ClientSession(
-            headers={
-                "User-Agent": f"riskwright/{__version__}",
-                "Accept": "application/json, text/event-stream",
-                "Content-Type": "application/json",
-                **endpoint.headers,
-                **endpoint.secret_headers(),
-            },
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -108,20 +109,27 @@ class Transport:
         yield Failure(kind="http", status=response.status, message="too many redirects")
 
 
-def _proxy(endpoint: Endpoint) -> dict[str, Any]:
-    """The proxy that the environment names. (aiohttp's own way would also read ~/.netrc.)"""
+def _options(endpoint: Endpoint, headers: dict[str, str]) -> dict[str, Any]:
+    """Of every request; with the proxy that the environment names, where it is to be heeded.
+
+    aiohttp's own way would also read ~/.netrc.
+    """
+    options: dict[str, Any] = {"headers": headers, "allow_redirects": False}
     parts = urlsplit(endpoint.url)
     if not endpoint.trust_env or proxy_bypass(parts.netloc):
-        return {}
-    found = urlsplit(getproxies().get(parts.scheme, ""))
-    if not found.netloc:
-        return {}
-    plain = found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
-    if found.username is None:
-        return {"proxy": plain}
-    user = f"{unquote(found.username)}:{unquote(found.password or '')}"
-    auth = {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"}
-    return {"proxy": plain, "proxy_headers" if parts.scheme == "https" else "headers": auth}
+        return options
+    proxy = urlsplit(getproxies().get(parts.scheme, ""))
+    if not proxy.netloc:
+        return options
+    options["proxy"] = proxy._replace(netloc=proxy.netloc.rpartition("@")[2]).geturl()
+    if proxy.username is not None:
+        user = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+        auth = {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"}
+        if parts.scheme == "https":
+            options["proxy_headers"] = auth
+        else:
+            options["headers"] = headers | auth
+    return options
 
 
 async def _read(response: Any, most: int) -> bytes:
@@ -174,12 +182,14 @@ def _failure(error: Exception) -> Failure:
     name = type(error).__name__
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return Failure(kind="timeout", message="no connection in time")
+            return Failure(kind="unreachable", message="no connection in time")
         case asyncio.TimeoutError():
             return Failure(kind="timeout", message="no answer in time")
         case TooLarge():
             message = f"the reply is larger than {error.args[0]:,} bytes"
             return Failure(kind="malformed", status=200, message=message)
+        case aiohttp.ClientHttpProxyError():
+            return Failure(kind="unreachable", status=error.status, message="the proxy refuses")
         case aiohttp.ClientResponseError() | ValueError():
             return Failure(kind="malformed", message=f"the server does not speak HTTP ({name})")
         case aiohttp.ClientPayloadError():

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from riskwright.core import EmptyDataError, Estimate, ParameterError, Record, ValueRangeError
 from riskwright.core.names import quoted
 from riskwright.core.scores import Action, Decision, Score
-from riskwright.stats import proportion_interval
 
 __all__ = ["Acquired", "AskingCurve", "Decider", "Profiles", "Question", "acquire", "ask", "curve"]
 
@@ -467,6 +466,8 @@ def _right(space: _Space, user: Mapping[str, str]) -> Action:
 
 
 def _agreement(taken: Sequence[Action], right: Sequence[Action]) -> Estimate:
+    from riskwright.stats import proportion_interval
+
     count, n = sum(a == b for a, b in zip(taken, right, strict=True)), len(right)
     low, high = proportion_interval(count, n)
     return Estimate(

@@ -170,9 +170,12 @@ class DempsterShafer:
     ) -> None:
         self.reliability = {str(name): value for name, value in reliability.items()}
         self.rule, self.yager_above = rule, yager_above
-        numbers = {**self.reliability, "yager_above": 0.0 if yager_above is None else yager_above}
+        numbers: dict[str, Any] = {
+            **self.reliability,
+            "yager_above": 0.0 if yager_above is None else yager_above,
+        }
         for name, value in numbers.items():
-            if not 0 <= value <= 1:
+            if isinstance(value, str) or not 0 <= value <= 1:
                 raise ParameterError(
                     "out of range", where=repr(name), expected="0 to 1", got=f"{value}"
                 )

@@ -84,7 +84,7 @@ class Experts:
         floor: float = 1e-6,
         least_probability: float = 1.0,
     ) -> None:
-        self.names = tuple(names)
+        self.names = (names,) if isinstance(names, str) else tuple(names)
         self.loss, self.horizon, self.floor = loss, horizon, floor
         self.least_probability = least_probability
         self._check()
@@ -279,7 +279,7 @@ class Experts:
             raise ParameterError(
                 "not a probability of being labelled that was foreseen",
                 where="probability",
-                expected=f"{self.least_probability:g} to 1, see least_probability",
+                expected=f"at least least_probability = {self.least_probability:g}, at most 1",
                 got=f"{probability}",
                 hint="Items that can never be labelled have no bound; label a random share of them",
             )

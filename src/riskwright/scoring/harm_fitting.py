@@ -160,10 +160,11 @@ class _Problem:
         factors = np.append(theta, 1.0)[self.used]
         h = np.bincount(self.row, self.sign * factors.prod(axis=1), minlength=self.y.size)
         slope = (self.weight * (0.5 * (1 + np.tanh(h / 2)) - self.y))[self.row] * self.sign
-        gradient = np.zeros(_SIZE + 1)
-        for k in range(factors.shape[1]):
-            others = np.delete(factors, k, axis=1).prod(axis=1)
-            gradient += np.bincount(self.used[:, k], slope * others, minlength=_SIZE + 1)
+        before, after = np.ones_like(factors), np.ones_like(factors)
+        before[:, 1:] = np.cumprod(factors[:, :-1], axis=1)
+        after[:, :-1] = np.cumprod(factors[:, :0:-1], axis=1)[:, ::-1]
+        parts = slope[:, None] * before * after
+        gradient = np.bincount(self.used.ravel(), parts.ravel(), minlength=_SIZE + 1)
         away = free - self.prior[self.free]
         value = float(self.weight @ (np.logaddexp(0.0, h) - self.y * h))
         return value + self.strength / 2 * float(away @ away), (

@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskwright.core import ParameterError
+from riskwright.core import DataError, ParameterError
 from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.scoring.dempster_shafer import (
     DempsterShafer,
+    Engaged,
     belief,
     combined,
     plausibility,
 )
+from riskwright.scoring.engagement import engagement
 
 A, B, C = (frozenset({name}) for name in "ABC")
 
@@ -184,6 +186,7 @@ def test_saved_and_back():
         (lambda: combined([{A: 1.0}, {B: 1.0}]), "contradict each other entirely"),
         (lambda: combined([{A: 1.0}], "other"), "unknown rule"),
         (lambda: DempsterShafer({"a": 1.5}), "out of range"),
+        (lambda: DempsterShafer({"a": "sure"}), "out of range"),
         (lambda: DempsterShafer({}), "no guards"),
         (lambda: JOIN.combine({"z": Score(severity=0.1)}), "unknown guard"),
         (lambda: JOIN.engage(Exchange(), []), "no guards"),
@@ -193,3 +196,36 @@ def test_saved_and_back():
 def test_what_is_refused(make, match):
     with pytest.raises(ParameterError, match=match):
         make()
+
+
+def engaged(severity, asked, cost, bounds=None):
+    score = (
+        Score(outcome="failed")
+        if severity is None
+        else Score(severity=severity, bounds={"any": bounds or (severity, severity)})
+    )
+    return Engaged(
+        score=score, engaged=asked, spared=(), cost=cost, conflict=0.0, stopped="all asked"
+    )
+
+
+def test_report_of_engagement_by_hand():
+    """Cases: right, right, wrong with the largest doubt, no score."""
+    cases = [
+        engaged(0.9, ("a",), 1.0, (0.8, 1.0)),
+        engaged(0.1, ("a", "b"), 3.0, (0.0, 0.2)),
+        engaged(0.6, ("a", "b"), 3.0, (0.3, 0.9)),
+        engaged(None, ("a",), 1.0),
+    ]
+    everyone = [Score(severity=s) for s in (0.9, 0.2, 0.4, 0.7)]
+    report = engagement(cases, everyone, [1, 0, 0, 1], threshold=0.5)
+    assert report.accuracy.value == 0.5
+    assert report.accuracy_all.value == 1.0
+    assert report.failure_auroc.value == 1.0
+    assert (report.mean_guards, report.mean_cost, report.unscored) == (1.5, 2.0, 1)
+    alone = engagement(cases[:1], everyone[:1], [1], threshold=0.5)
+    assert math.isnan(alone.failure_auroc.value)
+    with pytest.raises(DataError, match="one case each"):
+        engagement(cases, everyone, [1, 0], threshold=0.5)
+    with pytest.raises(ParameterError, match="out of range"):
+        engagement(cases, everyone, [1, 0, 0, 1], threshold=2)

@@ -103,13 +103,13 @@ def test_one_expert_has_no_regret():
 
 
 def test_partial_feedback_keeps_its_bound_on_average():
-    """Labels with probability 0.2: the mean over 200 draws of the regret on the whole sequence is
+    """Labels with probability 0.2: the mean over 60 draws of the regret on the whole sequence is
     below the mean of the bounds; its Monte-Carlo error is stated in the assertion."""
     rng = np.random.default_rng(0)
     n = 300
     losses = np.column_stack([rng.random(n), np.tile([0.0, 1.0], n // 2), rng.random(n) * 0.8])
     found, bounds = [], []
-    for _ in range(200):
+    for _ in range(60):
         experts = Experts(NAMES, least_probability=0.2)
         met = 0.0
         for row in losses:
@@ -118,7 +118,7 @@ def test_partial_feedback_keeps_its_bound_on_average():
             experts.update(dict(zip(NAMES, row, strict=True)), probability=0.2, labelled=seen)
         found.append(met - losses.sum(axis=0).min())
         bounds.append(experts.regret_bound_)
-    error = 3 * np.std(found) / math.sqrt(200)
+    error = 3 * np.std(found) / math.sqrt(60)
     assert np.mean(found) + error <= np.mean(bounds)
     assert np.mean(bounds) <= 2 * math.sqrt((n + 1) / 0.2 * math.log(3))
 

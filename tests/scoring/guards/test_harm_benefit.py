@@ -378,7 +378,7 @@ def test_fit_finds_the_weights_that_made_the_labels():
 def test_fit_of_all_parts_finds_them_too():
     """Not convex; from exact labels all of it comes back, from most of the starts."""
     rng = np.random.default_rng(1)
-    trees = drawn_trees(900, rng)
+    trees = drawn_trees(600, rng)
     truth = HarmWeights(
         name="truth",
         actions=dict(zip(HARMFUL_ACTIONS, rng.uniform(0.3, 1, 16), strict=True)),
@@ -405,10 +405,10 @@ def test_recovery_from_drawn_labels_and_pull_to_the_prior():
     """Weights fitted to 0/1 labels come nearer to the truth than the prior was; a strong pull
     leaves the prior as it is."""
     rng = np.random.default_rng(2)
-    trees = drawn_trees(1200, rng)
+    trees = drawn_trees(900, rng)
     actions = dict(zip(HARMFUL_ACTIONS, rng.random(16), strict=True))
     truth = EVEN.changed(actions=actions, benefit=0.6)
-    labels = rng.random(1200) < probabilities(trees, truth)
+    labels = rng.random(900) < probabilities(trees, truth)
     found = fit_weights(trees, labels, prior=EVEN)
 
     def away(weights):

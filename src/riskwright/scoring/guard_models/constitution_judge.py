@@ -1,4 +1,4 @@
-"""`ConstitutionJudge`: a general model judges rules precondition by precondition, without labels."""
+"""`ConstitutionJudge`: a general model judges rules by their preconditions, without labels."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ class ConstitutionJudge:
     broken. The evidence names for each rule the precondition that decided (the least likely one)
     as rule/number, from 1, with its probability as weight, over the whole judged part. The values
     are ranks until they are calibrated. Calls: rules + preconditions per exchange, those that are
-    unsure once more, and one per precondition for the neutral text, once. After Zero-shot judging
-    by preconditions with token probabilities (CLUE, Wang et al. 2025).
+    unsure once more, and one per precondition for the neutral text, once. After CLUE (Wang et al.
+    2025, arXiv 2501.00192), which debiases by a region of the image instead.
     """
 
     def __init__(
@@ -245,9 +245,7 @@ class ConstitutionJudge:
             bounds={**bounds, "any": (worst.low, worst.high)},
             evidence=self._evidence(case),
             values={self.name: {**values, "any": worst.value}},
-            reason=f"{case.reasoned} preconditions decided after reasoning"
-            if case.reasoned
-            else "",
+            reason=f"decided after reasoning: {case.reasoned}" if case.reasoned else "",
         )
 
     def _rule(self, case: _Case, rule: Rule) -> Chance:
@@ -321,9 +319,10 @@ class _Case:
 def _chance(completion: Completion, after: str = "") -> Chance:
     text, tokens = answer_of(completion)
     if after:
-        _, found, text = text.casefold().rpartition(after)
-        if not found or text.count(after):
-            raise Unreadable("no final answer after the reasoning")
+        folded = text.casefold()
+        if folded.count(after) != 1:
+            raise Unreadable("not one final answer after the reasoning")
+        text = folded.partition(after)[2]
     verdict, _ = verdict_of(text, "no", ["yes"])
     if tokens is None:
         raise Unreadable("an answer without log-probabilities")

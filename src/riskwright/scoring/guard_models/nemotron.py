@@ -170,7 +170,9 @@ class NemotronSafety(Adapter, frozen=True, kw_only=True):
         if tokens is None:
             flags = {c.code: float(c.name.casefold() in names) for c in self.used}
             return flags, {}, reason
-        labels = AnswerLabels([c.name for c in self.used], safe="", heading='"safety categories":')
+        labels = AnswerLabels(
+            [c.name for c in self.used], verdict="", heading='"safety categories":'
+        )
         found = marginal_at_any_place(recorded(tokens), labels, budget=len(tokens) + 1)
         codes = {c.name: c.code for c in self.used}
         hazards = {codes[name]: value for name, value in found.values.items()}

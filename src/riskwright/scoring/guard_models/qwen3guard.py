@@ -116,7 +116,7 @@ def _hazards(
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     if tokens is None:
         return {code: float(name in given) for name, code in names.items()}, {}
-    labels = AnswerLabels(list(names), safe="", heading="categories:")
+    labels = AnswerLabels(list(names), verdict="", heading="categories:")
     found = marginal_at_any_place(recorded(tokens), labels, budget=len(tokens) + 1)
     hazards = {names[name]: value for name, value in found.values.items()}
     return hazards, {names[name]: pair for name, pair in found.bounds.items()}

@@ -200,7 +200,9 @@ class EmbeddingScorer:
         """
         if self.head is None:
             raise ParameterError(
-                "no head", where="EmbeddingScorer", hint="Fit a TextHead to `inputs` of labelled texts"
+                "no head",
+                where="EmbeddingScorer",
+                hint="Fit a TextHead to `inputs` of labelled texts",
             )
         version = self.version
         kept = [i for i, e in enumerate(exchanges) if len(e.judged[1]) <= MAX_CHARACTERS]
@@ -271,7 +273,12 @@ def _config(folder: Path) -> tuple[dict[str, Any], str]:
     try:
         text = path.read_text(encoding="utf-8")
         config = json.loads(text)
-        sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
+        sizes = (
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "max_position_embeddings",
+        )
         for name in sizes:
             config[name] = int(config[name])
         config["layer_norm_eps"] = float(config["layer_norm_eps"])
@@ -321,7 +328,9 @@ def _arrays(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         named = {name.removeprefix("bert."): a for name, a in load_file(path).items()}
 
         def pair(name: str) -> tuple[Floats, Floats]:
-            weight, bias = (named[f"{name}.{part}"].astype(np.float32) for part in ("weight", "bias"))
+            weight, bias = (
+                named[f"{name}.{part}"].astype(np.float32) for part in ("weight", "bias")
+            )
             return (np.ascontiguousarray(weight.T) if weight.ndim == 2 else weight), bias
 
         layers = [
@@ -330,7 +339,11 @@ def _arrays(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         ]
         tables = {
             ours: named[f"embeddings.{theirs}_embeddings.weight"].astype(np.float32)
-            for ours, theirs in (("words", "word"), ("positions", "position"), ("kinds", "token_type"))
+            for ours, theirs in (
+                ("words", "word"),
+                ("positions", "position"),
+                ("kinds", "token_type"),
+            )
         }
     except Exception:
         raise ArtifactError("not the weights of a BERT encoder", where=str(path)) from None

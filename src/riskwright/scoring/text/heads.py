@@ -37,7 +37,8 @@ class TextHead:
     ----------
     shares_ : block -> its share of the kernel, in [0, 1]; 0 where it did not help.
     penalty_ : of the squared coefficients.
-    loo_ : (n,) leave-one-out log-odds of the rows that were fitted.
+    compared_ : row numbers that shares and penalty were chosen on: all, or 1,000 of more.
+    loo_ : leave-one-out log-odds of these rows.
     n_ : rows.
 
     Notes
@@ -62,6 +63,7 @@ class TextHead:
 
     shares_: dict[str, float]
     penalty_: float
+    compared_: NDArray[np.intp]
     loo_: Floats
     n_: int
 
@@ -86,7 +88,7 @@ class TextHead:
         self._scales = {name: _scale(block, weight) for name, block in named.items()}
         ready = {name: self._ready(name, block) for name, block in named.items()}
         root = np.sqrt(weight)
-        some = _compared(target)
+        some = self.compared_ = _compared(target)
         grams = {name: _gram(block[some]) for name, block in ready.items()}
         shares, self.penalty_ = _choose(grams, target[some], root[some])
         self.shares_ = dict(zip(ready, shares, strict=True))

@@ -11,7 +11,7 @@ from . import injection
 from .folding import fold
 from .rule import Hit
 
-__all__ = ["REACH", "decoded", "find"]
+__all__ = ["REACH", "decoded", "find", "find_blocks", "find_rotated"]
 
 REACH = 4096
 """The longest block that is decoded, in characters; of a longer one the beginning."""
@@ -53,7 +53,8 @@ def _worst(text: str) -> float:
     return max((hit.weight for hit in injection.find(text)), default=0.0)
 
 
-def _rotated(text: str) -> list[Hit]:
+def find_rotated(text: str) -> list[Hit]:
+    """Orders in rot13, of up to `injection.REACH` characters."""
     low = fold(text)
     if not any(word in low.text for word in _ROTATED):
         return []
@@ -62,18 +63,23 @@ def _rotated(text: str) -> list[Hit]:
     return [
         Hit(start, end, "encoded.rot13", weight)
         for start, end, weight in spans
-        if end - start <= REACH
+        if end - start <= injection.REACH
     ]
 
 
-def find(text: str) -> list[Hit]:
-    """Blocks that decode to an injection, each with the weight of the worst that it holds."""
-    hits = _rotated(text)
+def find_blocks(text: str) -> list[Hit]:
+    """Blocks of base64 or hexadecimal that decode to an injection."""
+    hits = []
     if _LONG.search(text):
         hits += _blocks(text, "encoded.base64", _BASE64, _base64)
     if _PAIRS.search(text):
         hits += _blocks(text, "encoded.hexadecimal", _HEX, _hexadecimal)
     return hits
+
+
+def find(text: str) -> list[Hit]:
+    """Orders in disguise, each with the weight of the worst that it decodes to."""
+    return find_rotated(text) + find_blocks(text)
 
 
 def _blocks(

@@ -25,12 +25,19 @@ MAX_CHARACTERS = 10**7
 """The longest text that is judged at once."""
 
 _EDITION = "1"
-_FINDERS: dict[str, tuple[Callable[[str], list[Hit]], int]] = {
-    "secrets": (secrets.find, secrets.REACH),
-    "personal": (personal.find, personal.REACH),
-    "invisible": (invisible.find, invisible.REACH),
-    "injection": (injection.find, injection.REACH),
-    "encoded": (encoded.find, encoded.REACH),
+_Finder = tuple[Callable[[str], list[Hit]], int]
+_FINDERS: dict[str, tuple[_Finder, ...]] = {
+    "secrets": (
+        (secrets.find_short, secrets.SHORT_REACH),
+        (secrets.find_long, secrets.REACH),
+    ),
+    "personal": ((personal.find, personal.REACH),),
+    "invisible": ((invisible.find, invisible.REACH),),
+    "injection": ((injection.find, injection.REACH),),
+    "encoded": (
+        (encoded.find_rotated, injection.REACH),
+        (encoded.find_blocks, encoded.REACH),
+    ),
 }
 FAMILIES = tuple(_FINDERS)
 """The families of rules that come with the package."""
@@ -192,7 +199,10 @@ class RuleScorer:
                 attributes=exchange.attributes,
                 digest=exchange.digest,
             )
-        hits = {name: _FINDERS[name][0](text) for name in self.families}
+        hits = {
+            name: [hit for find, _ in _FINDERS[name] for hit in find(text)]
+            for name in self.families
+        }
         found = {one.name: one.find(text) for one in self.lists}
         finds = self.resolved(hits, found)
         return self.scored(finds, part, exchange.id, exchange.attributes, exchange.digest)
@@ -329,7 +339,9 @@ class RuleReading:
     def __init__(self, scorer: RuleScorer, exchange: Exchange | None = None) -> None:
         self._scorer = scorer
         self._exchange = exchange
-        self._windows = {name: Window(*_FINDERS[name]) for name in scorer.families}
+        self._windows = {
+            name: [Window(*finder) for finder in _FINDERS[name]] for name in scorer.families
+        }
         self._lists = {one.name: Window(one.find, one.reach) for one in scorer.lists}
         self._settled: dict[str, list[Hit]] = {name: [] for name in self._windows}
         self._found: dict[str, list[Found]] = {name: [] for name in self._lists}
@@ -345,21 +357,24 @@ class RuleReading:
         self.read += len(text)
         hits: dict[str, list[Hit]] = {}
         found: dict[str, list[Found]] = {}
-        for name, window in self._windows.items():
-            settled, open_ = window.feed(text)
-            self._settled[name] += settled
-            hits[name] = self._settled[name] + open_
+        for name, windows in self._windows.items():
+            latest: list[Hit] = []
+            for window in windows:
+                settled, open_ = window.feed(text)
+                self._settled[name] += settled
+                latest += open_
+            hits[name] = self._settled[name] + latest
         for name, reader in self._lists.items():
             terms, more = reader.feed(text)
             self._found[name] += terms
             found[name] = self._found[name] + more
         self._close(self._scorer.resolved(hits, found))
-        latest = self._scorer.measured(self._latest)
-        return {name: max(value, latest[name]) for name, value in self._most.items()}
+        now = self._scorer.measured(self._latest)
+        return {name: max(value, now[name]) for name, value in self._most.items()}
 
     def _close(self, finds: list[_Find]) -> None:
         """Put aside the finds that nothing to come can change."""
-        lines = [one.line for one in self._windows.values()]
+        lines = [one.line for windows in self._windows.values() for one in windows]
         lines += [one.line for one in self._lists.values()]
         line = min(lines, default=self._line)
         finds = [one for one in finds if one.start >= self._line]

@@ -15,10 +15,22 @@ from collections import Counter
 from .checksums import crc32_base62
 from .rule import Hit, Rule, find_all
 
-__all__ = ["REACH", "RULES", "aws_account", "entropy", "find"]
+__all__ = [
+    "REACH",
+    "RULES",
+    "SHORT_REACH",
+    "aws_account",
+    "entropy",
+    "find",
+    "find_long",
+    "find_short",
+]
 
 REACH = 4096
 """The longest match, in characters; a longer block is found up to there."""
+SHORT_REACH = 640
+"""The longest match of all rules but those for blocks."""
+_LONG_NAMES = ("secrets.private_key", "secrets.json_web_token", "secrets.pypi_token")
 
 _PLACEHOLDERS = (
     *("example", "changeme", "placeholder", "your", "xxxx", "****", "....", "<", ">"),
@@ -105,9 +117,12 @@ def _assigned(text: str) -> int:
 
 
 def _password(text: str) -> int:
+    """A letter, a digit or sign that prose does not hold, five characters, no path."""
     value = _value(text)
-    mixed = any(c.isalpha() for c in value) and any(not c.isalpha() for c in value.rstrip(".!?)"))
-    return len(text) if mixed and len(set(value)) > 4 and not _placeholder(value) else 0
+    core = value.rstrip(".!?:)")
+    mixed = any(c.isalpha() for c in core) and any(c.isdigit() or c in "!@#$%^&*+=?~" for c in core)
+    prose = value[0] in "/~.({[" or _placeholder(value)
+    return len(text) if mixed and len(set(value)) > 4 and not prose else 0
 
 
 def _url(text: str) -> int:
@@ -248,13 +263,27 @@ _WORDED: tuple[Rule, ...] = (
 )
 
 
-def find(text: str) -> list[Hit]:
-    """Secrets in the text, also overlapping ones."""
-    hits = find_all(RULES, text)
+_LONG = tuple(rule for rule in RULES if rule.name in _LONG_NAMES)
+_SHORT = tuple(rule for rule in RULES if rule.name not in _LONG_NAMES)
+
+
+def find_long(text: str) -> list[Hit]:
+    """Keys and tokens of up to `REACH` characters."""
+    return find_all(_LONG, text)
+
+
+def find_short(text: str) -> list[Hit]:
+    """All other secrets, of up to `SHORT_REACH` characters."""
+    hits = find_all(_SHORT, text)
     low = text.casefold()
     if any(word in low for rule in _WORDED for word in rule.triggers):
         hits += [hit for rule in _WORDED for hit in _found(rule, text, low)]
     return hits
+
+
+def find(text: str) -> list[Hit]:
+    """Secrets in the text, also overlapping ones."""
+    return find_short(text) + find_long(text)
 
 
 def _found(rule: Rule, text: str, low: str) -> list[Hit]:
