@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -66,10 +66,11 @@ class DecisionLog:
 
     Notes
     -----
-    Beside the log stands `PATH.head`, with the number and hash of the last line, so that lines cut
-    off at the end are missed. A line that a crash left half written is moved to `PATH.torn` when
-    the log is opened again, and a line says so. O(1) per line; one write and, on `close` or
-    `flush`, one fsync.
+    Beside the log stands `PATH.head`, with the number and hash of the last line that was flushed,
+    so that lines cut off at the end are missed; a log that has lost lines or its head is not
+    continued. A line that a crash left half written is moved to `PATH.torn` when the log is opened
+    again, and a line says so. O(1) per line; one write and, on opening, `close` or `flush`, one
+    fsync.
 
     Examples
     --------
@@ -109,6 +110,7 @@ class DecisionLog:
             raise
 
     def _continue(self, guard: str) -> None:
+        self._refuse_other_files()
         torn = self._set_aside_torn_end()
         last = _last_line(self._file)
         if last is None:
@@ -123,6 +125,7 @@ class DecisionLog:
                     hint="riskwright guard verify-log says where it breaks",
                 )
             self._n, self._hash = entry.n + 1, entry.hash
+            self._refuse_lost_lines()
         if torn:
             self._write(
                 LogEntry(
@@ -131,6 +134,27 @@ class DecisionLog:
                     previous=self._hash,
                     note=f"{torn} bytes of an unfinished line were moved to {self.path.name}.torn",
                 )
+            )
+        self.flush()
+
+    def _refuse_other_files(self) -> None:
+        """Nothing is appended to, or moved out of, what is no log."""
+        self._file.seek(0)
+        first = self._file.readline(4096)
+        if first and _FORMAT.encode() not in first and (first.endswith(b"\n") or not _begun(first)):
+            raise ArtifactError(
+                "not a decision log", where=str(self.path), hint="Name another file for the log"
+            )
+
+    def _refuse_lost_lines(self) -> None:
+        if self._n == 1 and not _head_of(self.path).exists():
+            return
+        lost = _against_head(self.path, self._n, {self._n: self._hash})
+        if lost:
+            raise ArtifactError(
+                f"the log was altered: {lost[0]}",
+                where=str(self.path),
+                hint="Keep it, with its head, as it is, and begin another log",
             )
 
     def _set_aside_torn_end(self) -> int:
@@ -233,6 +257,7 @@ def verify_log(
     """
     secret = _key_given(key)
     broken: list[str] = []
+    hashes: dict[int, str] = {}
     previous, count, seen = "", 0, expect is None
     for number, line in _lines(Path(path)):
         problem, entry = _examined(line, count, previous, secret)
@@ -241,10 +266,11 @@ def verify_log(
         count += 1
         if entry is not None:
             previous, count = entry.hash, entry.n + 1
+            hashes[count] = entry.hash
             seen = seen or entry.hash == expect
     if not previous:
         broken.append("it holds no lines")
-    broken += _against_head(Path(path), count, previous)
+    broken += _against_head(Path(path), count, hashes)
     if not seen:
         broken.append("the expected hash is not in the chain")
     kind = "HMAC-SHA-256" if secret else "SHA-256"
@@ -285,6 +311,8 @@ def _examined(
     try:
         entry = _parsed(line, "")
     except ArtifactError:
+        if not line.endswith(b"\n"):
+            return "it is unfinished, as after a crash; the next run moves it out of the log", None
         return "it is no entry", None
     if not _holds(entry, line, key):
         return "its content does not agree with its hash", entry
@@ -295,7 +323,13 @@ def _examined(
     return "", entry
 
 
-def _against_head(path: Path, count: int, last: str) -> list[str]:
+def _begun(line: bytes) -> bool:
+    """Whether this may be the first line of a log that a crash left half written."""
+    return line.startswith(b'{"n":0,')
+
+
+def _against_head(path: Path, count: int, hashes: Mapping[int, str]) -> list[str]:
+    """What the head file says against a log of `count` lines; `hashes` by number of lines."""
     head = _head_of(path)
     if not head.exists():
         return ["its head file is missing, so that lines cut off at the end would not be seen"]
@@ -306,8 +340,8 @@ def _against_head(path: Path, count: int, last: str) -> list[str]:
         return ["its head file cannot be read"]
     if count < lines:
         return [f"it ends after {count:,} lines where its head says {lines:,}"]
-    if count == lines and known != last:
-        return ["its last line is not the one that its head names"]
+    if hashes.get(lines, known) != known:
+        return [f"line {lines:,} is not the one that its head names"]
     return []
 
 

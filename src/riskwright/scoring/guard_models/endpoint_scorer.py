@@ -54,7 +54,7 @@ class EndpointScorer:
         self.endpoint = endpoint
         self._cost = cost
         self._complete = complete
-        self._progress = progress
+        self.progress = progress
 
     @property
     def name(self) -> str:
@@ -91,7 +91,7 @@ class EndpointScorer:
             return self._complete(self.endpoint, requests)
         from riskwright.language_models.bulk import complete_many
 
-        return complete_many(self.endpoint, requests, progress=self._progress)
+        return complete_many(self.endpoint, requests, progress=self.progress)
 
     def _told(self, score: Score, exchange: Exchange, answers: Sequence[Answer]) -> Score:
         done = [answer for answer in answers if isinstance(answer, Completion)]
