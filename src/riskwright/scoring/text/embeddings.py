@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from riskwright.core import ArtifactError, ContentHashError, MissingExtraError, ParameterError
 from riskwright.core.artifacts import content_hash
 from riskwright.core.scores import Score
-from riskwright.evidence.exchanges import Exchange
+from riskwright.evidence.exchanges import MAX_TEXT, Exchange
 from riskwright.stats._threads import one_blas_thread
 
 from .heads import TextHead
-from .ngrams import MAX_CHARACTERS, NgramScorer
+from .ngrams import NgramScorer
 
 __all__ = ["EmbeddingScorer", "SentenceEncoder"]
 
@@ -89,11 +89,11 @@ class SentenceEncoder:
     def encode(self, texts: Sequence[str]) -> Floats:
         """(n, width) embeddings. Raises `ParameterError` for what is no text or is too long."""
         for text in texts:
-            if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
+            if not isinstance(text, str) or len(text) > MAX_TEXT:
                 raise ParameterError(
                     "cannot be embedded",
                     where="texts",
-                    expected=f"a sequence of str of at most {MAX_CHARACTERS} characters",
+                    expected=f"a sequence of str of at most {MAX_TEXT} characters",
                     got=f"{len(text)} characters" if isinstance(text, str) else type(text).__name__,
                 )
         written = [text.encode("utf-8", "replace").decode() for text in texts]
@@ -194,7 +194,7 @@ class EmbeddingScorer:
         return {"embedding": self.encoder.encode(texts).astype(np.float64), **beside}
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
-        """One score per exchange, in order; "failed" for texts beyond `MAX_CHARACTERS`.
+        """One score per exchange, in order; "failed" for texts beyond `MAX_TEXT`.
 
         Raises `ParameterError` where no head was fitted.
         """
@@ -205,7 +205,7 @@ class EmbeddingScorer:
                 hint="Fit a TextHead to `inputs` of labelled texts",
             )
         version = self.version
-        kept = [i for i, e in enumerate(exchanges) if len(e.judged[1]) <= MAX_CHARACTERS]
+        kept = [i for i, e in enumerate(exchanges) if len(e.judged[1]) <= MAX_TEXT]
         texts = [exchanges[i].judged[1] for i in kept]
         found = self.head.predict(self.inputs(texts)).tolist() if kept else []
         severity = dict(zip(kept, found, strict=True))
@@ -220,7 +220,7 @@ class EmbeddingScorer:
             taxonomy=self.taxonomy,
             scorers={self.name: version},
             values={} if severity is None else {self.name: {"any": severity}},
-            reason=f"the text is longer than {MAX_CHARACTERS} characters" if failed else "",
+            reason=f"the text is longer than {MAX_TEXT} characters" if failed else "",
             attributes=dict(exchange.attributes),
             digest=exchange.digest,
         )
