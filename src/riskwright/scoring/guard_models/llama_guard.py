@@ -256,9 +256,9 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
         found: Marginals = marginal_at_any_place(
             recorded(tokens), self.labels(), budget=len(tokens) + 1
         )
-        codes = {self._shown[c.code]: c.code for c in self.used}
-        values = {codes[shown]: value for shown, value in found.values.items()}
-        return values, {codes[shown]: pair for shown, pair in found.bounds.items()}
+        own = {self._shown[category.code]: category.code for category in self.used}
+        values = {own[shown]: value for shown, value in found.values.items()}
+        return values, {own[shown]: pair for shown, pair in found.bounds.items()}
 
 
 def _wording(category: Category) -> str:
