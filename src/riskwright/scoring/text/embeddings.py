@@ -300,8 +300,7 @@ def _config(folder: Path) -> tuple[dict[str, Any], str]:
 
 def _tokenizer(folder: Path, max_tokens: int) -> tuple[Any, str]:
     try:
-        from tokenizers import Tokenizer
-        from tokenizers.implementations import BertWordPieceTokenizer
+        from tokenizers import BertWordPieceTokenizer, Tokenizer
     except ImportError:
         raise _missing() from None
     path = next((p for n in ("tokenizer.json", "vocab.txt") if (p := folder / n).is_file()), None)
