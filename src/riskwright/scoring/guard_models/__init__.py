@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .constitution import Constitution, Rule, load_constitution, save_constitution, split_rules
     from .constitution_judge import ConstitutionJudge
     from .endpoint_scorer import EndpointScorer
+    from .endpoint_settings import EndpointSettings, load_endpoint_settings
     from .expected_number import ExpectedNumber, expected_number
     from .granite_guardian import Criterion, GraniteGuardian
     from .llama_guard import Example, LlamaGuard
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .next_tokens import next_tokens_of
     from .openai_moderation import OpenAIModeration
     from .qwen3guard import Qwen3Guard
-    from .registry import EndpointSettings, adapter_named, adapter_names, load_endpoint_settings
+    from .registry import adapter_named, adapter_names
     from .sampled import Sampled
     from .severity_judge import SeverityJudge
     from .shieldgemma import Principle, ShieldGemma
@@ -41,7 +42,7 @@ _HOMES = {
     "ConstitutionJudge": "constitution_judge",
     "Criterion": "granite_guardian",
     "EndpointScorer": "endpoint_scorer",
-    "EndpointSettings": "registry",
+    "EndpointSettings": "endpoint_settings",
     "Example": "llama_guard",
     "ExpectedNumber": "expected_number",
     "GraniteGuardian": "granite_guardian",
@@ -64,7 +65,7 @@ _HOMES = {
     "adapter_names": "registry",
     "expected_number": "expected_number",
     "load_constitution": "constitution",
-    "load_endpoint_settings": "registry",
+    "load_endpoint_settings": "endpoint_settings",
     "marginal_at_any_place": "marginals",
     "marginal_at_fixed_place": "marginals",
     "next_tokens_of": "next_tokens",
