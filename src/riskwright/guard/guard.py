@@ -146,7 +146,10 @@ class Guard:
 
     def _levelled(self, score: Score) -> Score:
         if score.severity is None:
-            return score
+            if score.outcome != "scored" or score.hazards:
+                return score
+            reason = "; ".join(filter(None, (score.reason, "no scorer judges before fit")))
+            return msgspec.structs.replace(score, outcome="not scored", reason=reason)
         place = min(int(score.severity * len(self.levels)), len(self.levels) - 1)
         return msgspec.structs.replace(score, level=self.levels[place])
 
