@@ -100,7 +100,7 @@ def by_policy(policy: DecidesScores, scorer: Any, exchange: Exchange | None) -> 
     """What a policy makes of the score of the text read so far.
 
     Values that are no hazards of the scorer's taxonomy (such as families of rules) stand among the
-    raw values of the score only.
+    raw values of the score only, those called "SCORER:NAME" under that scorer.
     """
     given = exchange or Exchange()
     codes = _codes(scorer.taxonomy)
@@ -115,14 +115,22 @@ def by_policy(policy: DecidesScores, scorer: Any, exchange: Exchange | None) -> 
         hazards = {
             key: value
             for key, value in values.items()
-            if key != "any" and (codes is None or key in codes)
+            if key != "any" and ":" not in key and (codes is None or key in codes)
         }
         score = Score(
-            severity=values["any"], hazards=hazards, values={scorer.name: dict(values)}, **fixed
+            severity=values["any"], hazards=hazards, values=_raw(scorer.name, values), **fixed
         )
         return policy.decide(score)
 
     return decide
+
+
+def _raw(name: str, values: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for key, value in values.items():
+        scorer, sign, own = key.partition(":")
+        found.setdefault(scorer if sign else name, {})[own if sign else key] = value
+    return found
 
 
 @cache
