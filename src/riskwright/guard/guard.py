@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from riskwright.core import DataError, ParameterError
+from riskwright.core import ArtifactError, DataError, ParameterError
 from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.evidence.labels import Label, Pair
@@ -271,12 +271,21 @@ class Guard:
 
     @classmethod
     def load(cls, path: Any) -> Guard:
-        """Read a saved guard. Raises `ArtifactError` where the file holds something else."""
-        from riskwright.core import ArtifactError, load
+        """Read a saved guard.
 
-        found = load(path)
-        if not isinstance(found, cls):
+        Raises `ArtifactError` where the file holds something else, or where a scorer is not the
+        one that the guard was fitted with.
+        """
+        from riskwright.core.artifacts import read_artifact
+
+        found = read_artifact(path)
+        if found["kind"] != "guard":
             raise ArtifactError(
-                "not a guard", where=str(path), expected="a saved guard", got=type(found).__name__
+                "not a guard", where=str(path), expected="a saved guard", got=str(found["kind"])
             )
-        return found
+        try:
+            return cls.from_artifact(found["body"])
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ArtifactError):
+                raise
+            raise ArtifactError("not the values of a guard", where=str(path)) from None
