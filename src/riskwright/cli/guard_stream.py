@@ -14,7 +14,7 @@ from riskwright.core import DataError, UsageError, load, save
 from riskwright.core.names import nearest, quoted
 from riskwright.evidence.exchanges import Exchange
 from riskwright.guard.guard import Guard
-from riskwright.guard.prefix_scorers import follows, prefix_scorer
+from riskwright.guard.stream_joining import follows, prefix_scorer
 from riskwright.guard.streams import StreamMonitor
 
 from .guard import Flag, Progress, Words, at_random, guard_of, read

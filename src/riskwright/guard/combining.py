@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from riskwright.core.names import quoted
 from riskwright.core.scores import Outcome, Score, Span
 from riskwright.evidence.exchanges import Exchange
-from riskwright.taxonomy.crosswalks import PIVOT, load_crosswalk
+from riskwright.taxonomy.crosswalks import PIVOT, crosswalk_names, load_crosswalk
 
 __all__ = ["combined"]
 
@@ -37,8 +38,9 @@ def combined(
     ----------
     exchange : what was judged.
     parts : scorer name -> its score.
-    taxonomy : of the result; hazards of other taxonomies are translated, and what has no
-        counterpart there still counts for the severity.
+    taxonomy : of the result; hazards of other taxonomies are translated. What has no counterpart
+        there, or belongs to a taxonomy without a crosswalk, still counts for the severity and
+        stands in `values`; `reason` tells of the second.
     latency_ms : of all scorers together.
     detectors : names of scorers that find things (a secret, an address) without saying how grave
         they are; they do not count for the severity, unless there are no others.
@@ -97,7 +99,30 @@ def _sound(score: Score) -> Score:
 def _translated(score: Score, taxonomy: str) -> Score:
     if score.taxonomy == taxonomy or not score.hazards:
         return score
-    return load_crosswalk(score.taxonomy, taxonomy).translate(score).score
+    if not {score.taxonomy, taxonomy} <= set(crosswalk_names()):
+        return _without_hazards(score, taxonomy, score.hazards)
+    walk = load_crosswalk(score.taxonomy, taxonomy)
+    unknown = score.hazards.keys() - set(walk.source.codes)
+    if unknown:
+        score = _without_hazards(score, score.taxonomy, unknown)
+    return walk.translate(score).score
+
+
+def _without_hazards(score: Score, taxonomy: str, codes: Collection[str]) -> Score:
+    """The score under `taxonomy` without these hazards, which have no counterpart there."""
+    what = "hazard" if len(codes) == 1 else "hazards"
+    told = f"{len(codes)} {what} of {quoted(score.taxonomy)} in the values alone: no crosswalk"
+    return msgspec.structs.replace(
+        score,
+        taxonomy=taxonomy,
+        hazards={code: value for code, value in score.hazards.items() if code not in codes},
+        bounds={code: pair for code, pair in score.bounds.items() if code not in codes},
+        evidence=tuple(
+            msgspec.structs.replace(span, hazard="") if span.hazard in codes else span
+            for span in score.evidence
+        ),
+        reason="; ".join(part for part in (score.reason, told) if part),
+    )
 
 
 def _values(name: str, score: Score) -> dict[str, float]:

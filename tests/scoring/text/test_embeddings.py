@@ -201,8 +201,8 @@ def test_the_extra_is_named_where_it_is_missing(
 def test_a_fitted_head_scores_exchanges(encoder: SentenceEncoder) -> None:
     texts = ["tea with lemon", "lemon tea", "tea", "rude goblin", "goblin rude", "rude"] * 4
     scorer = EmbeddingScorer(encoder, ngrams=default_ngram_scorer())
-    with pytest.raises(ParameterError, match="no head"):
-        scorer.score([Exchange(prompt="tea")])
+    (unfitted,) = scorer.score([Exchange(prompt="tea")])
+    assert (unfitted.severity, unfitted.values) == (None, {})
     y = ["rude" in text for text in texts]
     before = scorer.version
     scorer.head = TextHead().fit(scorer.inputs(texts), y)
@@ -213,3 +213,29 @@ def test_a_fitted_head_scores_exchanges(encoder: SentenceEncoder) -> None:
     assert found[0].severity < 0.5 < found[2].severity
     assert found[2].values == {"embeddings": {"any": found[2].severity}}
     assert found[2].scorers == {"embeddings": scorer.version}
+    again = EmbeddingScorer.from_settings(json.loads(json.dumps(scorer.settings())))
+    assert again.version == scorer.version
+    assert again.score([Exchange(prompt="tea lemon")])[0].severity == found[0].severity
+
+
+def test_what_was_cut_was_not_judged(encoder: SentenceEncoder) -> None:
+    long, short = "tea lemon " * 200, "tea lemon"
+    scores = EmbeddingScorer(encoder).score([Exchange(prompt=long), Exchange(reply=short)])
+    (span,) = scores[0].judged
+    assert long[: span.end].split() == ["tea", "lemon"] * (len(long[: span.end].split()) // 2)
+    assert 0 < span.end < len(long)
+    assert (scores[1].judged[0].part, scores[1].judged[0].end) == ("reply", len(short))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"path": "x"}, "no sha256"),
+        ({"path": 3, "sha256": "0"}, "no path"),
+        ({"path": "x", "sha256": "0", "max_tokens": "many"}, "max_tokens"),
+        ({"path": "x", "sha": "0"}, "Did you mean 'sha256'"),
+    ],
+)
+def test_settings_that_are_wrong(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        EmbeddingScorer.from_settings(settings)

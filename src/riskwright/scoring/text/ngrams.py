@@ -61,7 +61,7 @@ class NgramScorer:
     (True, 'rank')
     """
 
-    name = "ngrams"
+    kind = name = "ngrams"
     cost = 0.0
 
     def __init__(self, model: NgramModel) -> None:
