@@ -239,3 +239,19 @@ def test_a_json_array_and_other_separators_are_told_apart(tmp_path):
     (tmp_path / "a.csv").write_text("prompt;label\na;1\n")
     with pytest.raises(ColumnError, match="by commas"):
         read_exchanges(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("label", "any_harm"),
+    [
+        (Label(harmful=0.2, hazards={"hte": 1.0}), 0.2),
+        (Label(hazards={"hte": 0.4, "vcr": 0.1}), 0.4),
+        (Label(hazards={"hte": 0.4}, severity=2.0), 1.0),
+        (Label(severity=0.0), 0.0),
+        (Label(hazards={"rules:secrets": 1.0}), None),
+        (Label(hazards={"rules:secrets": 1.0, "hte": 0.0}), 0.0),
+        (Label(), None),
+    ],
+)
+def test_any_harm_is_the_largest_share_of_the_hazards_told(label, any_harm):
+    assert label.any == any_harm
