@@ -42,15 +42,15 @@ def _no_settings(kind: str, settings: Mapping[str, Any]) -> None:
 
 
 def _embedding(settings: Mapping[str, Any]) -> Scorer:
-    from riskwright.scoring.text.embeddings import EmbeddingScorer
+    from .embedding_features import EmbeddingFeatures
 
-    return EmbeddingScorer(**settings)
+    return EmbeddingFeatures.from_settings(settings)
 
 
 def _endpoint(settings: Mapping[str, Any]) -> Scorer:
-    from riskwright.scoring.guard_models.registry import endpoint_scorer
+    from riskwright.scoring.guard_models.registry import endpoint_settings
 
-    return endpoint_scorer(settings)
+    return endpoint_settings(settings).scorer()
 
 
 SCORER_KINDS = {
@@ -119,6 +119,14 @@ def read_scorers(path: Path) -> Sequence[Scorer]:
             )
         try:
             found.append(SCORER_KINDS[kind](settings))
+        except ParameterError as error:
+            raise ParameterError(
+                error.problem,
+                where=f"{path}, entry {place}: {error.where or kind}",
+                expected=error.expected,
+                got=error.got,
+                hint=error.hint,
+            ) from None
         except TypeError as error:
             raise ParameterError(
                 "settings that this scorer does not have",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ class EndpointScorer:
     cost : price of one call, in any unit; what the endpoint reports is summed in the scores.
     complete : in place of `riskwright.language_models`' own `complete_many`.
     progress : is told of the calls while they are made.
+    settings : plain values it was made of, for saved guards; see `EndpointSettings`.
 
     Notes
     -----
@@ -41,6 +42,8 @@ class EndpointScorer:
     of an exchange.
     """
 
+    kind = "endpoint"
+
     def __init__(
         self,
         adapter: GuardAdapter,
@@ -49,12 +52,18 @@ class EndpointScorer:
         cost: float = 0.0,
         complete: Complete | None = None,
         progress: Callable[[dict[str, Any]], None] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.adapter = adapter
         self.endpoint = endpoint
         self._cost = cost
         self._complete = complete
         self.progress = progress
+        self._settings = dict(settings or {})
+
+    def settings(self) -> dict[str, Any]:
+        """What a saved guard makes the scorer of again."""
+        return self._settings
 
     @property
     def name(self) -> str:

@@ -18,7 +18,13 @@ from .adapters import Adapter, GuardAdapter
 from .endpoint_scorer import Complete, EndpointScorer
 from .sampled import Sampled
 
-__all__ = ["EndpointSettings", "adapter_named", "adapter_names", "load_endpoint_settings"]
+__all__ = [
+    "EndpointSettings",
+    "adapter_named",
+    "adapter_names",
+    "endpoint_settings",
+    "load_endpoint_settings",
+]
 
 _HERE = "riskwright.scoring.guard_models"
 _ADAPTERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -107,8 +113,18 @@ class EndpointSettings(Record, frozen=True, kw_only=True):
     def scorer(self, *, complete: Complete | None = None) -> EndpointScorer:
         """The scorer that asks it."""
         return EndpointScorer(
-            self.guard_adapter(), self.endpoint, cost=self.cost, complete=complete
+            self.guard_adapter(),
+            self.endpoint,
+            cost=self.cost,
+            complete=complete,
+            settings=self.to_dict(),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, all on one level, that `endpoint_settings` reads."""
+        own = {"samples": self.samples, "seed": self.seed, "cost": self.cost}
+        told: dict[str, Any] = msgspec.to_builtins(self.endpoint)
+        return {"adapter": self.adapter, **told, "settings": self.settings, **own}
 
 
 def load_endpoint_settings(path: str | os.PathLike[str]) -> EndpointSettings:
@@ -120,7 +136,20 @@ def load_endpoint_settings(path: str | os.PathLike[str]) -> EndpointSettings:
     with the line.
     """
     place = Path(path)
-    body = read_document(place, "settings of an endpoint")
+    return endpoint_settings(read_document(place, "settings of an endpoint"), place)
+
+
+def endpoint_settings(body: Any, place: Path | str = "endpoint") -> EndpointSettings:
+    """Settings from plain values as `load_endpoint_settings` finds them in the file `place`.
+
+    Raises `ParameterError`.
+
+    Examples
+    --------
+    >>> told = {"adapter": "wildguard", "url": "http://localhost:8000/v1", "model": "guard"}
+    >>> endpoint_settings(told).scorer().name
+    'wildguard'
+    """
     if not isinstance(body, Mapping) or not all(isinstance(key, str) for key in body):
         raise ParameterError("not settings", where=str(place), expected="keys and values")
     own = {"samples", "seed", "cost", "settings"}
@@ -170,7 +199,7 @@ def load_endpoint_settings(path: str | os.PathLike[str]) -> EndpointSettings:
 _OWN: dict[str, Any] = {"samples": int, "seed": int, "cost": float}
 
 
-def _converted(body: Mapping[str, Any], fields: set[str], kind: Any, place: Path) -> Any:
+def _converted(body: Mapping[str, Any], fields: set[str], kind: Any, place: Path | str) -> Any:
     values = {key: value for key, value in body.items() if key in fields}
     try:
         return msgspec.convert(values, kind)
@@ -184,7 +213,7 @@ def _converted(body: Mapping[str, Any], fields: set[str], kind: Any, place: Path
         ) from None
 
 
-def _converted_one(value: Any, kind: Any, key: str, place: Path) -> Any:
+def _converted_one(value: Any, kind: Any, key: str, place: Path | str) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -195,6 +224,6 @@ def _converted_one(value: Any, kind: Any, key: str, place: Path) -> Any:
         ) from None
 
 
-def _at(place: Path, key: str) -> str:
-    line = line_of(place, (key,))
+def _at(place: Path | str, key: str) -> str:
+    line = line_of(place, (key,)) if isinstance(place, Path) else None
     return f"{place}, line {line}: {key}" if line else f"{place}: {key}"
