@@ -48,7 +48,7 @@ def refused(capsys: pytest.CaptureFixture[str], word: str, *arguments: object) -
 def test_help_of_every_word_shows_examples_and_describes_every_option(
     word: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "300")
     assert run(word, "--help") == 0
     out = capsys.readouterr().out
     assert f"riskwright guard {word} " in out[out.index("Examples:") :]
@@ -307,10 +307,11 @@ def test_labels_that_cannot_serve_are_refused(
     assert "was used to fit" in message
     both = [work / "all.json", work / "guard.json", "--labels", work / "labels.jsonl"]
     assert "was used to fit" in refused(capsys, "compare", *both)
-    others = lines(work / "others.jsonl", fruit(30, 6))
+    strange = [{**x, "prompt": f"Another {x['prompt']}"} for x in fruit(30, 6)]
+    others = lines(work / "others.jsonl", strange)
     message = refused(capsys, "report", work / "log.jsonl", "--labels", others)
     assert "no label belongs" in message
-    unnumbered = [{k: v for k, v in x.items() if k != "id"} for x in fruit(30, 6)]
+    unnumbered = [{k: v for k, v in x.items() if k != "id"} for x in strange]
     others = lines(work / "others.jsonl", unnumbered)
     run("score", work / "traffic.jsonl", "--policy", work / "policy.yaml", "--out", work / "s.csv")
     message = refused(capsys, "report", work / "s.csv", "--labels", others)
@@ -405,7 +406,7 @@ def test_a_policy_to_start_from_can_be_used_at_once(work: Path, capsys: pytest.C
     assert {(d["action"], d["would"]) for d in decisions} == {("allow", "escalate")}
     assert run("policy", "--schema") == 0
     assert json.loads(capsys.readouterr().out)["$schema"]
-    assert "unknown taxonomy" in refused(capsys, "policy", "--taxonomy", "nothing")
+    assert "no taxonomy" in refused(capsys, "policy", "--taxonomy", "nothing")
 
 
 def test_a_killed_run_leaves_a_sound_log_that_can_be_continued(
@@ -518,5 +519,5 @@ def test_the_exit_code_and_the_scores_reach_the_shell(work: Path):
     words = [sys.executable, "-m", "riskwright.cli", "guard", "score"]
     done = subprocess.run(words, input=b'{"prompt": "a cake"}\nnothing\n', capture_output=True)
     assert done.returncode == 1
-    assert json.loads(done.stdout)["score"]["outcome"] == "scored"
+    assert 0 <= json.loads(done.stdout)["score"]["severity"] <= 1
     assert b"line 2" in done.stderr
