@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from riskwright.core import DataError, UsageError, load, save
+from riskwright.core import DataError, UnreadableError, UsageError, load, save
 from riskwright.core.names import nearest, quoted
 from riskwright.evidence.exchanges import Exchange
 from riskwright.guard.guard import Guard
@@ -109,13 +109,13 @@ def stream(
 
 
 def _text_of(path: Path) -> str:
-    from riskwright.core import UnreadableError
-
     try:
         return path.read_text(encoding="utf-8")
+    except OSError as error:
+        problem, got = "cannot be read", error.strerror or type(error).__name__
     except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-    raise UnreadableError("not UTF-8 text", where=str(path), got=f"byte {byte:#04x}")
+        problem, got = "not UTF-8 text", f"byte {error.object[error.start]:#04x}"
+    raise UnreadableError(problem, where=str(path), got=got)
 
 
 def _loaded(
@@ -282,16 +282,16 @@ def certify_stream(
 
     What a guard learnt from labels judges whole texts and has no part here: the values are those
     of its scorers that can follow a growing text. Labels that fitted the guard may therefore be
-    used again. A budget that cannot be certified is an answer: exit code 1, and the monitor refuses
-    to begin.
+    used again. With a budget on the miss rate and one on the false alarm rate, what lies between
+    two thresholds is withheld for a person. A budget that cannot be certified is an answer: exit
+    code 1, and the monitor refuses to begin.
 
     Parameters
     ----------
     replies
         JSON lines, CSV or Parquet with replies and labels.
     budget
-        Such as "false alarm rate <= 5%" (of false stops); repeatable. With one on the miss rate and
-        one on the false alarm rate, what lies between two thresholds is withheld for a person.
+        Such as "false alarm rate <= 5%", which bounds the false stops; repeatable.
     out
         The monitor to write.
     guard
