@@ -246,6 +246,8 @@ def _tell(found: StreamVerdict, *, as_json: bool) -> None:
 
         say(plain.dumps(json_values(found)))
         return
+    if sys.stdout.isatty():
+        say("")
     decision = found.decision
     action = f"{found.action} (would {decision.would})" if decision.would else found.action
     say(
@@ -258,7 +260,7 @@ def _tell(found: StreamVerdict, *, as_json: bool) -> None:
         say(f"  certificate {decision.certificate}")
     if found.peak is not None:
         peak = max(found.spans, key=lambda span: span.value)
-        say(f"  highest value {found.peak:.4g}, after character {peak.end:,}, by {peak.by}")
+        say(f"  highest value {found.peak:.4g}, after {peak.end:,} characters")
 
 
 @verb
