@@ -241,8 +241,10 @@ FAILURES = """\
 - Long texts score higher than short ones, since their most suspicious 48 words are looked at.
 - Disguised spellings beyond full-width letters, accents, invisible characters, look-alike letters
   and digits within words.
-- The penalty was chosen as the lowest within one standard error of the best on training sets left
-  out: stronger ones learn that harmful texts are short questions."""
+- Form counts beside words: most harmful texts of the sets are short questions. Penalties from 0.1
+  to 10 rank training sets that were left out the same in the mean of two forms (AUROC 0.71):
+  strong ones do better on questions beside tasks (0.75 to 0.85), weak ones on statements beside
+  their harmless twins (0.66 to 0.58). A weak one was taken, so that words decide more than form."""
 
 
 def main() -> int:

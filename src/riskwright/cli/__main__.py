@@ -96,7 +96,7 @@ _DOCUMENTS = {
     ),
     "notice": (
         "Write the notice to one person, with reasons that can work.",
-        "notice",
+        "documents:notice",
         """riskwright card notice card/score.json --row '{"age": 61}' --fields desk.yaml""",
     ),
 }

@@ -258,7 +258,7 @@ def test_llama_guard_without_log_probabilities(words, severity, codes):
     assert score.severity == severity
     assert score.meaning == "rank"
     assert sorted(c for c, v in score.hazards.items() if v) == codes
-    assert score.taxonomy == "llama-guard-3"
+    assert score.taxonomy == "llama_guard_3"
 
 
 def test_unsafe_without_a_code_says_nothing_of_hazards():
@@ -512,9 +512,10 @@ def test_nemotron_json():
     assert (on_reply.severity, on_reply.hazards) == (0.0, {})
     assert on_reply.reason == "the categories belong to the other part"
     fenced = read(
-        guard, '```json\n{"User Safety": "unsafe", "Safety Categories": "Other, PII/Privacy"}\n```'
+        guard,
+        '```\n{"User Safety": "unsafe", "Safety Categories": "Other, PII/Privacy, Riddles"}\n```',
     )
-    assert fenced.hazards["S9"] == 1.0
+    assert fenced.hazards["S9"] == fenced.hazards["other"] == 1.0
     assert fenced.reason == "1 of the categories are not in the taxonomy"
 
 

@@ -12,15 +12,12 @@ from riskwright.evidence.exchanges import Exchange
 from riskwright.language_models.replies import Completion, Failure
 from riskwright.language_models.requests import ChatRequest, CompletionRequest
 from riskwright.scoring.guard_models.endpoint_scorer import EndpointScorer
+from riskwright.scoring.guard_models.endpoint_settings import load_endpoint_settings
 from riskwright.scoring.guard_models.llama_guard import LlamaGuard
 from riskwright.scoring.guard_models.marginals import marginal_at_any_place
 from riskwright.scoring.guard_models.next_tokens import next_tokens_of
 from riskwright.scoring.guard_models.openai_moderation import OpenAIModeration
-from riskwright.scoring.guard_models.registry import (
-    adapter_named,
-    adapter_names,
-    load_endpoint_settings,
-)
+from riskwright.scoring.guard_models.registry import adapter_named, adapter_names
 from riskwright.scoring.guard_models.sampled import Sampled
 from riskwright.scoring.guard_models.shieldgemma import ShieldGemma
 from riskwright.scoring.perception import Scorer

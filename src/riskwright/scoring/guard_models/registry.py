@@ -1,30 +1,20 @@
-"""`adapter_named` and `EndpointSettings`: guard models by name, and from a file."""
+"""`adapter_named`: guard models by name, with settings as plain values, and how they are saved."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from riskwright.core import ParameterError, Record, Registry
-from riskwright.core.documents import line_of, read_document
+from riskwright.core import ParameterError, Registry
 from riskwright.core.names import nearest, quoted
-from riskwright.language_models.endpoints import Endpoint
+from riskwright.taxonomy.taxonomies import load_taxonomy, taxonomy_names
 
-from .adapters import Adapter, GuardAdapter
-from .endpoint_scorer import Complete, EndpointScorer
-from .sampled import Sampled
+from .adapters import Adapter
 
-__all__ = [
-    "EndpointSettings",
-    "adapter_named",
-    "adapter_names",
-    "endpoint_settings",
-    "load_endpoint_settings",
-]
+__all__ = ["adapter_named", "adapter_names", "adapter_settings", "setting_names"]
 
 _HERE = "riskwright.scoring.guard_models"
 _ADAPTERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -54,31 +44,47 @@ def adapter_names() -> tuple[str, ...]:
     return tuple(_registry.names())
 
 
-def adapter_named(name: str, settings: Mapping[str, Any] | None = None) -> Adapter:
-    """The adapter of a guard model by name, with the settings of its class as plain values.
+def setting_names(name: str) -> tuple[str, ...]:
+    """The settings that the adapter of that name has. Raises `ParameterError` as `adapter_named`.
 
-    Raises `ParameterError` for an unknown name or setting (with the nearest) and a value of the
-    wrong kind.
-
-    Examples
-    --------
-    >>> adapter_named("llama-guard-3", {"off": ["S6"]}).off
-    ('S6',)
+    >>> setting_names("wildguard")
+    ('layout', 'top_logprobs', 'max_tokens')
     """
     if name not in _ADAPTERS:
         raise ParameterError(
             f"no guard model {quoted(name)}", where="adapter", hint=nearest(name, _ADAPTERS)
         )
-    kind = _registry.load(name)
-    given, fixed = dict(settings or {}), _ADAPTERS[name][1]
-    known = [field for field in kind.__struct_fields__ if field not in fixed]
+    fields: tuple[str, ...] = _registry.load(name).__struct_fields__
+    return tuple(field for field in fields if field not in _ADAPTERS[name][1])
+
+
+def adapter_named(
+    name: str, settings: Mapping[str, Any] | None = None, *, folder: Path | None = None
+) -> Adapter:
+    """The adapter of a guard model by name, with the settings of its class as plain values.
+
+    `categories` may also be the name of a taxonomy that comes with the package, or the path of a
+    file with one, from `folder`. Raises `ParameterError` for an unknown name or setting (with the
+    nearest) and a value of the wrong kind.
+
+    Examples
+    --------
+    >>> adapter_named("llama-guard-3", {"off": ["S6"]}).off
+    ('S6',)
+    >>> adapter_named("llama-guard-3", {"categories": "ailuminate"}).taxonomy
+    'ailuminate'
+    """
+    known = setting_names(name)
+    given = dict(settings or {})
     for key in given:
         if key not in known:
             raise ParameterError(
                 f"unknown setting {quoted(key)}", where=f"adapter {name}", hint=nearest(key, known)
             )
+    if isinstance(own := given.get("categories"), str):
+        given["categories"] = msgspec.to_builtins(_taxonomy(own, folder))
     try:
-        adapter: Adapter = msgspec.convert({**fixed, **given}, kind)
+        adapter: Adapter = msgspec.convert({**_ADAPTERS[name][1], **given}, _registry.load(name))
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, ParameterError):
             raise error.__cause__ from None
@@ -91,139 +97,27 @@ def adapter_named(name: str, settings: Mapping[str, Any] | None = None) -> Adapt
     return adapter
 
 
-class EndpointSettings(Record, frozen=True, kw_only=True):
-    """A guard model behind an endpoint, as a file describes it.
+def _taxonomy(name: str, folder: Path | None) -> Any:
+    if name in taxonomy_names() or folder is None:
+        return load_taxonomy(name)
+    return load_taxonomy(folder / name if Path(name).suffix else name)
 
-    `samples` above 0 asks each question so often at temperature 1, for servers without
-    log-probabilities; `settings` are those of the adapter.
+
+def adapter_settings(adapter: Adapter) -> dict[str, Any]:
+    """What `adapter_named(adapter.name, ...)` makes an equal adapter of, as plain values.
+
+    Raises `ParameterError` for an adapter that is not one of the package.
+
+    >>> adapter_settings(adapter_named("llama-guard-3", {"off": ["S6"]}))
+    {'off': ['S6']}
     """
-
-    adapter: str
-    endpoint: Endpoint
-    settings: dict[str, Any] = {}
-    samples: int = 0
-    seed: int = 0
-    cost: float = 0.0
-
-    def guard_adapter(self) -> GuardAdapter:
-        """The adapter, sampled where that is wanted."""
-        adapter = adapter_named(self.adapter, self.settings)
-        return Sampled(adapter, self.samples, seed=self.seed) if self.samples else adapter
-
-    def scorer(self, *, complete: Complete | None = None) -> EndpointScorer:
-        """The scorer that asks it."""
-        return EndpointScorer(
-            self.guard_adapter(),
-            self.endpoint,
-            cost=self.cost,
-            complete=complete,
-            settings=self.to_dict(),
+    known = adapter_named(adapter.name) if adapter.name in _ADAPTERS else None
+    if known is None or type(known) is not type(adapter):
+        raise ParameterError(
+            "an adapter of another kind", where="adapter", expected="one of adapter_names()"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, all on one level, that `endpoint_settings` reads."""
-        own = {"samples": self.samples, "seed": self.seed, "cost": self.cost}
-        told: dict[str, Any] = msgspec.to_builtins(self.endpoint)
-        return {"adapter": self.adapter, **told, "settings": self.settings, **own}
-
-
-def load_endpoint_settings(path: str | os.PathLike[str]) -> EndpointSettings:
-    """Settings from a YAML or JSON file, all on one level.
-
-    The keys are `adapter`, `samples`, `seed`, `cost`, those of `Endpoint` (`url`, `model`,
-    `api_key_env`, `timeout_s`, ...) and those of the adapter (`categories`, `off`, `layout`, ...;
-    an adapter's own `top_logprobs` and `max_tokens` go under `settings`). Raises `ParameterError`
-    with the line.
-    """
-    place = Path(path)
-    return endpoint_settings(read_document(place, "settings of an endpoint"), place)
-
-
-def endpoint_settings(body: Any, place: Path | str = "endpoint") -> EndpointSettings:
-    """Settings from plain values as `load_endpoint_settings` finds them in the file `place`.
-
-    Raises `ParameterError`.
-
-    Examples
-    --------
-    >>> told = {"adapter": "wildguard", "url": "http://localhost:8000/v1", "model": "guard"}
-    >>> endpoint_settings(told).scorer().name
-    'wildguard'
-    """
-    if not isinstance(body, Mapping) or not all(isinstance(key, str) for key in body):
-        raise ParameterError("not settings", where=str(place), expected="keys and values")
-    own = {"samples", "seed", "cost", "settings"}
-    for key in ("adapter", "url"):
-        if not isinstance(body.get(key), str):
-            raise ParameterError(f"no {key}", where=_at(place, key), expected=f"{key}: ...")
-    name = body["adapter"]
-    if name not in _ADAPTERS:
-        raise ParameterError(
-            f"no guard model {quoted(name)}",
-            where=_at(place, "adapter"),
-            hint=nearest(name, _ADAPTERS),
-        )
-    fields = set(Endpoint.__struct_fields__)
-    adapter_fields = set(_registry.load(name).__struct_fields__) - set(_ADAPTERS[name][1])
-    for key in body:
-        if key not in fields | own | adapter_fields | {"adapter"}:
-            hint = nearest(key, sorted(fields | own | adapter_fields | {"adapter"}))
-            raise ParameterError(f"unknown key {quoted(key)}", where=_at(place, key), hint=hint)
-    nested = body.get("settings", {})
-    if not isinstance(nested, Mapping):
-        raise ParameterError("not settings", where=_at(place, "settings"), expected="a mapping")
-    settings = {k: v for k, v in body.items() if k in adapter_fields - fields - own}
-    try:
-        found = EndpointSettings(
-            adapter=name,
-            endpoint=_converted(body, fields, Endpoint, place),
-            settings={**settings, **nested},
-            **{k: _converted_one(body[k], kind, k, place) for k, kind in _OWN.items() if k in body},
-        )
-        found.guard_adapter()
-    except ParameterError as error:
-        if str(place) in (error.where or ""):
-            raise
-        told = (error.where or "").removeprefix(f"adapter {name}")
-        key = next((k for k in body if k in told), "adapter")
-        raise ParameterError(
-            error.problem,
-            where=f"{_at(place, key)}: {error.where}",
-            expected=error.expected,
-            got=error.got,
-            hint=error.hint,
-        ) from None
-    return found
-
-
-_OWN: dict[str, Any] = {"samples": int, "seed": int, "cost": float}
-
-
-def _converted(body: Mapping[str, Any], fields: set[str], kind: Any, place: Path | str) -> Any:
-    values = {key: value for key, value in body.items() if key in fields}
-    try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        if isinstance(error.__cause__, ParameterError):
-            raise error.__cause__ from None
-        problem, _, where = str(error).partition(" - at `$")
-        key = where.rstrip("`").lstrip(".").partition(".")[0] or "url"
-        raise ParameterError(
-            "wrong kind of value", where=_at(place, key), got=problem[:1].lower() + problem[1:]
-        ) from None
-
-
-def _converted_one(value: Any, kind: Any, key: str, place: Path | str) -> Any:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise ParameterError(
-            "wrong kind of value",
-            where=_at(place, key),
-            got=str(error)[:1].lower() + str(error)[1:],
-        ) from None
-
-
-def _at(place: Path | str, key: str) -> str:
-    line = line_of(place, (key,)) if isinstance(place, Path) else None
-    return f"{place}, line {line}: {key}" if line else f"{place}: {key}"
+    return {
+        field: msgspec.json.decode(msgspec.json.encode(getattr(adapter, field)))
+        for field in setting_names(adapter.name)
+        if getattr(adapter, field) != getattr(known, field)
+    }
