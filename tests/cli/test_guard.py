@@ -207,7 +207,7 @@ def test_scorers_that_cannot_be_made_are_named_with_their_place_in_the_file(
     ):
         scorers.write_text(f"- {entry}\n")
         message = refused(capsys, "score", traffic, "--scorers", scorers)
-        assert "entry 1" in message
+        assert "line 1" in message
         assert words in message
     pytest.importorskip("tokenizers")
     scorers.write_text(f"- {{kind: embedding, path: '{encoder}', sha256: '{'0' * 64}'}}\n")

@@ -14,6 +14,8 @@ import pytest
 
 import riskwright as rw
 from riskwright.cli.__main__ import main
+from riskwright.guard.decision_log import verify_log
+from riskwright.guard.replaying import stored_scores
 from riskwright.guard.streams import StreamMonitor
 
 CALM = "a quiet word of advice about fruit and sun and rain. " * 6
@@ -72,6 +74,22 @@ def test_nothing_past_the_crossing_leaves(
     assert verdict["released"] == len(out)
     assert verdict["decision"]["certificate"] == rw.load(monitor).certificate_.digest
     assert "pineapple" not in out + err
+
+
+def test_the_log_of_streams_says_what_was_judged_even_where_one_failed(
+    monitor: Path, work: Path, stdin: Callable[[bytes], None]
+):
+    log = work / "streams.jsonl"
+    options = ["--monitor", monitor, "--scorers", work / "scorers.yaml", "--log", log]
+    for text, code in ((CALM.encode(), 0), (LATE.encode(), 1), (CALM.encode() + b"\xe9 ", 2)):
+        stdin(text)
+        assert run("stream", *options) == code
+    assert all(finding.passed for finding in verify_log(log))
+    scores, decisions = zip(*stored_scores(log), strict=True)
+    assert [d.action for d in decisions] == ["allow", "stop", "stop"]
+    assert [s.outcome for s in scores] == ["scored", "scored", "failed"]
+    assert scores[0].judged[0].end == len(CALM)
+    assert "pineapple" not in log.read_text()
 
 
 def test_events_are_those_of_streamed_completions(
@@ -175,10 +193,10 @@ def test_the_certificate_is_that_of_the_library(
     monitor: Path, work: Path, capsys: pytest.CaptureFixture[str]
 ):
     from riskwright.evidence.exchange_files import read_exchanges
-    from riskwright.guard.prefix_scorers import prefix_scorer
     from riskwright.guard.scorers import read_scorers
+    from riskwright.guard.stream_joining import JoinedScorer
 
-    scorer = prefix_scorer(read_scorers(work / "scorers.yaml"))
+    scorer = JoinedScorer(read_scorers(work / "scorers.yaml"))
     exchanges, labels = read_exchanges(work / "replies.jsonl").labelled
     own = StreamMonitor(scorer, hold_back=30, on="spc")
     own.certify(exchanges, [int(y.any or 0) for y in labels], "false alarm rate <= 10%")
