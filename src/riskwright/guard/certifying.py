@@ -212,6 +212,10 @@ def _of_hazard(
 ) -> list[CertifiedBand]:
     told = (value_of(score, hazard) for score in scores)
     value = np.array([math.nan if v is None else v for v in told], dtype=np.float64)
+    if np.any((value < 0) | (value > 1 + 1e-6)):
+        raise DataError(
+            f"values of {hazard} that are not between 0 and 1", where=f"hazard {hazard!r}"
+        )
     found = []
     for regime, pair in budgets.items():
         truth = shares_of(labels, hazard, harmful_from=policy.harmful_from.get(regime))
@@ -258,7 +262,7 @@ def _band(
     miss, alarm = budgets
     both = ThreeWay(miss, alarm).fit(value, y, groups=groups or None)
     if both.certificate_.certified:
-        band = Band(low=both.low_, high=both.high_)
+        band = Band(low=max(both.low_, 0.0), high=min(both.high_, NEVER))
         certificates: tuple[RiskCertificate, ...] = (both.certificate_,)
     else:
         rules = [Threshold(budget).fit(value, y, groups=groups or None) for budget in budgets]
@@ -267,7 +271,7 @@ def _band(
             rule.threshold_ if rule.certificate_.certified else none
             for rule, none in zip(rules, (0.0, NEVER), strict=True)
         )
-        band = Band(low=low, high=high)
+        band = Band(low=max(low, 0.0), high=min(high, NEVER))
     return CertifiedBand(
         hazard=hazard,
         regime=regime,
@@ -296,6 +300,8 @@ def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand]) -> Policy:
     certificates: dict[str, dict[str, Certified]] = {}
     for one in bands:
         thresholds.setdefault(one.hazard, {})[one.regime] = one.band
+        if not any(certificate.certified for certificate in one.certificates):
+            continue
         certificates.setdefault(one.hazard, {})[one.regime] = Certified(
             digest=one.digest,
             statement=" ".join(certificate.statement for certificate in one.certificates),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskwright.core import ArtifactError, DataError, ParameterError
+from riskwright.core.names import quoted
 from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.evidence.labels import Label, Pair
@@ -73,6 +74,13 @@ class Guard:
         if not names or len(set(names)) < len(names):
             raise ParameterError(
                 "scorers need names of their own", where="scorers", got=", ".join(names) or "none"
+            )
+        colons = [name for name in names if ":" in name]
+        if colons:
+            raise ParameterError(
+                f"a scorer named {quoted(colons[0])}",
+                where="scorers",
+                expected="no colon: policies name a scorer's own values as SCORER:NAME",
             )
         if not levels:
             raise ParameterError("no levels", where="levels", expected="at least one name")
@@ -146,7 +154,10 @@ class Guard:
 
     def _levelled(self, score: Score) -> Score:
         if score.severity is None:
-            return score
+            if score.outcome != "scored" or score.hazards:
+                return score
+            reason = "; ".join(filter(None, (score.reason, "no scorer judges before fit")))
+            return msgspec.structs.replace(score, outcome="not scored", reason=reason)
         place = min(int(score.severity * len(self.levels)), len(self.levels) - 1)
         return msgspec.structs.replace(score, level=self.levels[place])
 
