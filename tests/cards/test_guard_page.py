@@ -140,7 +140,7 @@ def test_every_hazard_group_and_regime_has_its_row_with_intervals(page: str, fig
     assert " to " in found["strict"]
     for name in ("AUROC", "VaR 0.95", "CVaR 0.95", "Mean cost", "P95 latency (ms)"):
         assert name in found
-    assert "1 exchanges have no score (failed)" in page
+    assert "1 of the exchanges: no score (failed)" in page
     assert "The severity that the guard gave" in page
 
 

@@ -25,7 +25,7 @@ def test_marks_stand_at_the_rates_and_bars_at_the_bounds():
     assert all(y > z for y, z in zip(missed.y, refused.y, strict=True))
     assert figure.y.names == ("a", "b")
     assert "by x" in figure.title
-    assert "a: missed 20% (10% to 30%), refused 10%" in figure.description
+    assert "a: missed 20.0% (10.0% to 30.0%), refused 10.0%" in figure.description
 
 
 def test_a_kind_without_rows_has_no_mark():
