@@ -8,7 +8,7 @@ On a page, top to bottom and in one folder:
 - a `python` block runs, and later blocks see its names;
 - a `yaml NAME` block is the content of the file NAME;
 - a `text`, `sql` or `json` block right below a block that ran is what it prints. There a line `...`
-  stands for any lines, and neither seconds nor dates nor the width of blanks count.
+  stands for any lines, and neither times nor dates nor digests nor the width of blanks count.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ _EXIT_CODE = re.compile(r"# exit code (\d+)$")
 _VARYING = (
     (re.compile(r"\d+\.\d+ s\b"), "0.00 s"),
     (re.compile(r"\d{4}-\d{2}-\d{2}"), "2000-01-01"),
+    (re.compile(r"\bsha256:[0-9a-f]{64}"), "sha256:0"),
+    (re.compile(r"(latency \(ms\)): .*"), r"\1: 0"),
     (re.compile(r"(\d+\.\d{10})\d+"), r"\1"),  # the last digits may differ between machines
     (re.compile(r" +"), " "),
 )
