@@ -20,7 +20,7 @@ from riskwright.core.names import nearest, quoted
 from .exchanges import Exchange, Message
 from .labels import Label, Pair
 
-__all__ = ["MAX_LINE", "MAX_TEXT", "ExchangeFile", "LineProblem", "read_exchanges"]
+__all__ = ["MAX_LINE", "MAX_TEXT", "ExchangeFile", "LineProblem", "json_lines", "read_exchanges"]
 
 MAX_TEXT = 1 << 20
 """Characters of one text."""
@@ -91,13 +91,13 @@ def read_exchanges(
     A line of JSON may have at most 8 MiB and a text 2^20 characters. Linear in the file.
     """
     if not isinstance(source, str | Path):
-        return _gathered("standard input", _json_lines(source), attributes)
+        return _gathered("standard input", json_lines(source), attributes)
     path = Path(source)
     suffix = path.suffix.lower()
     try:
         if suffix in (".jsonl", ".ndjson", ".json"):
             with path.open("rb") as file:
-                return _gathered(str(path), _json_lines(file), attributes)
+                return _gathered(str(path), json_lines(file), attributes)
         if suffix in (".csv", ".tsv"):
             with path.open(encoding="utf-8-sig", newline="") as text:
                 return _gathered(str(path), _csv_lines(text, path), attributes)
@@ -117,7 +117,8 @@ def read_exchanges(
 _Line = tuple[int, dict[str, Any] | str]  # number, and the values or what is wrong
 
 
-def _json_lines(file: BinaryIO) -> Iterator[_Line]:
+def json_lines(file: BinaryIO) -> Iterator[_Line]:
+    """(number of the line, its object, or what is wrong with it) of all lines but empty ones."""
     number = 0
     while line := file.readline(MAX_LINE + 1):
         number += 1
