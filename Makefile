@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 SOURCES := $(wildcard native/*.cpp native/*.hpp native/stats/*) CMakeLists.txt pyproject.toml requirements/lock.txt
 
-.PHONY: help setup demo check test validity bench docs wheel clean
+.PHONY: help setup demo check test validity guard-endpoint bench docs wheel clean
 
 help:           ## list the commands
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(STAMP) ## make .venv with pinned dependencies and the compiled kernels
 
@@ -35,6 +35,9 @@ test: check     ## all checks and tests
 
 validity: setup ## long simulations of the statistical guarantees
 	@$(BIN)/python -m pytest -n 2 -m validity tests/validity
+
+guard-endpoint: setup ## a tiny guard model behind a real server (builds one: half an hour)
+	@sh tools/tiny_guard/run.sh $(BIN)/python
 
 bench: setup    ## speed, memory and quality beside the peers
 	@$(BIN)/python -m benchmarks

@@ -11,18 +11,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import auditing, cold, data, learning, measuring, process, report, volume
+from . import auditing, cold, data, guarding, learning, measuring, process, report, volume
 from .environments import Unavailable, interpreter, versions
 from .tasks import Task
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 # repeats of the quick and of the full run
-FAMILIES = {learning: (1, 5), volume: (1, 3), cold: (3, 3), measuring: (2, 5), auditing: (1, 3)}
+FAMILIES = {
+    learning: (1, 5),
+    volume: (1, 3),
+    cold: (3, 3),
+    measuring: (2, 5),
+    auditing: (1, 3),
+    guarding: (1, 1),
+}
 SECTIONS = {
     "learning": (learning, volume, cold),
     "measuring": (measuring,),
     "auditing": (auditing,),
+    "guarding": (guarding,),
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GENERATED", "TABLES", "adult_rows", "available", "keep", "load", "path"]
+__all__ = ["GENERATED", "TABLES", "adult_rows", "available", "keep", "load", "path", "shared"]
 
 HERE = Path(__file__).parent
 GENERATED = HERE / ".data"
@@ -23,14 +23,19 @@ TABLES = {
 }
 
 
+def shared() -> Path:
+    """The data sets' folder: under RISKWRIGHT_SHARED, or `../shared` beside the repository."""
+    return Path(os.environ.get("RISKWRIGHT_SHARED") or HERE.parent.parent / "shared") / "data"
+
+
 def path(name: str) -> Path:
-    """Where a table lies: under RISKWRIGHT_SHARED, or `../shared` beside the repository."""
-    shared = os.environ.get("RISKWRIGHT_SHARED") or HERE.parent.parent / "shared"
-    return Path(shared) / "data" / "table" / TABLES[name.partition(":")[0]]
+    """Where a table lies, or the folder of texts `text:NAME`."""
+    kind, _, folder = name.partition(":")
+    return shared() / "text" / folder if kind == "text" else shared() / "table" / TABLES[kind]
 
 
 def available(name: str) -> bool:
-    return path(name).is_file()
+    return path(name).exists()
 
 
 def keep(target: Path, draw: Callable[[], dict[str, np.ndarray]]) -> dict[str, Any]:

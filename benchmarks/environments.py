@@ -15,6 +15,8 @@ ABSENT = {
     "riskslim": "RiskSLIM is in no package registry and needs CPLEX",
     "reachml": "reachml is in no package registry and needs CPLEX",
     "fd-shifts": "fd-shifts is in no package registry and fails on NumPy 2",
+    "llm-guard": "its scanners of harm download models; those that run offline look for secrets",
+    "presidio-analyzer": "it finds personal data, not harm, and wants a model of spaCy",
 }
 
 

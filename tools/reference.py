@@ -25,13 +25,19 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 MODULES = (
     ("riskwright", "What `import riskwright as rw` gives."),
     ("riskwright.audit", "What a score does to people."),
+    ("riskwright.guard", "Guards of prompts, replies, streams and actions of agents."),
     ("riskwright.explanation", "What could change a decision, and what a black box uses."),
     ("riskwright.metrics", "Measures of predictions against outcomes."),
     ("riskwright.stats", "Bounds, bands, tail measures, sequences and follow-up."),
     ("riskwright.plots", "Displays: the numbers of a curve, drawn on demand."),
+    ("riskwright.scoring", "Scorers: cards, joined guards, actions, harm trees, guidelines."),
     ("riskwright.scoring.deployment", "A learned card put to work."),
+    ("riskwright.scoring.text", "Scorers of text that run offline."),
+    ("riskwright.scoring.guard_models", "Guard models behind an endpoint."),
+    ("riskwright.language_models", "Calls to OpenAI-compatible endpoints."),
+    ("riskwright.evidence", "Tables, exchanges, labels and actions, read and checked."),
     ("riskwright.cards", "Cards, documents and pages."),
-    ("riskwright.taxonomy", "Named lists of hazards and harms."),
+    ("riskwright.taxonomy", "Hazards and harms, crosswalks among them, and policies."),
 )
 INTRODUCTION = """\
 # Reference
@@ -73,7 +79,7 @@ def _contents() -> Iterator[str]:
     for module, summary in MODULES:
         names = ", ".join(f"[`{name}`](#{_anchor(module, name)})" for name in _public(module))
         yield f"- **{module}**: {summary} {names}\n"
-    verbs = "fit | score | evaluate | calibrate | decide | audit | card"
+    verbs = "fit | score | evaluate | calibrate | decide | audit | card | guard"
     yield f"- **[Command line](#command-line)**: `riskwright {verbs}`\n\n"
 
 

@@ -31,6 +31,7 @@ from riskwright.stats import proportion_interval
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("RISKWRIGHT_SHARED", ROOT.parent / "shared"))
 OWN = Source("own_phrases", "Apache-2.0", "tools/guard_phrases.py", lambda _: own_phrases())
+EVERYDAY = replace(OWN, name="everyday_phrases", address="tools/guard_everyday.py")
 
 SEED = 0
 PENALTY = 0.3
@@ -67,8 +68,9 @@ def read(sources: Sequence[Source], folder: Path) -> list[Labelled]:
 
 
 def set_of(text: Labelled) -> str:
-    """The set that a text counts to; kinds of our own phrases are one."""
-    return OWN.name if text.source.startswith("own ") else text.source
+    """The set that a text counts to; the kinds of our own phrases are two sets."""
+    kind = text.source.partition(" ")[0]
+    return {"own": OWN.name, "everyday": EVERYDAY.name}.get(kind, text.source)
 
 
 def without(texts: Sequence[Labelled], other: Sequence[Labelled]) -> list[Labelled]:
@@ -241,8 +243,10 @@ FAILURES = """\
 - Long texts score higher than short ones, since their most suspicious 48 words are looked at.
 - Disguised spellings beyond full-width letters, accents, invisible characters, look-alike letters
   and digits within words.
-- The penalty was chosen as the lowest within one standard error of the best on training sets left
-  out: stronger ones learn that harmful texts are short questions."""
+- Form counts beside words: most harmful texts of the sets are short questions. Penalties from 0.1
+  to 10 ranked training sets that were left out the same in the mean of two forms (AUROC 0.71):
+  strong ones do better on questions beside tasks (0.75 to 0.85), weak ones on statements beside
+  their harmless twins (0.66 to 0.58). A weak one was taken, so that words decide more than form."""
 
 
 def main() -> int:
@@ -261,7 +265,7 @@ def main() -> int:
         "seed": SEED,
         "sources": {
             s.name: {"licence": s.licence, "address": s.address, "texts": sizes[s.name]}
-            for s in (*TRAINING, OWN)
+            for s in (*TRAINING, OWN, EVERYDAY)
         },
         "never_seen": [source.name for source in TESTS],
     }

@@ -13,7 +13,10 @@ import riskwright
 from riskwright._version import __version__
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("sklearn", "polars", "scipy", "matplotlib", "pandas", "pyarrow", "duckdb", "jinja2")
+HEAVY = (
+    *("sklearn", "polars", "scipy", "matplotlib", "pandas", "pyarrow", "duckdb", "jinja2"),
+    *("aiohttp", "tokenizers", "safetensors"),
+)
 
 
 def loaded_by(module: str) -> set[str]:
@@ -50,7 +53,8 @@ def test_every_public_name_resolves_once():
 
 def test_every_room_lists_names_that_resolve():
     rooms = ("core", "stats", "metrics", "taxonomy", "solvers", "evidence", "scoring")
-    rooms += ("explanation", "audit", "plots", "cards")
+    rooms += ("explanation", "audit", "plots", "cards", "guard", "language_models")
+    rooms += ("scoring.guard_models", "scoring.text")
     for room in rooms:
         module = importlib.import_module(f"riskwright.{room}")
         names = getattr(module, "__all__", [])

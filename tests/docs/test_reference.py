@@ -33,8 +33,8 @@ def test_tables_of_the_architecture_are_what_the_code_says_now(reference):
 
 def test_every_storey_is_listed_once_from_the_top(reference):
     rooms = re.findall(r"^- \*\*(\w+)\*\*:", page(reference.ARCHITECTURE), re.M)
-    order = [*("cli", "cards", "plots", "audit", "explanation", "pipeline")]
-    order += [*("scoring", "calibration", "decision", "evidence", "solvers")]
+    order = [*("cli", "cards", "plots", "audit", "explanation", "guard", "pipeline")]
+    order += [*("scoring", "calibration", "decision", "evidence", "solvers", "language_models")]
     order += [*("taxonomy", "metrics", "stats", "core")]
     assert rooms == order
 
@@ -46,10 +46,13 @@ def test_every_public_name_has_a_heading(reference):
 
 def test_every_command_and_option_has_its_line(reference):
     text = page(reference.REFERENCE)
-    commands = re.findall(r"^### riskwright ([\w ]+)$", text, re.M)
+    commands = re.findall(r"^### riskwright ([\w -]+)$", text, re.M)
     verbs = ["audit", "calibrate", "card", "decide", "evaluate", "fit", "score"]
-    further = ["assess", "check", "diff", "export", "new", "notice"]
-    assert sorted(commands) == sorted([*verbs, *(f"card {word}" for word in further)])
+    card = ["assess", "check", "diff", "export", "new", "notice"]
+    guard = ["certify", "compare", "fit", "policy", "replay", "report", "score", "stream"]
+    guard += ["verify-log"]
+    further = [*(f"card {word}" for word in card), *(f"guard {word}" for word in guard)]
+    assert sorted(commands) == sorted([*verbs, *further])
     assert {"--target", "--max-terms", "--dialect", "--groups"} <= options(text)
 
 

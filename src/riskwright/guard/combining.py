@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from riskwright.core.names import quoted
 from riskwright.core.scores import Outcome, Score, Span
 from riskwright.evidence.exchanges import Exchange
-from riskwright.taxonomy.crosswalks import PIVOT, load_crosswalk
+from riskwright.taxonomy.crosswalks import PIVOT, crosswalk_names, load_crosswalk
 
 __all__ = ["combined"]
 
 _GRAVEST: tuple[Outcome, ...] = ("failed", "unparsable", "refused", "not scored")
 _SPANS = 16
+_ONE = 1 + 1e-6  # probabilities that were summed
 
 
 def combined(
@@ -27,18 +32,20 @@ def combined(
 
     A hazard, and the severity, takes the largest of what the scorers say; the raw values of all of
     them stay in `values`. Where one scorer gives no answer there is no severity: what it would
-    have said is not taken for harmless.
+    have said is not taken for harmless. A value that is not a number from 0 to 1 is no answer.
 
     Parameters
     ----------
     exchange : what was judged.
     parts : scorer name -> its score.
-    taxonomy : of the result; hazards of other taxonomies are translated, and what has no
-        counterpart there still counts for the severity.
+    taxonomy : of the result; hazards of other taxonomies are translated. What has no counterpart
+        there, or belongs to a taxonomy without a crosswalk, still counts for the severity and
+        stands in `values`; `reason` tells of the second.
     latency_ms : of all scorers together.
     detectors : names of scorers that find things (a secret, an address) without saying how grave
         they are; they do not count for the severity, unless there are no others.
     """
+    parts = {name: _sound(score) for name, score in parts.items()}
     failed = {name: score for name, score in parts.items() if score.outcome != "scored"}
     here = {name: _translated(score, taxonomy) for name, score in parts.items()}
     common: dict[str, Any] = {
@@ -70,10 +77,52 @@ def combined(
     )
 
 
+def _sound(score: Score) -> Score:
+    """The score, or that it failed."""
+    told = [*score.hazards.values(), *([] if score.severity is None else [score.severity])]
+    raw = (value for values in score.values.values() for value in values.values())
+    if score.outcome != "scored" or (
+        all(0 <= value <= _ONE for value in told) and all(map(math.isfinite, raw))
+    ):
+        return score
+    return msgspec.structs.replace(
+        score,
+        outcome="failed",
+        severity=None,
+        hazards={},
+        bounds={},
+        values={},
+        reason="a value that is not a number from 0 to 1",
+    )
+
+
 def _translated(score: Score, taxonomy: str) -> Score:
     if score.taxonomy == taxonomy or not score.hazards:
         return score
-    return load_crosswalk(score.taxonomy, taxonomy).translate(score).score
+    if not {score.taxonomy, taxonomy} <= set(crosswalk_names()):
+        return _without_hazards(score, taxonomy, score.hazards)
+    walk = load_crosswalk(score.taxonomy, taxonomy)
+    unknown = score.hazards.keys() - set(walk.source.codes)
+    if unknown:
+        score = _without_hazards(score, score.taxonomy, unknown)
+    return walk.translate(score).score
+
+
+def _without_hazards(score: Score, taxonomy: str, codes: Collection[str]) -> Score:
+    """The score under `taxonomy` without these hazards, which have no counterpart there."""
+    what = "hazard" if len(codes) == 1 else "hazards"
+    told = f"{len(codes)} {what} of {quoted(score.taxonomy)} in the values alone: no crosswalk"
+    return msgspec.structs.replace(
+        score,
+        taxonomy=taxonomy,
+        hazards={code: value for code, value in score.hazards.items() if code not in codes},
+        bounds={code: pair for code, pair in score.bounds.items() if code not in codes},
+        evidence=tuple(
+            msgspec.structs.replace(span, hazard="") if span.hazard in codes else span
+            for span in score.evidence
+        ),
+        reason="; ".join(part for part in (score.reason, told) if part),
+    )
 
 
 def _values(name: str, score: Score) -> dict[str, float]:

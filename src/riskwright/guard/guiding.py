@@ -74,8 +74,8 @@ def guided_reply(
 
     Notes
     -----
-    Guide-Align (Luo et al. 2024, arXiv:2403.11838) for the library; Oyster-I (Duan et al. 2025,
-    arXiv:2509.01909) for answering people in distress rather than refusing them.
+    Luo et al. (2024), Guide-Align, NAACL, for the library; Oyster-I (2025) for answering people in
+    distress rather than refusing them.
     """
     if (decision.would or decision.action) != "guide":
         raise ParameterError(

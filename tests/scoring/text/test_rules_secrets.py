@@ -115,6 +115,8 @@ def test_assignments_of_random_values_are_found_and_placeholders_are_not():
         assert hits(f"api_key = '{value}'") == {}
     for text in ("password: changeme", "the password is required", "pwd=${HOME}", "secret: love"):
         assert hits(text) == {}
+    for text in ("the password is case-sensitive.", "pwd: /home/me/2026", "password: {field1}"):
+        assert hits(text) == {}
 
 
 def test_urls_without_a_password_are_no_secrets():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -13,6 +14,7 @@ from riskwright.core.scores import Outcome, Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.language_models.replies import Completion, Failure
 from riskwright.language_models.requests import Request
+from riskwright.taxonomy.taxonomies import Taxonomy, load_taxonomy, taxonomy_names
 
 __all__ = ["Adapter", "Answer", "GuardAdapter", "Unreadable"]
 
@@ -34,7 +36,9 @@ class GuardAdapter(Protocol):
     def version(self) -> str: ...
 
     @property
-    def taxonomy(self) -> str: ...
+    def taxonomy(self) -> str:
+        """Id of the taxonomy that the hazards of its scores belong to."""
+        ...
 
     def requests(self, exchange: Exchange) -> list[Request]:
         """What to ask; as many answers are read."""
@@ -53,11 +57,12 @@ class Unreadable(Exception):
         self.outcome = outcome
 
 
-class Adapter(Record, frozen=True, kw_only=True):
+class Adapter(Record, frozen=True, kw_only=True, dict=True):
     """What adapters share: an answer that is missing, refused or unreadable has its own outcome.
 
     Families fill `requests` and `_read`; `_read` raises `Unreadable` where an answer has not the
-    agreed form.
+    agreed form. Values of categories that the taxonomy does not have stand in `Score.values`
+    alone, and count for the severity.
     """
 
     family: ClassVar[str] = ""
@@ -68,7 +73,15 @@ class Adapter(Record, frozen=True, kw_only=True):
 
     @property
     def taxonomy(self) -> str:
-        return self.family
+        """The taxonomy that the model was trained on, or that was given in its place."""
+        own = self._own_taxonomy()
+        return self._trained_on() if own is None else own.id
+
+    def _trained_on(self) -> str:
+        return "ailuminate"
+
+    def _own_taxonomy(self) -> Taxonomy | None:
+        return None
 
     @property
     def version(self) -> str:
@@ -90,9 +103,15 @@ class Adapter(Record, frozen=True, kw_only=True):
         'failed'
         """
         try:
-            return self._read(exchange, completed(answers, len(self.requests(exchange))))
+            score = self._read(exchange, completed(answers, self._asked()))
         except Unreadable as problem:
             return self._without(str(problem), problem.outcome)
+        own = self._own_taxonomy()
+        return _set_apart(score, self.name, _codes(score.taxonomy) if own is None else own)
+
+    def _asked(self) -> int:
+        """How many requests there are for each exchange."""
+        return 1
 
     def _read(self, exchange: Exchange, answers: list[Completion]) -> Score:
         raise NotImplementedError
@@ -114,3 +133,26 @@ def completed(answers: Sequence[Answer], expected: int) -> list[Completion]:
             raise Unreadable("the model declined to answer", "refused")
         found.append(answer)
     return found
+
+
+@cache
+def _codes(taxonomy: str) -> frozenset[str]:
+    return frozenset(load_taxonomy(taxonomy).codes if taxonomy in taxonomy_names() else ())
+
+
+def _set_apart(score: Score, name: str, known: Taxonomy | frozenset[str]) -> Score:
+    """The score with values of categories that its taxonomy does not have in `values` alone."""
+    outside = {code: value for code, value in score.hazards.items() if code not in known}
+    if not outside:
+        return score
+    likely = sum(value >= 0.5 for value in outside.values())
+    what = "category that the taxonomy does not have"
+    what = what if likely == 1 else what.replace("category", "categories")
+    reason = f"{likely} {what}: in the values alone" if likely else ""
+    return msgspec.structs.replace(
+        score,
+        hazards={code: value for code, value in score.hazards.items() if code not in outside},
+        bounds={code: pair for code, pair in score.bounds.items() if code not in outside},
+        values={**score.values, name: {**score.values.get(name, {}), **outside}},
+        reason="; ".join(part for part in (score.reason, reason) if part),
+    )

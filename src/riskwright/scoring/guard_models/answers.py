@@ -57,7 +57,7 @@ def verdict_of(text: str, mild: str, grave: Collection[str]) -> tuple[str, str]:
     ('unsafe', 'S1')
     """
     line, _, rest = text.strip(_LEADING).partition("\n")
-    line = line.strip(_TRAILING).casefold()
+    line = line.rstrip(_TRAILING).casefold()
     known = {word.casefold(): word for word in (mild, *grave)}
     match = re.match(r"[^\W_]+", line)
     word = known.get(match[0], "") if match else ""

@@ -1,4 +1,4 @@
-"""`Constitution`: rules in plain words, each split into objective questions, in a file to review."""
+"""`Constitution`: rules in plain words, each split into objective questions, to be reviewed."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def save_constitution(constitution: Constitution, path: str | os.PathLike[str]) 
     body = yaml.safe_dump(
         msgspec.to_builtins(constitution), sort_keys=False, allow_unicode=True, width=98
     )
-    atomic_write(Path(path), body.encode())
+    with atomic_write(path) as file:
+        file.write(body.encode())
 
 
 def split_rules(

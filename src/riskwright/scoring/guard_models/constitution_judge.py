@@ -1,14 +1,17 @@
-"""`ConstitutionJudge`: a general model judges rules precondition by precondition, without labels."""
+"""`ConstitutionJudge`: a general model judges rules by their preconditions, without labels."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from riskwright.core import ParameterError, Record
+from riskwright.core.names import nearest, quoted
 from riskwright.core.scores import Score, Span
 from riskwright.evidence.exchanges import Exchange
 from riskwright.language_models.endpoints import Endpoint
@@ -17,8 +20,9 @@ from riskwright.language_models.requests import ChatRequest, Request
 
 from .adapters import REVISION, Unreadable, completed
 from .answers import answer_of, verdict_of
-from .constitution import Constitution, Rule
+from .constitution import Constitution, Rule, load_constitution
 from .endpoint_scorer import Complete
+from .endpoint_settings import endpoint_of, told_endpoint
 from .prompts import quoted_text, turns_of
 from .tokens import first_word, share
 
@@ -89,9 +93,11 @@ class ConstitutionJudge:
     broken. The evidence names for each rule the precondition that decided (the least likely one)
     as rule/number, from 1, with its probability as weight, over the whole judged part. The values
     are ranks until they are calibrated. Calls: rules + preconditions per exchange, those that are
-    unsure once more, and one per precondition for the neutral text, once. After Zero-shot judging
-    by preconditions with token probabilities (CLUE, Wang et al. 2025).
+    unsure once more, and one per precondition for the neutral text, once. After CLUE (Wang et al.
+    2025, arXiv 2501.00192), which debiases by a region of the image instead.
     """
+
+    kind = "constitution"
 
     def __init__(
         self,
@@ -139,6 +145,59 @@ class ConstitutionJudge:
     @property
     def cost(self) -> float:
         return self._cost
+
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` makes an equal judge of, as plain values; a key's name, no key."""
+        told: dict[str, Any] = {
+            "constitution": msgspec.json.decode(msgspec.json.encode(self.constitution)),
+            "even": self.even,
+            "relevant_from": self.relevant_from,
+            "unsure": None if self.unsure is None else list(self.unsure),
+            "cost": self._cost,
+        }
+        return {**told_endpoint(self.endpoint), **told}
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: Mapping[str, Any],
+        path: Path | None = None,
+        within: tuple[str | int, ...] = (),
+    ) -> ConstitutionJudge:
+        """A judge from plain values, such as those of the file `path`, `within` which they stand.
+
+        `rules` is the path of a constitution (from the folder of that file), in place of
+        `constitution`, its plain values; the other keys are parameters of the class and of
+        `Endpoint`. Raises `ParameterError`.
+        """
+        own: dict[str, Any] = {
+            "even": float,
+            "relevant_from": float | None,
+            "unsure": tuple[float, float] | None,
+            "cost": float,
+        }
+        known = {*own, "rules", "constitution", *Endpoint.__struct_fields__}
+        for key in settings:
+            if key not in known:
+                raise ParameterError(
+                    f"unknown key {quoted(key)}", where="constitution", hint=nearest(key, known)
+                )
+        try:
+            if isinstance(rules := settings.get("rules"), str):
+                read = load_constitution(rules if path is None else path.parent / rules)
+            else:
+                read = msgspec.convert(settings.get("constitution"), Constitution)
+            options: dict[str, Any] = {
+                k: msgspec.convert(settings[k], kind) for k, kind in own.items() if k in settings
+            }
+        except msgspec.ValidationError as error:
+            raise ParameterError(
+                "not a constitution, or settings of the wrong kind",
+                where="constitution",
+                expected="rules: PATH",
+                got=str(error)[:1].lower() + str(error)[1:],
+            ) from None
+        return cls(read, endpoint_of(settings, path, within), **options)
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
         """One score per exchange, in order."""
@@ -245,9 +304,7 @@ class ConstitutionJudge:
             bounds={**bounds, "any": (worst.low, worst.high)},
             evidence=self._evidence(case),
             values={self.name: {**values, "any": worst.value}},
-            reason=f"{case.reasoned} preconditions decided after reasoning"
-            if case.reasoned
-            else "",
+            reason=f"decided after reasoning: {case.reasoned}" if case.reasoned else "",
         )
 
     def _rule(self, case: _Case, rule: Rule) -> Chance:
@@ -321,9 +378,10 @@ class _Case:
 def _chance(completion: Completion, after: str = "") -> Chance:
     text, tokens = answer_of(completion)
     if after:
-        _, found, text = text.casefold().rpartition(after)
-        if not found or text.count(after):
-            raise Unreadable("no final answer after the reasoning")
+        folded = text.casefold()
+        if folded.count(after) != 1:
+            raise Unreadable("not one final answer after the reasoning")
+        text = folded.partition(after)[2]
     verdict, _ = verdict_of(text, "no", ["yes"])
     if tokens is None:
         raise Unreadable("an answer without log-probabilities")

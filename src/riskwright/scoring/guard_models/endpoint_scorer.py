@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,7 +30,8 @@ class EndpointScorer:
     ----------
     adapter : what to ask and how to read it.
     endpoint : where.
-    cost : price of one call, in any unit; what the endpoint reports is summed in the scores.
+    name : of the scorer; by default the adapter's.
+    cost : price of one call, in any unit, where the endpoint tells of none.
     complete : in place of `riskwright.language_models`' own `complete_many`.
     progress : is told of the calls while they are made.
 
@@ -41,24 +43,28 @@ class EndpointScorer:
     of an exchange.
     """
 
+    kind = "endpoint"
+
     def __init__(
         self,
         adapter: GuardAdapter,
         endpoint: Endpoint,
         *,
+        name: str = "",
         cost: float = 0.0,
         complete: Complete | None = None,
         progress: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.adapter = adapter
         self.endpoint = endpoint
+        self._name = name
         self._cost = cost
         self._complete = complete
-        self._progress = progress
+        self.progress = progress
 
     @property
     def name(self) -> str:
-        return self.adapter.name
+        return self._name or self.adapter.name
 
     @property
     def version(self) -> str:
@@ -74,14 +80,23 @@ class EndpointScorer:
     def cost(self) -> float:
         return self._cost
 
+    def settings(self) -> dict[str, Any]:
+        """What `riskwright.scoring.guard_models.endpoint_settings` makes an equal scorer of.
+
+        Raises `ParameterError` for an adapter that is not one of the package.
+        """
+        from .endpoint_settings import EndpointSettings
+
+        return EndpointSettings.of(self).to_dict()
+
     def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
         """One score per exchange, in order."""
         asked = [self.adapter.requests(exchange) for exchange in exchanges]
         answers = iter(self._send([request for requests in asked for request in requests]))
-        scores = []
+        scores, version = [], self.version
         for exchange, requests in zip(exchanges, asked, strict=True):
             own = [next(answers) for _ in requests]
-            scores.append(self._told(self.adapter.read(exchange, own), exchange, own))
+            scores.append(self._told(self.adapter.read(exchange, own), exchange, own, version))
         return scores
 
     def _send(self, requests: list[Request]) -> list[Completion | Failure]:
@@ -91,21 +106,24 @@ class EndpointScorer:
             return self._complete(self.endpoint, requests)
         from riskwright.language_models.bulk import complete_many
 
-        return complete_many(self.endpoint, requests, progress=self._progress)
+        return complete_many(self.endpoint, requests, progress=self.progress)
 
-    def _told(self, score: Score, exchange: Exchange, answers: Sequence[Answer]) -> Score:
+    def _told(
+        self, score: Score, exchange: Exchange, answers: Sequence[Answer], version: str
+    ) -> Score:
         done = [answer for answer in answers if isinstance(answer, Completion)]
         values: dict[str, dict[str, float]] = {}
         if score.severity is not None:
-            own = {**score.values.get(self.name, {}), **score.hazards, "any": score.severity}
+            raw = score.values.get(self.adapter.name, {})
+            own = {**raw, **score.hazards, "any": score.severity}
             values[self.name] = own
         return msgspec.structs.replace(
             score,
             id=exchange.id,
             attributes=exchange.attributes,
             digest=exchange.digest,
-            scorers={self.name: self.version},
+            scorers={self.name: version},
             values=values,
-            cost=sum(answer.cost for answer in done),
+            cost=math.fsum(answer.cost for answer in done) or self._cost * len(done),
             latency_ms=sum(answer.latency_ms for answer in done),
         )

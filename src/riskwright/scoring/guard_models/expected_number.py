@@ -17,6 +17,7 @@ from .tokens import MOST_MASS
 __all__ = ["ExpectedNumber", "expected_number"]
 
 HIGHEST = 100
+ROUNDING = 1e-9
 _OPEN = re.compile(r"\d{0,3}(?:\.\d{0,3})?")
 _ENDED = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)(?:[^\d]|\.(?!\d))")
 _BLANK = " \t\r\n*\"'`"
@@ -143,9 +144,9 @@ def _summary(
         return None
     value = math.fsum(m * v for m, v in weights) / mass
     low = _extreme(settled, [(m, r[0]) for m, r in ranges])
-    high = HIGHEST - _extreme(
-        [(m, HIGHEST - v) for m, v in settled], [(m, HIGHEST - r[1]) for m, r in ranges]
-    )
+    mirrored = [(m, HIGHEST - v) for m, v in settled]
+    high = HIGHEST - _extreme(mirrored, [(m, HIGHEST - r[1]) for m, r in ranges])
+    low, high = max(0.0, low - ROUNDING), min(float(HIGHEST), max(low, high) + ROUNDING)
     return ExpectedNumber(
         value=min(max(value, low), high),
         bounds=(low, high),

@@ -71,6 +71,13 @@ class GraniteGuardian(Adapter, frozen=True, kw_only=True):
         if self.generation == "4.1" and not all(c.text.strip() for c in self.criteria):
             raise ParameterError("a criterion without words", where="criteria")
 
+    @property
+    def name(self) -> str:
+        return f"{self.family}-{self.generation}"
+
+    def _trained_on(self) -> str:
+        return "granite_guardian"
+
     def requests(self, exchange: Exchange) -> list[Request]:
         """One request per criterion."""
         return [self._request(exchange, criterion) for criterion in self.criteria]
@@ -116,6 +123,9 @@ class GraniteGuardian(Adapter, frozen=True, kw_only=True):
             f"<guardian>{order}\n\n### Criteria: {criterion.text}\n\n### Scoring Schema: If the "
             f"last {whose}'s text meets the criteria, return 'yes'; otherwise, return 'no'."
         )
+
+    def _asked(self) -> int:
+        return len(self.criteria)
 
     def _read(self, exchange: Exchange, answers: list[Completion]) -> Score:
         parts = {c.code: _yes_no(a) for c, a in zip(self.criteria, answers, strict=True)}

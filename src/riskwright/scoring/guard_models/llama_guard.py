@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from riskwright.core import ParameterError, Record
@@ -9,46 +11,30 @@ from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.language_models.replies import Completion, Token
 from riskwright.language_models.requests import ChatRequest, CompletionRequest, Request
-from riskwright.taxonomy.taxonomies import Category
+from riskwright.taxonomy.taxonomies import Category, Taxonomy
 
 from .adapters import Adapter, Unreadable
 from .answers import answer_of, probability, said, verdict_of
 from .marginals import AnswerLabels, Marginals, marginal_at_any_place, recorded
-from .prompts import categories_in_use, chat_of, named, quoted_text, turns_of
+from .prompts import (
+    Categories,
+    categories_in_use,
+    chat_of,
+    leaves_of,
+    published,
+    quoted_text,
+    turns_of,
+)
 
 __all__ = ["Example", "LlamaGuard"]
 
 Generation = Literal["1", "2", "3", "4", "aegis-1"]
 Layout = Literal["server", "prompt", "raw"]
 
-_AEGIS = (
-    "Violence; Sexual; Criminal Planning/Confessions; Guns and Illegal Weapons; "
-    "Controlled/Regulated Substances; Suicide and Self Harm; Sexual Minor; Hate/Identity Hate; "
-    "PII/Privacy; Harassment; Threat; Profanity; Needs Caution"
-)
-_FIRST = "Violent Crimes; Non-Violent Crimes; Sex-Related Crimes; Child Sexual Exploitation"
-CATEGORIES: dict[str, tuple[Category, ...]] = {
-    "1": named(
-        "O1 O2 O3 O4 O5 O6",
-        "Violence and Hate; Sexual Content; Criminal Planning; Guns and Illegal Weapons; "
-        "Regulated or Controlled Substances; Self-Harm",
-    ),
-    "2": named(
-        " ".join(f"S{k}" for k in range(1, 12)),
-        "Violent Crimes; Non-Violent Crimes; Sex-Related Crimes; Child Sexual Exploitation; "
-        "Specialized Advice; Privacy; Intellectual Property; Indiscriminate Weapons; Hate; "
-        "Suicide & Self-Harm; Sexual Content",
-    ),
-    "3": named(
-        " ".join(f"S{k}" for k in range(1, 15)),
-        f"{_FIRST}; Defamation; Specialized Advice; Privacy; Intellectual Property; "
-        "Indiscriminate Weapons; Hate; Suicide & Self-Harm; Sexual Content; Elections; "
-        "Code Interpreter Abuse",
-    ),
-    "aegis-1": named(" ".join(f"O{k}" for k in range(1, 14)), _AEGIS),
-}
-CATEGORIES["4"] = CATEGORIES["3"]
-"""Names as the models know them. The same code means different things in different versions."""
+_TAXONOMIES = {"aegis-1": "aegis"}
+_WORDING = {"S3": "Sex Crimes", "S4": "Child Exploitation", "S11": "Self-Harm"}
+"""Names in the published prompts of versions 3 and 4 where the models' cards have others."""
+_OWN_FORM = re.compile(r"[OS]\d{1,3}")
 
 
 class Example(Record, frozen=True, kw_only=True):
@@ -69,8 +55,9 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
         turns (with such a server the taxonomy would else never reach the model); "raw" sends it
         with its special tokens to `/completions`. Servers that take a last turn of the assistant
         for the beginning of their own answer need "prompt" or "raw" for replies.
-    categories : in place of the published ones: re-worded, fewer or more. A description goes on
-        the lines below the name.
+    categories : in place of the published ones: a `Taxonomy`, in whose terms the score then is
+        (as "ailuminate"), or single ones, re-worded, fewer or more. A description goes on the
+        lines below the name. Codes of another form than S1 or O1 are numbered for the model.
     off : codes that the model is not told of.
     examples : solved cases, for the layout "prompt".
     top_logprobs : alternatives to ask for at each token; None asks for none.
@@ -96,7 +83,7 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
 
     generation: Generation = "3"
     layout: Layout = "server"
-    categories: tuple[Category, ...] = ()
+    categories: Categories = ()
     off: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
     top_logprobs: int | None = 20
@@ -117,19 +104,37 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
     def name(self) -> str:
         return "aegis-1" if self.generation == "aegis-1" else f"llama-guard-{self.generation}"
 
-    @property
-    def taxonomy(self) -> str:
-        return self.name
+    def _trained_on(self) -> str:
+        return _TAXONOMIES.get(self.generation, f"llama_guard_{self.generation}")
 
-    @property
+    def _own_taxonomy(self) -> Taxonomy | None:
+        return self.categories if isinstance(self.categories, Taxonomy) else None
+
+    @cached_property
     def all_categories(self) -> tuple[Category, ...]:
         """Every category, those switched off as well."""
-        return self.categories or CATEGORIES[self.generation]
+        if self.categories:
+            return leaves_of(self.categories)
+        wording = _WORDING if self.generation in ("3", "4") else {}
+        return tuple(
+            Category(code=c.code, name=wording.get(c.code, c.name))
+            for c in published(self._trained_on())
+            if c.code != "other"
+        )
 
-    @property
+    @cached_property
     def used(self) -> tuple[Category, ...]:
         """The categories that the model is told of."""
         return categories_in_use(self.all_categories, self.off)
+
+    @cached_property
+    def _shown(self) -> dict[str, str]:
+        """Code of every category -> the code that the model is shown."""
+        codes = [category.code for category in self.all_categories]
+        if all(_OWN_FORM.fullmatch(code) for code in codes):
+            return {code: code for code in codes}
+        letter = "O" if self.generation in ("1", "aegis-1") else "S"
+        return {code: f"{letter}{number}" for number, code in enumerate(codes, 1)}
 
     def requests(self, exchange: Exchange) -> list[Request]:
         """One request."""
@@ -144,7 +149,11 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
             return [ChatRequest(messages=chat_of(exchange), extra=extra, **common)]
         messages: list[dict[str, Any]] = []
         for example in self.examples:
-            answer = "unsafe\n" + ",".join(example.codes) if example.codes else "safe"
+            answer = (
+                "unsafe\n" + ",".join(self._shown[c] for c in example.codes)
+                if example.codes
+                else "safe"
+            )
             messages.append({"role": "user", "content": self.prompt(example.exchange)})
             messages.append({"role": "assistant", "content": answer})
         messages.append({"role": "user", "content": self.prompt(exchange)})
@@ -153,7 +162,7 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
     def _template_arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
         if self.categories:
-            arguments["categories"] = {c.code: _wording(c) for c in self.used}
+            arguments["categories"] = {self._shown[c.code]: _wording(c) for c in self.used}
         elif self.off:
             arguments["excluded_category_keys"] = list(self.off)
         return {"chat_template_kwargs": arguments} if arguments else {}
@@ -165,7 +174,7 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
             f"{'Agent' if model else 'User'}: {quoted_text(text).strip()}"
             for model, text in turns_of(exchange)
         )
-        listing = "\n".join(f"{c.code}: {_wording(c)}" for c in self.used)
+        listing = "\n".join(f"{self._shown[c.code]}: {_wording(c)}" for c in self.used)
         first = self.generation in ("1", "aegis-1")
         whom = f"{role} in" if first else f"ONLY THE LAST {role} message in"
         dash = "-" if first else " -"
@@ -192,8 +201,12 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
         return f"<|begin_of_text|>{opening}\n\n{body}{end}{answer}\n\n"
 
     def labels(self) -> AnswerLabels:
-        """Which codes an answer holds, for the estimators of `marginals`."""
-        return AnswerLabels([category.code for category in self.used])
+        """Which codes, as the model is shown them, an answer holds; for `marginals`."""
+        return self._labels
+
+    @cached_property
+    def _labels(self) -> AnswerLabels:
+        return AnswerLabels([self._shown[category.code] for category in self.used])
 
     def _read(self, exchange: Exchange, answers: list[Completion]) -> Score:
         text, tokens = answer_of(answers[0])
@@ -220,8 +233,8 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
         parts = [part.strip(" \t.;") for part in line.split(",")]
         if cut and "\n" not in rest:
             parts = parts[:-1]
-        used = {c.code.casefold(): c.code for c in self.used}
-        off = {code.casefold() for code in self.off}
+        used = {self._shown[c.code].casefold(): c.code for c in self.used}
+        off = {self._shown[code].casefold() for code in self.off}
         given = dict.fromkeys(part.casefold() for part in parts if part)
         unknown = sum(code not in used and code not in off for code in given)
         left_out = sum(code in off for code in given)
@@ -243,7 +256,9 @@ class LlamaGuard(Adapter, frozen=True, kw_only=True):
         found: Marginals = marginal_at_any_place(
             recorded(tokens), self.labels(), budget=len(tokens) + 1
         )
-        return found.values, found.bounds
+        own = {self._shown[category.code]: category.code for category in self.used}
+        values = {own[shown]: value for shown, value in found.values.items()}
+        return values, {own[shown]: pair for shown, pair in found.bounds.items()}
 
 
 def _wording(category: Category) -> str:

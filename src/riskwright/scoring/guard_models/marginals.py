@@ -64,7 +64,7 @@ class AnswerLabels:
     Parameters
     ----------
     labels : such as "S1" and "S10", or names of several words; case does not matter.
-    safe : first word of an answer that names no label, whatever follows.
+    verdict : labels count only in answers whose first word is this; "" counts them in all.
     heading : labels count only after the first place where this text stands.
 
     Examples
@@ -76,11 +76,13 @@ class AnswerLabels:
     ['S10']
     """
 
-    def __init__(self, labels: Sequence[str], *, safe: str = "safe", heading: str = "") -> None:
+    def __init__(
+        self, labels: Sequence[str], *, verdict: str = "unsafe", heading: str = ""
+    ) -> None:
         if not labels or any(not label.strip() for label in labels):
             raise ParameterError("no labels, or an empty one", where="labels")
         self.labels = tuple(labels)
-        self.safe = safe.casefold()
+        self.verdict = verdict.casefold()
         self.heading = heading.casefold()
 
     @cached_property
@@ -122,22 +124,24 @@ class AnswerLabels:
 
     def settled(self, text: str) -> bool:
         """Whether no answer that begins with `text` can hold a further label."""
-        body = self._body(text, False)
-        if body is None:
-            return self._verdict(text, False) == self.safe
+        if self._begins(text, False) is False:
+            return True
         return len(self.found(text, False)) == len(self.labels)
 
-    def _verdict(self, text: str, ended: bool) -> str | None:
-        """The first word, or None where it may go on."""
+    def _begins(self, text: str, ended: bool) -> bool | None:
+        """Whether the first word is the verdict; None where it may yet become it."""
+        if not self.verdict:
+            return True
         match = re.match(r"\W*([^\W_]+)", text.casefold())
         if match is None:
-            return "" if ended else None
-        return match[1] if ended or match.end() < len(text) else None
+            return False if ended else None
+        if ended or match.end() < len(text):
+            return match[1] == self.verdict
+        return None if self.verdict.startswith(match[1]) else False
 
     def _body(self, text: str, ended: bool) -> str | None:
         """Where labels are looked for; None where there can be none (yet)."""
-        verdict = self._verdict(text, ended)
-        if verdict is None or (verdict == self.safe and self.safe):
+        if not self._begins(text, ended):
             return None
         folded = text.casefold()
         if self.heading:

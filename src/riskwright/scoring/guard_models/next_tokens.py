@@ -33,7 +33,8 @@ def next_tokens_of(
     -----
     The beginning is sent as text, so the server may cut it into other tokens than those that were
     listed; the estimate is then one for the text. Where a call fails or gives no
-    log-probabilities, nothing is known, and the bracket stays wide.
+    log-probabilities, nothing is known, and the bracket stays wide: so with servers that list no
+    token for an end of the answer that they choose (llama-cpp-python).
     """
     if not isinstance(request, ChatRequest | CompletionRequest):
         raise ParameterError("not a request that is answered in words", where="request")

@@ -26,6 +26,9 @@ class OpenAIModeration(Adapter, frozen=True, kw_only=True):
 
     model: str = ""
 
+    def _trained_on(self) -> str:
+        return "openai_moderation"
+
     def requests(self, exchange: Exchange) -> list[Request]:
         """One request with the judged part."""
         return [ModerationRequest(input=exchange.judged[1], model=self.model)]

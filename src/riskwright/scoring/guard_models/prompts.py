@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from riskwright.core import ParameterError
 from riskwright.core.names import nearest, quoted
 from riskwright.evidence.exchanges import Exchange
-from riskwright.taxonomy.taxonomies import Category
+from riskwright.taxonomy.taxonomies import Category, Taxonomy, load_taxonomy
 
-__all__ = ["MAX_CATEGORIES", "categories_in_use", "chat_of", "quoted_text", "turns_of"]
+__all__ = [
+    "MAX_CATEGORIES",
+    "Categories",
+    "categories_in_use",
+    "chat_of",
+    "leaves_of",
+    "published",
+    "quoted_text",
+    "turns_of",
+]
 
 MAX_CATEGORIES = 200
+Categories = Taxonomy | tuple[Category, ...]
+"""Categories of one's own: a taxonomy, or some that have no taxonomy of their own."""
 
 
 def quoted_text(text: str) -> str:
@@ -68,11 +80,18 @@ def categories_in_use(categories: Sequence[Category], off: Sequence[str]) -> tup
     return left
 
 
-def named(codes: str, names: str) -> tuple[Category, ...]:
-    """Categories from codes parted by blanks and names parted by semicolons.
+@cache
+def published(taxonomy: str) -> tuple[Category, ...]:
+    """The finest categories of a taxonomy that comes with the package."""
+    return leaves_of(load_taxonomy(taxonomy))
 
-    >>> [c.name for c in named("a b", "First; Second")]
-    ['First', 'Second']
+
+def leaves_of(categories: Categories) -> tuple[Category, ...]:
+    """The categories themselves; of a taxonomy of several tiers the finest.
+
+    >>> len(leaves_of(load_taxonomy("ailuminate")))
+    12
     """
-    pairs = zip(codes.split(), names.split(";"), strict=True)
-    return tuple(Category(code=code, name=name.strip()) for code, name in pairs)
+    if isinstance(categories, Taxonomy):
+        return tuple(categories.category(code) for code in categories.leaves)
+    return categories

@@ -14,17 +14,11 @@ from riskwright.language_models.requests import ChatRequest, Request
 from .adapters import Adapter, Unreadable
 from .answers import answer_of, fields_of, said
 from .marginals import AnswerLabels, marginal_at_any_place, recorded
-from .prompts import chat_of, named
+from .prompts import chat_of, published
 from .tokens import first_word, share
 
 __all__ = ["Qwen3Guard"]
 
-CATEGORIES = named(
-    "violent illegal sexual pii self_harm unethical political copyright jailbreak",
-    "Violent; Non-violent Illegal Acts; Sexual Content or Sexual Acts; PII; "
-    "Suicide & Self-Harm; Unethical Acts; Politically Sensitive Topics; Copyright Violation; "
-    "Jailbreak",
-)
 _LEVELS = ("Safe", "Controversial", "Unsafe")
 _REFUSAL = {"yes": 1.0, "no": 0.0}
 
@@ -57,6 +51,9 @@ class Qwen3Guard(Adapter, frozen=True, kw_only=True):
                 "value out of range", where="controversial", expected="between 0 and 1"
             )
 
+    def _trained_on(self) -> str:
+        return "qwen3guard"
+
     def requests(self, exchange: Exchange) -> list[Request]:
         """One request."""
         return [
@@ -77,7 +74,7 @@ class Qwen3Guard(Adapter, frozen=True, kw_only=True):
         given -= {"", "none"}
         if level == "Safe" and given:
             raise Unreadable("the safe verdict is followed by categories")
-        names = {category.name.casefold(): category.code for category in CATEGORIES}
+        names = {category.name.casefold(): category.code for category in published(self.taxonomy)}
         unknown = len(given - set(names))
         severity, bounds, levels = self._severity(tokens, level)
         hazards, brackets = _hazards(tokens if bounds else None, names, given)
@@ -116,7 +113,7 @@ def _hazards(
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     if tokens is None:
         return {code: float(name in given) for name, code in names.items()}, {}
-    labels = AnswerLabels(list(names), safe="", heading="categories:")
+    labels = AnswerLabels(list(names), verdict="", heading="categories:")
     found = marginal_at_any_place(recorded(tokens), labels, budget=len(tokens) + 1)
     hazards = {names[name]: value for name, value in found.values.items()}
     return hazards, {names[name]: pair for name, pair in found.bounds.items()}

@@ -13,7 +13,6 @@ from riskwright.core import ParameterError
 from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.language_models.requests import ModerationRequest, Request
-from riskwright.stats import proportion_interval
 
 from .adapters import Answer, GuardAdapter
 
@@ -97,6 +96,8 @@ class Sampled:
             return Score(
                 outcome=bad.outcome, taxonomy=self.taxonomy, reason=f"{readable}: {bad.reason}"
             )
+        from riskwright.stats import proportion_interval
+
         severity = fmean(score.severity or 0.0 for score in good)
         events = round(severity * len(good))
         missing = self.samples - len(good)

@@ -14,16 +14,12 @@ from riskwright.language_models.requests import ChatRequest, Request
 
 from .adapters import Adapter, Unreadable
 from .answers import answer_of
-from .prompts import chat_of
+from .prompts import chat_of, published
 from .tokens import first_word, share
 
 __all__ = ["XGuard"]
 
 SAFE = "sec"
-CODES = (
-    *("pc", "dc", "dw", "pi", "ec", "ac", "def", "ti", "cy", "ph", "mh", "se", "sci", "pp"),
-    *("cs", "acc", "mc", "ha", "ps", "ter", "sd", "ext", "fin", "med", "law", "cm", "ma", "md"),
-)
 _EXPLANATION = re.compile(r"<explanation>(.{0,4000}?)(?:</explanation>|$)", re.DOTALL)
 
 
@@ -54,11 +50,14 @@ class XGuard(Adapter, frozen=True, kw_only=True):
     max_tokens: int = 200
 
     def __post_init__(self) -> None:
-        wrong = [code for code in self.added if not code.isalnum() or code in (*CODES, SAFE)]
+        wrong = [code for code in self.added if not code.isalnum() or code in (*_codes(), SAFE)]
         if wrong or len(set(self.added)) < len(self.added):
             raise ParameterError(
                 "a code that is not new, or not of letters and digits", where="added"
             )
+
+    def _trained_on(self) -> str:
+        return "yufeng_xguard"
 
     def requests(self, exchange: Exchange) -> list[Request]:
         """One request: of one token, or with the written reason."""
@@ -76,7 +75,7 @@ class XGuard(Adapter, frozen=True, kw_only=True):
 
     def _read(self, exchange: Exchange, answers: list[Completion]) -> Score:
         text, tokens = answer_of(answers[0])
-        codes = (*CODES, *self.added)
+        codes = (*_codes(), *self.added)
         first, _, rest = text.partition("\n")
         verdict = first.partition("<explanation>")[0].strip().casefold()
         if verdict not in (*codes, SAFE):
@@ -111,3 +110,7 @@ class XGuard(Adapter, frozen=True, kw_only=True):
             bounds={**brackets, "any": found[1]},
             reason=why,
         )
+
+
+def _codes() -> tuple[str, ...]:
+    return tuple(category.code for category in published("yufeng_xguard"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from riskwright.core import ArtifactError, ContentHashError, MissingExtraError, ParameterError
 from riskwright.core.artifacts import content_hash
-from riskwright.core.scores import Score
+from riskwright.core.names import nearest, quoted
+from riskwright.core.scores import Score, Span
 from riskwright.evidence.exchanges import Exchange
 from riskwright.stats._threads import one_blas_thread
 
 from .heads import TextHead
-from .ngrams import MAX_CHARACTERS, NgramScorer
+from .ngrams import MAX_CHARACTERS, NgramScorer, default_ngram_scorer
 
 __all__ = ["EmbeddingScorer", "SentenceEncoder"]
 
@@ -83,11 +84,32 @@ class SentenceEncoder:
         self._arrays = _arrays(weights, config)
         self.width = int(config["hidden_size"])
         self.cut = 0
-        self.version = "sha256:" + content_hash([sha256.lower(), words, settings, self.max_tokens])
+        self.sha256 = sha256.lower().removeprefix("sha256:")
+        self.version = "sha256:" + content_hash([self.sha256, words, settings, self.max_tokens])
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
 
     @one_blas_thread()
     def encode(self, texts: Sequence[str]) -> Floats:
         """(n, width) embeddings. Raises `ParameterError` for what is no text or is too long."""
+        tokens = self._tokens(texts)
+        self.cut += sum(bool(row.overflowing) for row in tokens)
+        ids = [row.ids for row in tokens]
+        found = np.zeros((len(ids), self.width), dtype=np.float32)
+        for rows in _batches([len(row) for row in ids]):
+            found[rows] = self._pooled([ids[i] for i in rows])
+        return found
+
+    def reach(self, texts: Sequence[str]) -> list[int]:
+        """How many characters of each text are read; the rest is cut. Errors as for `encode`."""
+        return [
+            max((end for _, end in row.offsets), default=0) if row.overflowing else len(text)
+            for text, row in zip(texts, self._tokens(texts), strict=True)
+        ]
+
+    def _tokens(self, texts: Sequence[str]) -> list[Any]:
         for text in texts:
             if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
                 raise ParameterError(
@@ -97,12 +119,7 @@ class SentenceEncoder:
                     got=f"{len(text)} characters" if isinstance(text, str) else type(text).__name__,
                 )
         written = [text.encode("utf-8", "replace").decode() for text in texts]
-        tokens = self._tokenizer.encode_batch(written)
-        self.cut += sum(bool(row.overflowing) for row in tokens)
-        ids = [row.ids for row in tokens]
-        found = np.zeros((len(ids), self.width), dtype=np.float32)
-        for rows in _batches([len(row) for row in ids]):
-            found[rows] = self._pooled([ids[i] for i in rows])
+        found: list[Any] = self._tokenizer.encode_batch(written)
         return found
 
     def _pooled(self, ids: list[list[int]]) -> Floats:
@@ -154,20 +171,23 @@ class SentenceEncoder:
 
 
 class EmbeddingScorer:
-    """Scores exchanges by a head over sentence embeddings, and over n-grams where given.
+    """Sentence embeddings for a guard to learn from, or a head of their own that scores exchanges.
 
     Parameters
     ----------
     encoder : the `SentenceEncoder`.
-    head : a `TextHead` fitted to `inputs` of labelled texts; None before it is fitted.
+    head : a `TextHead` fitted to `inputs` of labelled texts. Without one there is no severity:
+        `Guard.fit` learns from the embeddings (`features`) beside what the other scorers say.
     ngrams : scorer whose `inputs` stand beside the embeddings, by default none.
 
     Notes
     -----
     The severity is the head's probability of the label that it was fitted to; its `meaning` stays
-    "rank" until it is calibrated on rows that the head has not seen. Only the judged part is read.
+    "rank" until it is calibrated on rows that the head has not seen. Only the judged part is read,
+    and of that what the encoder takes: `Score.judged` says how far.
     """
 
+    kind = "embedding"
     name = "embeddings"
     cost = 0.0
     taxonomy = "ailuminate"
@@ -188,41 +208,82 @@ class EmbeddingScorer:
         beside = None if self.ngrams is None else self.ngrams.version
         return "sha256:" + content_hash([self.encoder.version, head, beside])
 
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` makes an equal scorer of, as plain values; the weights by digest."""
+        told: dict[str, Any] = {
+            "path": str(self.encoder.folder.absolute()),
+            "sha256": self.encoder.sha256,
+            "max_tokens": self.encoder.max_tokens,
+        }
+        if self.head is not None:
+            told["head"] = self.head.to_json()
+        return told if self.ngrams is None else {**told, "ngrams": True}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> EmbeddingScorer:
+        """A scorer from plain values: `path` of the encoder's folder, `sha256`, `max_tokens`.
+
+        Raises `ParameterError`, and the errors of `SentenceEncoder`.
+        """
+        known = ("path", "sha256", "max_tokens", "head", "ngrams")
+        for key in settings:
+            if key not in known:
+                raise ParameterError(
+                    f"unknown key {quoted(key)}", where="embedding", hint=nearest(key, known)
+                )
+        for key in ("path", "sha256"):
+            if not isinstance(settings.get(key), str):
+                raise ParameterError(f"no {key}", where="embedding", expected=f"{key}: TEXT")
+        most, head = settings.get("max_tokens", 256), settings.get("head")
+        if isinstance(most, bool) or not isinstance(most, int) or most < 3:
+            raise ParameterError(
+                "value out of range", where="embedding: max_tokens", expected="at least 3"
+            )
+        return cls(
+            SentenceEncoder(settings["path"], settings["sha256"], max_tokens=most),
+            None if head is None else TextHead.from_json(head),
+            ngrams=default_ngram_scorer() if settings.get("ngrams") else None,
+        )
+
+    def features(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """(n, width) embeddings, from which a guard learns."""
+        return self.encoder.encode(texts).astype(np.float64)
+
     def inputs(self, texts: Sequence[str]) -> dict[str, Any]:
         """Blocks for `TextHead`."""
         beside = {} if self.ngrams is None else self.ngrams.inputs(texts)
-        return {"embedding": self.encoder.encode(texts).astype(np.float64), **beside}
+        return {"embedding": self.features(texts), **beside}
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
-        """One score per exchange, in order; "failed" for texts beyond `MAX_CHARACTERS`.
-
-        Raises `ParameterError` where no head was fitted.
-        """
-        if self.head is None:
-            raise ParameterError(
-                "no head",
-                where="EmbeddingScorer",
-                hint="Fit a TextHead to `inputs` of labelled texts",
-            )
+        """One score per exchange, in order; "failed" for texts beyond `MAX_CHARACTERS`."""
         version = self.version
         kept = [i for i, e in enumerate(exchanges) if len(e.judged[1]) <= MAX_CHARACTERS]
         texts = [exchanges[i].judged[1] for i in kept]
-        found = self.head.predict(self.inputs(texts)).tolist() if kept else []
-        severity = dict(zip(kept, found, strict=True))
-        return [self._scored(e, severity.get(i), version) for i, e in enumerate(exchanges)]
+        found: list[float | None] = [None] * len(kept)
+        if kept and self.head is not None:
+            found = self.head.predict(self.inputs(texts)).tolist()
+        read = dict(zip(kept, zip(found, self.encoder.reach(texts), strict=True), strict=True))
+        return [self._scored(e, read.get(i), version) for i, e in enumerate(exchanges)]
 
-    def _scored(self, exchange: Exchange, severity: float | None, version: str) -> Score:
-        failed = severity is None
+    def _scored(
+        self, exchange: Exchange, read: tuple[float | None, int] | None, version: str
+    ) -> Score:
+        common: dict[str, Any] = {
+            "id": exchange.id,
+            "taxonomy": self.taxonomy,
+            "scorers": {self.name: version},
+            "attributes": dict(exchange.attributes),
+            "digest": exchange.digest,
+        }
+        if read is None:
+            reason = f"the text is longer than {MAX_CHARACTERS} characters"
+            return Score(outcome="failed", reason=reason, **common)
+        severity, end = read
         return Score(
-            id=exchange.id,
-            outcome="failed" if failed else "scored",
             severity=severity,
-            taxonomy=self.taxonomy,
-            scorers={self.name: version},
             values={} if severity is None else {self.name: {"any": severity}},
-            reason=f"the text is longer than {MAX_CHARACTERS} characters" if failed else "",
-            attributes=dict(exchange.attributes),
-            digest=exchange.digest,
+            judged=(Span(part=exchange.judged[0], start=0, end=end, by=self.name),),
+            **common,
         )
 
 
@@ -300,8 +361,7 @@ def _config(folder: Path) -> tuple[dict[str, Any], str]:
 
 def _tokenizer(folder: Path, max_tokens: int) -> tuple[Any, str]:
     try:
-        from tokenizers import Tokenizer
-        from tokenizers.implementations import BertWordPieceTokenizer
+        from tokenizers import BertWordPieceTokenizer, Tokenizer
     except ImportError:
         raise _missing() from None
     path = next((p for n in ("tokenizer.json", "vocab.txt") if (p := folder / n).is_file()), None)

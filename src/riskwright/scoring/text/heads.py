@@ -22,6 +22,7 @@ _PENALTIES = 10.0 ** np.linspace(-2.5, 2.0, 10)
 _SHARES = (0.0, 0.25, 1.0)
 _MOST_COMPARED = 1000
 _CONSTANT = 10.0
+_LEAST_SLOPE = 1e-3
 
 
 class TextHead:
@@ -55,8 +56,8 @@ class TextHead:
     >>> x = rng.normal(size=(200, 3))
     >>> y = x[:, 0] + rng.normal(size=200) > 0
     >>> head = TextHead().fit(x, y)
-    >>> head.predict([[2.0, 0, 0]])[0] > 0.8 > 0.2 > head.predict([[-2.0, 0, 0]])[0]
-    True
+    >>> head.predict([[2.0, 0, 0], [-2.0, 0, 0]]).round()
+    array([1., 0.])
     >>> TextHead.from_json(head.to_json()).predict(x[:1]) == head.predict(x[:1])
     array([ True])
     """
@@ -114,7 +115,7 @@ class TextHead:
                 expected=", ".join(sorted(self._coefficients)),
                 got=", ".join(sorted(named)),
             )
-        raw = self._constant
+        raw: Any = self._constant
         for name, block in named.items():
             if block.shape[1] != len(self._coefficients[name]):
                 raise ParameterError(
@@ -193,7 +194,8 @@ class TextHead:
             for name, block in ready.items():
                 if self.shares_[name]:
                     total += self.shares_[name] * np.asarray(block @ (block.T @ u)).ravel()
-            return root * total + self.penalty_ * v
+            answer: Floats = root * total + self.penalty_ * v
+            return answer
 
         operator = LinearOperator((len(target),) * 2, matvec=product, dtype=float)
         found, _ = cg(operator, root * target, rtol=1e-10, maxiter=20 * len(target))
@@ -289,19 +291,40 @@ def _loo(kernel: Floats, target: Floats, root: Floats, penalties: Floats) -> tup
 
 
 def _platt(raw: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
-    """Slope and constant of the log-odds, with Platt's smoothed targets; the slope is positive."""
+    """Slope and constant of the log-odds, with Platt's smoothed targets.
+
+    Where the predictions tell nothing, leave-one-out ones fall with the label, as each misses its
+    own label in the mean; the slope is then `_LEAST_SLOPE`, and the constant that of the base rate.
+    """
     positive, total = weight[target > 0].sum(), weight.sum()
     high = (positive + 1.0) / (positive + 2.0)
     low = 1.0 / (total - positive + 2.0)
     goal = np.where(target > 0, high, low)
-    rows = np.column_stack([raw, np.ones_like(raw)])
-    theta = np.array([2.0, 0.0])
+    slope, constant = _logistic(np.column_stack([raw, np.ones_like(raw)]), goal, weight)
+    if slope < _LEAST_SLOPE:
+        slope = _LEAST_SLOPE
+        constant = _logistic(np.ones((len(raw), 1)), goal, weight, slope * raw)[0]
+    return float(slope), float(constant)
+
+
+def _logistic(rows: Floats, goal: Floats, weight: Floats, offset: Any = 0.0) -> Floats:
+    """Coefficients of the logistic regression of `goal` in (0, 1), by damped Newton steps."""
+    theta = np.zeros(rows.shape[1])
+
+    def loss(at: Floats) -> float:
+        odds = rows @ at + offset
+        return float(weight @ (np.logaddexp(0.0, odds) - goal * odds))
+
+    now = loss(theta)
     for _ in range(100):
-        p = 1.0 / (1.0 + np.exp(-np.clip(rows @ theta, -30.0, 30.0)))
-        gradient = rows.T @ (weight * (p - goal)) + np.array([1e-3 * (theta[0] - 2.0), 0.0])
-        curvature = (rows * (weight * p * (1.0 - p))[:, None]).T @ rows + 1e-3 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        theta = theta - step * min(1.0, 5.0 / float(np.abs(step).max() + 1e-12))
-        if np.abs(step).max() < 1e-10:
+        p = 1.0 / (1.0 + np.exp(-np.clip(rows @ theta + offset, -500.0, 500.0)))
+        curvature = (rows * (weight * p * (1.0 - p))[:, None]).T @ rows
+        curvature += 1e-9 * np.trace(curvature) * np.eye(len(theta)) + 1e-12 * np.eye(len(theta))
+        step = np.linalg.solve(curvature, rows.T @ (weight * (p - goal)))
+        size = 1.0
+        while size > 1e-9 and (then := loss(theta - size * step)) > now:
+            size /= 2.0
+        if size <= 1e-9 or now - then < 1e-12 * (1.0 + now):
             break
-    return max(float(theta[0]), 1e-3), float(theta[1])
+        theta, now = theta - size * step, then
+    return theta

@@ -64,7 +64,7 @@ class NgramScorer:
     (True, 'rank')
     """
 
-    name = "ngrams"
+    kind = name = "ngrams"
     cost = 0.0
 
     def __init__(self, model: NgramModel) -> None:
@@ -208,10 +208,11 @@ class NgramState:
 
     def feed(self, text: str) -> dict[str, float]:
         """Read on; see `PrefixState`. Raises `ValueRangeError` beyond `MAX_CHARACTERS`."""
+        encoded = _encoded(text)
+        if self._length + len(text) > MAX_CHARACTERS:
+            raise _too_long(self._length + len(text))
         self._length += len(text)
-        if self._length > MAX_CHARACTERS:
-            raise _too_long(self._length)
-        self._state.feed(_encoded(text))
+        self._state.feed(encoded)
         whole, _, peak, _ = self._state.scores()
         values = self._model.values(whole[None], peak[None])[0]
         return dict(zip(self._names, values.tolist(), strict=True))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from riskwright.core import ParameterError, content_hash
-from riskwright.core.names import quoted
+from riskwright.core import ArtifactError, ParameterError, content_hash, load
+from riskwright.core.names import nearest, quoted
 from riskwright.core.scores import Score, Span
 from riskwright.evidence.exchanges import Exchange
 from riskwright.taxonomy import load_taxonomy
@@ -48,6 +49,8 @@ class SS3Scorer:
     >>> reading.feed("the deep bl")["any"] < reading.feed("ue sea")["any"]
     True
     """
+
+    kind = "ss3"
 
     def __init__(
         self,
@@ -93,6 +96,36 @@ class SS3Scorer:
         """Digest of the model, the hazards and the taxonomy."""
         told = [self._body, sorted(self._risky.items()), self.taxonomy]
         return f"sha256:{content_hash(told)}"
+
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` makes an equal scorer of, as plain values."""
+        return {
+            "model": self._body,
+            "hazards": {self._classes[place]: code for place, code in self._risky.items()},
+            "taxonomy": self.taxonomy,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> SS3Scorer:
+        """A scorer from plain values: `path` of a saved classifier, or what `settings` gave.
+
+        Raises `ParameterError`, and `ArtifactError` for a file that holds something else.
+        """
+        known = ("path", "model", "hazards", "taxonomy", "name")
+        for key in settings:
+            if key not in known:
+                raise ParameterError(
+                    f"unknown key {quoted(key)}", where="ss3", hint=nearest(key, known)
+                )
+        given = dict(settings)
+        path, body = given.pop("path", None), given.pop("model", None)
+        if (path is None) == (body is None):
+            raise ParameterError("no model", where="ss3", expected="path: FILE of a saved model")
+        model = SS3Classifier.from_artifact(body) if path is None else load(path)
+        if not isinstance(model, SS3Classifier):
+            raise ArtifactError("not an SS3 classifier", where=str(path), got=type(model).__name__)
+        return cls(model, **given)
 
     def measured(self, values: Vector) -> dict[str, float]:
         """Shares of the risky classes together ("any") and by hazard."""

@@ -87,6 +87,7 @@ class RuleScorer:
     (0.95, {'prv': 0.95}, [(9, 24, 'personal.email')])
     """
 
+    kind = "rules"
     detector = True
 
     def __init__(

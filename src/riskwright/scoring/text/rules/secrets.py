@@ -117,9 +117,12 @@ def _assigned(text: str) -> int:
 
 
 def _password(text: str) -> int:
+    """A letter, a digit or sign that prose does not hold, five characters, no path."""
     value = _value(text)
-    mixed = any(c.isalpha() for c in value) and any(not c.isalpha() for c in value.rstrip(".!?)"))
-    return len(text) if mixed and len(set(value)) > 4 and not _placeholder(value) else 0
+    core = value.rstrip(".!?:)")
+    mixed = any(c.isalpha() for c in core) and any(c.isdigit() or c in "!@#$%^&*+=?~" for c in core)
+    prose = value[0] in "/~.({[" or _placeholder(value)
+    return len(text) if mixed and len(set(value)) > 4 and not prose else 0
 
 
 def _url(text: str) -> int:

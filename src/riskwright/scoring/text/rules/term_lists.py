@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from .terms import Term, read_terms
 __all__ = ["Found", "TermList"]
 
 _WORD = re.compile(r"[^\W_]+")
+_WORDS_AND_GAPS = re.compile(r"([^\W_]+)")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 )
@@ -170,15 +171,19 @@ class TermList:
         begun = [at for at, word in enumerate(words) if word in self._lengths]
         if not begun:
             return []
-        spans = list(_WORD.finditer(text))
+        places = list(accumulate(map(len, _WORDS_AND_GAPS.split(text))))
+        starts, ends = places[0::2], places[1::2]
         found = []
         for at in begun:
             for length in self._lengths[words[at]]:
-                places = self._phrases.get(" ".join(words[at : at + length]), ())
-                phrase = spans[at : at + length]
-                if places and len(phrase) == length and _close(phrase):
-                    end = phrase[-1].end()
-                    found += [Found(phrase[0].start(), end, place) for place in places]
+                last = at + length - 1
+                terms = self._phrases.get(" ".join(words[at : last + 1]), ())
+                if (
+                    terms
+                    and last < len(words)
+                    and _close(starts[at : last + 1], ends[at : last + 1])
+                ):
+                    found += [Found(starts[at], ends[last], term) for term in terms]
         return found
 
     def _spelled(self, text: str) -> list[Found]:
@@ -215,9 +220,9 @@ def _plain(word: str) -> str:
     return word.translate(_SIGNS).translate(_LEET)
 
 
-def _close(phrase: list[re.Match[str]]) -> bool:
+def _close(starts: list[int], ends: list[int]) -> bool:
     """Whether no two neighbours of these words stand further apart than allowed."""
-    return all(after.start() - before.end() <= _GAP for before, after in pairwise(phrase))
+    return all(start - end <= _GAP for start, end in zip(starts[1:], ends, strict=False))
 
 
 def _everywhere(pattern: re.Pattern[str], text: str, place: int) -> list[Found]:
