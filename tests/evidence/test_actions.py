@@ -472,7 +472,8 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize("format", [None, "openai", "react", "browser", "riskwright"])
 def test_objects_nested_too_deeply_are_refused(depth: int, format: str | None) -> None:
     deep = nested(depth)
-    for source in (deep, {"tool": "a", "args": {"x": deep}}, {"action": "a", "input": {"x": deep}, "element": deep}):
+    press = {"action": "a", "input": {"x": deep}, "element": deep}
+    for source in (deep, {"tool": "a", "args": {"x": deep}}, press):
         with pytest.raises(UnreadableError):
             parse_actions(source, format)
 

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from riskwright.scoring.action_risk import ActionScorer
 from .action_saving import told_guard, told_guard_parts
 from .approvals import Approval, ApprovalRequest, Approve, answered
 from .plan_risks import PlanFinding, RiskType, plan_findings, risk_type
+from .stream_deciders import DecidesScores
 from .world_models import Consequences, WorldModel, checked_limits, foretold
 
 if TYPE_CHECKING:
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["ActionGuard", "Checked", "PlanVerdict"]
 
 Fallback = Literal["escalate", "block", "stop"]
-
-
-class Policy(Protocol):
-    """Anything that makes a decision of a score."""
-
-    def decide(self, score: Score) -> Decision: ...
 
 
 class Checked(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -149,7 +144,7 @@ class ActionGuard:
         scorer: ActionScorer | None = None,
         *,
         tools: ToolCatalogue | None = None,
-        policy: Policy | None = None,
+        policy: DecidesScores | None = None,
         low: Literal["allow", "escalate", "block"] = "escalate",
         fallback: Fallback = "escalate",
         world_model: WorldModel | None = None,
@@ -279,7 +274,7 @@ class ActionGuard:
         return checked, do(held)
 
     def attach(
-        self, *, policy: Policy | None = None, world_model: WorldModel | None = None
+        self, *, policy: DecidesScores | None = None, world_model: WorldModel | None = None
     ) -> ActionGuard:
         """Give a loaded guard its policy and world model again, which are not saved."""
         self.policy = policy if policy is not None else self.policy
