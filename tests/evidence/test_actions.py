@@ -514,7 +514,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(source=JSON, name=st.sampled_from([None, *FORMATS]))
 def test_anything_reads_or_is_refused_with_a_typed_error(source: Any, name: str | None) -> None:
     try:
@@ -527,8 +527,8 @@ def test_anything_reads_or_is_refused_with_a_typed_error(source: Any, name: str 
 @pytest.mark.parametrize(
     "text",
     [
-        *(letter * 100_000 for letter in ("a", "A", "\n", "1")),
-        *(pair * 30_000 for pair in ("eyJ", "-eyJ", "a@", "$1,", "a.", "/.ssh", "1,", "Action:")),
+        *(letter * 30_000 for letter in ("a", "A", "\n", "1")),
+        *(pair * 10_000 for pair in ("eyJ", "-eyJ", "a@", "$1,", "a.", "/.ssh", "1,", "Action:")),
     ],
 )
 def test_long_hostile_texts_are_read_in_linear_time(text: str) -> None:
