@@ -6,7 +6,7 @@ On a page, top to bottom and in one folder:
   command ends with 0, or as the comment `# exit code 1` behind it says; `< FILE` and `> FILE` may
   stand behind it;
 - a `python` block runs, and later blocks see its names;
-- a `yaml NAME` block is the content of the file NAME;
+- a `yaml NAME` or `json NAME` block is the content of the file NAME;
 - a `text`, `sql` or `json` block right below a block that ran is what it prints. There a line `...`
   stands for any lines, and neither times nor dates nor digests nor the width of blanks count.
 """
@@ -123,7 +123,7 @@ def run_page(page: str, folder: Path) -> list[Mismatch]:
                 )
             elif block.language == "sh":
                 printed = _printed(lambda b=block: _run_commands(b.text))
-            elif block.language == "yaml" and block.argument:
+            elif block.language in ("yaml", "json") and block.argument:
                 Path(block.argument).write_text(block.text, encoding="utf-8")
                 printed = None
             elif block.language in OUTPUTS and block.follows and printed is not None:
