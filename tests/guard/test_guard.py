@@ -345,6 +345,30 @@ class TestCertification:
         assert found.n == hard.n == 40
         assert hard.policy.decide(fitted.score(exchanges[0])).action == "escalate"
 
+    def test_a_language_with_few_labels_is_named_with_what_it_lacks(self, fitted):
+        exchanges, labels = talk(400, 20)
+        spoken = [
+            Exchange(prompt=one.prompt, attributes={"language": "fr" if k < 12 else "en"})
+            for k, one in enumerate(exchanges)
+        ]
+        budgets = {"standard": ["miss rate <= 25% per language", "false alarm rate <= 25%"]}
+        found = fitted.certify(
+            load_policy({**POLICY.to_dict(), "budgets": budgets}), spoken, labels
+        )
+        (band,) = found.bands
+        misses, alarms = band.certificates
+        assert (misses.verdict, alarms.verdict) == ("not attainable", "certified")
+        assert "in group fr: the best level is" in misses.statement
+        # with no miss at all log(0.05) / log(0.75) = 10.4 harmful ones are needed
+        assert 1 <= found.labels_needed <= 20
+        assert band.band.low == 0
+        assert band.band.high <= 1
+        enough = [Exchange(prompt=e.prompt, attributes={"language": "en"}) for e in spoken]
+        everyone = fitted.certify(
+            load_policy({**POLICY.to_dict(), "budgets": budgets}), enough, labels
+        )
+        assert everyone.bands[0].band.low > 0
+
 
 class TestCascadeOfGuards:
     def test_a_guard_is_a_stage_and_what_it_was_fitted_on_is_left_out(self, fitted):

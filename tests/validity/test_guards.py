@@ -146,18 +146,18 @@ class Renamed:
 
 
 class Letters:
-    """Follows a text; its value is the highest share of "x" among the last twenty letters."""
+    """Follows a text; its value is a moving average of how many letters are "x"."""
 
     name, version, taxonomy, cost = "letters", "1", "ailuminate", 0.0
+    level = 0.0
 
     def begin(self, exchange=None):
-        begun = Letters()
-        begun.last = ""
-        return begun
+        return Letters()
 
     def feed(self, text):
-        self.last = (self.last + text)[-20:]
-        return {"any": self.last.count("x") / 20}
+        for letter in text:
+            self.level += 0.06 * ((letter == "x") - self.level)
+        return {"any": self.level}
 
 
 def letters(n, seed):

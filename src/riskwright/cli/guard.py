@@ -134,19 +134,23 @@ def _chance(exchange: Exchange) -> float | None:
 
 
 class Matches:
-    """Finds what belongs to a score: by the text, else by an id that is more than a line number."""
+    """Finds the score of an exchange: by text and id, else by the text, else by an id that is more
+    than the number of a line."""
 
     def __init__(self, scores: Iterable[Score]) -> None:
+        self._by_both: dict[tuple[str, str], Score] = {}
         self._by_text: dict[str, Score] = {}
         self._by_id: dict[str, Score] = {}
         self.by_id = 0
         for score in scores:
+            self._by_both[score.digest, score.id] = score
             self._by_text[score.digest] = score
             self._by_id[score.id] = score
 
     def score_of(self, exchange: Exchange, line: int) -> Score | None:
         """The score of that exchange, read from that line."""
-        found = self._by_text.get(exchange.digest)
+        digest = exchange.digest
+        found = self._by_both.get((digest, exchange.id)) or self._by_text.get(digest)
         if found is None and exchange.id != str(line):
             found = self._by_id.get(exchange.id)
             self.by_id += found is not None

@@ -32,14 +32,15 @@ def fit(
 ) -> int:
     """Adapt and calibrate a guard on local labels, in seconds.
 
-    A part of the labels is used; `guard certify` takes the others of the same file, because a
-    threshold is only certified by labels that the score has not seen.
+    A line says of a prompt, or of a prompt and its reply: label (0 or 1), severity (a level),
+    hazards (code to 0 or 1); or it holds two exchanges, worse and milder. A part of the labels is
+    used; `guard certify` takes the others of the same file, because a threshold is only certified
+    by labels that the score has not seen.
 
     Parameters
     ----------
     labels
-        JSON lines, CSV or Parquet: prompt, reply and label (0 or 1), severity (levels), hazards
-        (code to 0 or 1), or pairs of a worse and a milder exchange.
+        JSON lines, CSV or Parquet with label, severity or hazards, or pairs of worse and milder.
     out
         The guard to write.
     guard

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from riskwright.core import DataError, UsageError, load, save
+from riskwright.core import DataError, UnreadableError, UsageError, load, save
 from riskwright.core.names import nearest, quoted
 from riskwright.evidence.exchanges import Exchange
+from riskwright.guard.decision_log import DecisionLog
 from riskwright.guard.guard import Guard
-from riskwright.guard.stream_joining import follows, prefix_scorer
+from riskwright.guard.stream_joining import JoinedScorer
 from riskwright.guard.streams import StreamMonitor
 
 from .guard import Flag, Progress, Words, at_random, guard_of, read
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from riskwright.evidence.labels import Label
     from riskwright.guard.stream_paths import StreamPath
     from riskwright.guard.stream_records import StreamVerdict
+    from riskwright.guard.stream_state import Stream
 
 __all__ = ["certify_stream", "stream"]
 
@@ -47,6 +50,7 @@ def stream(
     shadow: Flag = False,
     sse: Flag = False,
     verdict: Path | None = None,
+    log: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Release text from standard input as far as it was judged, and nothing past a crossing.
@@ -85,10 +89,12 @@ def stream(
         Write server-sent events, as of streamed chat completions.
     verdict
         File for the verdict as JSON, with all judged spans.
+    log
+        Decision log to append to.
     as_json
         Print the verdict on standard error as JSON.
     """
-    check_outputs(verdict, inputs=[monitor, policy, guard, scorers, prompt])
+    check_outputs(verdict, log, inputs=[monitor, policy, guard, scorers, prompt])
     model = guard_of(guard, scorers)
     asked = None if prompt is None else Exchange(prompt=_text_of(prompt))
     if monitor is not None:
@@ -96,8 +102,14 @@ def stream(
         watching = _loaded(monitor, model, shadow, own)
     else:
         watching = _watching(model, policy, every, hold_back, hazard, shadow)
-    items = watching.filter(_chunks(), asked, regime=regime)
-    found = _released(items, sse=sse)
+    with contextlib.nullcontext() if log is None else DecisionLog(log, guard=model.version) as book:
+        reply = watching.begin(asked, regime=regime)
+        try:
+            _release(reply, sse=sse)
+        finally:
+            found = reply.verdict
+            if book is not None:
+                book.append(found.score, found.decision)
     if verdict is not None:
         import json as plain
 
@@ -109,13 +121,13 @@ def stream(
 
 
 def _text_of(path: Path) -> str:
-    from riskwright.core import UnreadableError
-
     try:
         return path.read_text(encoding="utf-8")
+    except OSError as error:
+        problem, got = "cannot be read", error.strerror or type(error).__name__
     except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-    raise UnreadableError("not UTF-8 text", where=str(path), got=f"byte {byte:#04x}")
+        problem, got = "not UTF-8 text", f"byte {error.object[error.start]:#04x}"
+    raise UnreadableError(problem, where=str(path), got=got)
 
 
 def _loaded(
@@ -178,8 +190,16 @@ def _watching(
 
 
 def _followers(model: Guard) -> Any:
-    found = prefix_scorer(model.scorers)
-    left = [scorer.name for scorer in model.scorers if not follows(scorer)]
+    """The guard's scorers that can follow a growing text, as one."""
+    able: list[Any] = [one for one in model.scorers if callable(getattr(one, "begin", None))]
+    left = [one.name for one in model.scorers if one not in able]
+    if not able:
+        raise UsageError(
+            "none of these scorers can follow a growing text",
+            expected="one such as rules or ngrams",
+            got=", ".join(left),
+        )
+    found = able[0] if len(able) == 1 else JoinedScorer(able)
     if left:
         say(f"riskwright: {', '.join(left)} cannot follow a growing text; {found.name} judges.")
     return found
@@ -206,31 +226,35 @@ def _chunks() -> Iterator[bytes]:
         yield chunk
 
 
-def _released(items: Iterator[str | StreamVerdict], *, sse: bool) -> StreamVerdict:
-    """Write what is released at once; the verdict at the end."""
-    from riskwright.guard.stream_events import ChunkHead, stream_events
-    from riskwright.guard.stream_records import StreamVerdict
-
-    found: list[StreamVerdict] = []
-
-    def seen() -> Iterator[str | StreamVerdict]:
-        for item in items:
-            if isinstance(item, StreamVerdict):
-                found.append(item)
-            yield item
-
-    if sse:
-        import secrets
-
-        name = f"chatcmpl-{secrets.token_hex(12)}"
-        head = ChunkHead(id=name, model="riskwright", created=int(time.time()))
-        for event in stream_events(seen(), head):
-            _send(event)
-    else:
-        for item in seen():
+def _release(reply: Stream, *, sse: bool) -> None:
+    """Write what is released at once."""
+    if not sse:
+        for item in _items(reply):
             if isinstance(item, str):
                 _send(item)
-    return found[0]
+        return
+    import secrets
+
+    from riskwright.guard.stream_events import ChunkHead, stream_events
+
+    name = f"chatcmpl-{secrets.token_hex(12)}"
+    head = ChunkHead(id=name, model="riskwright", created=int(time.time()))
+    for event in stream_events(_items(reply), head):
+        _send(event)
+
+
+def _items(reply: Stream) -> Iterator[str | StreamVerdict]:
+    """Released texts, and at the end the verdict; nothing more is read after a stop."""
+    for chunk in _chunks():
+        released = reply.feed(chunk)
+        if released.text:
+            yield released.text
+        if released.stopped:
+            break
+    last = reply.close().text
+    if last:
+        yield last
+    yield reply.verdict
 
 
 def _send(text: str) -> None:
@@ -246,6 +270,8 @@ def _tell(found: StreamVerdict, *, as_json: bool) -> None:
 
         say(plain.dumps(json_values(found)))
         return
+    if sys.stdout.isatty():
+        say("")
     decision = found.decision
     action = f"{found.action} (would {decision.would})" if decision.would else found.action
     say(
@@ -258,7 +284,7 @@ def _tell(found: StreamVerdict, *, as_json: bool) -> None:
         say(f"  certificate {decision.certificate}")
     if found.peak is not None:
         peak = max(found.spans, key=lambda span: span.value)
-        say(f"  highest value {found.peak:.4g}, after character {peak.end:,}, by {peak.by}")
+        say(f"  highest value {found.peak:.4g}, after {peak.end:,} characters")
 
 
 @verb
@@ -282,16 +308,16 @@ def certify_stream(
 
     What a guard learnt from labels judges whole texts and has no part here: the values are those
     of its scorers that can follow a growing text. Labels that fitted the guard may therefore be
-    used again. A budget that cannot be certified is an answer: exit code 1, and the monitor refuses
-    to begin.
+    used again. With a budget on the miss rate and one on the false alarm rate, what lies between
+    two thresholds is withheld for a person. A budget that cannot be certified is an answer: exit
+    code 1, and the monitor refuses to begin.
 
     Parameters
     ----------
     replies
         JSON lines, CSV or Parquet with replies and labels.
     budget
-        Such as "false alarm rate <= 5%" (of false stops); repeatable. With one on the miss rate and
-        one on the false alarm rate, what lies between two thresholds is withheld for a person.
+        Such as "false alarm rate <= 5%", which bounds the false stops; repeatable.
     out
         The monitor to write.
     guard

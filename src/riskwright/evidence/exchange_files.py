@@ -23,7 +23,14 @@ from riskwright.core.names import nearest, quoted
 from .exchanges import MAX_TEXT, Exchange, Message
 from .labels import Label, Pair
 
-__all__ = ["MAX_LINE", "MAX_NAME", "ExchangeFile", "LineProblem", "read_exchanges"]
+__all__ = [
+    "MAX_LINE",
+    "MAX_NAME",
+    "ExchangeFile",
+    "LineProblem",
+    "json_lines",
+    "read_exchanges",
+]
 
 MAX_LINE = 8 << 20
 """Bytes of one line."""
@@ -101,13 +108,13 @@ def read_exchanges(
     and, beside the text, 1 kB per line.
     """
     if not isinstance(source, str | Path):
-        return _gathered("standard input", _json_lines(source), attributes)
+        return _gathered("standard input", json_lines(source), attributes)
     path = Path(source)
     suffix = path.suffix.lower()
     try:
         if suffix in (".jsonl", ".ndjson", ".json"):
             with path.open("rb") as file:
-                return _gathered(str(path), _json_lines(file), attributes)
+                return _gathered(str(path), json_lines(file), attributes)
         if suffix in (".csv", ".tsv"):
             with path.open(encoding="utf-8-sig", newline="") as text:
                 return _gathered(str(path), _csv_lines(text, path), attributes)
@@ -127,7 +134,8 @@ def read_exchanges(
 _Line = tuple[int, dict[str, Any] | str]  # number, and the values or what is wrong
 
 
-def _json_lines(file: BinaryIO) -> Iterator[_Line]:
+def json_lines(file: BinaryIO) -> Iterator[_Line]:
+    """(number of the line, its object, or what is wrong with it) of all lines but empty ones."""
     number = 0
     while line := file.readline(MAX_LINE + 1):
         number += 1

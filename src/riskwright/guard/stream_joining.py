@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from riskwright.core import ParameterError, UsageError, content_hash
+from riskwright.core import ParameterError, content_hash
 from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.taxonomy import load_taxonomy, taxonomy_names
@@ -16,39 +16,9 @@ from riskwright.taxonomy.policy_records import ANY, SIGNAL
 from .combining import combined
 
 if TYPE_CHECKING:
-    from riskwright.scoring.perception import PrefixScorer, PrefixState, Scorer
+    from riskwright.scoring.perception import PrefixScorer, PrefixState
 
-__all__ = ["JoinedScorer", "follows", "hazard_codes", "parted", "prefix_scorer"]
-
-
-def follows(scorer: Scorer) -> bool:
-    """Whether the scorer can follow a growing text."""
-    return callable(getattr(scorer, "begin", None))
-
-
-def prefix_scorer(scorers: Sequence[Scorer]) -> PrefixScorer:
-    """Those of the scorers that can follow a growing text, as one.
-
-    What `Guard.fit` learnt is not among them: it judges whole texts only. A `StreamMonitor`
-    certifies the scorers' own values instead.
-
-    Raises `UsageError` where none of them can.
-
-    Examples
-    --------
-    >>> from riskwright.guard import Guard
-    >>> prefix_scorer(Guard().scorers).name
-    'rules+ngrams'
-    """
-    able: list[Any] = [scorer for scorer in scorers if follows(scorer)]
-    if not able:
-        raise UsageError(
-            "none of these scorers can follow a growing text",
-            where="scorers",
-            expected="one with begin(), such as rules or ngrams",
-            got=", ".join(scorer.name for scorer in scorers),
-        )
-    return able[0] if len(able) == 1 else JoinedScorer(able)
+__all__ = ["JoinedScorer", "hazard_codes", "parted"]
 
 
 class JoinedScorer:
@@ -92,7 +62,7 @@ class JoinedScorer:
                 "scorers need names of their own", where="scorers", got=", ".join(names) or "none"
             )
         for one in self.scorers:
-            if not follows(one):
+            if not callable(getattr(one, "begin", None)):
                 raise ParameterError(
                     "a scorer that cannot follow a growing text", where="scorers", got=one.name
                 )
