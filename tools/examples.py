@@ -3,7 +3,8 @@
 On a page, top to bottom and in one folder:
 
 - a `sh` block holds `riskwright` and `python` commands and `make` targets, which must exist; a
-  command ends with 0, or as the comment `# exit code 1` behind it says;
+  command ends with 0, or as the comment `# exit code 1` behind it says; `< FILE` and `> FILE` may
+  stand behind it;
 - a `python` block runs, and later blocks see its names;
 - a `yaml NAME` block is the content of the file NAME;
 - a `text`, `sql` or `json` block right below a block that ran is what it prints. There a line `...`
@@ -28,6 +29,7 @@ from audit_picture import audit_picture
 __all__ = [
     "AUDIT",
     "AUDIT_PICTURE",
+    "GUARD",
     "PICTURE",
     "ROOT",
     "SCORES",
@@ -46,6 +48,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial-table.md"
 SCORES = ROOT / "docs" / "tutorial-scores.md"
 AUDIT = ROOT / "docs" / "tutorial-audit.md"
+GUARD = ROOT / "docs" / "tutorial-guard.md"
 PICTURE = ROOT / "docs" / "images" / "breast-cancer.svg"
 AUDIT_PICTURE = ROOT / "docs" / "images" / "audit.svg"
 OUTPUTS = ("text", "sql", "json")
@@ -86,7 +89,7 @@ class Mismatch:
 def pages() -> list[Path]:
     """The pages with examples: the tutorial first, since the how-to pages go on in its folder."""
     how_to = sorted((ROOT / "docs" / "how-to").glob("*.md"))
-    return [TUTORIAL, SCORES, AUDIT, ROOT / "README.md", *how_to]
+    return [TUTORIAL, SCORES, AUDIT, GUARD, ROOT / "README.md", *how_to]
 
 
 def blocks(page: str) -> Iterator[Block]:
@@ -181,6 +184,11 @@ def _run_command(words: list[str], wanted: int = 0) -> None:
             with contextlib.redirect_stdout(stream):
                 _run_command(words, wanted)
         return
+    if "<" in words:
+        words, source = words[: words.index("<")], words[words.index("<") + 1]
+        with _stdin(Path(source)):
+            _run_command(words, wanted)
+        return
     if words[0] == "riskwright":
         from riskwright.cli.__main__ import main
 
@@ -192,6 +200,16 @@ def _run_command(words: list[str], wanted: int = 0) -> None:
     else:
         raise AssertionError(f"not a command that the examples may use: {shlex.join(words)}")
     assert code == wanted, f"{shlex.join(words)} ended with {code}"
+
+
+@contextlib.contextmanager
+def _stdin(source: Path) -> Iterator[None]:
+    kept = sys.stdin
+    with source.open(encoding="utf-8") as sys.stdin:
+        try:
+            yield
+        finally:
+            sys.stdin = kept
 
 
 def _check_targets(words: list[str]) -> None:

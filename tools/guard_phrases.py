@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from guard_everyday import everyday
 from guard_sources import Labelled
 
 
@@ -239,7 +240,8 @@ VIETNAMESE = (
 
 
 def own_phrases(seed: int = 0, each: int = 250) -> Iterator[Labelled]:
-    """The phrases of every kind, `each` drawn of those that have more."""
+    """The phrases of every kind, `each` drawn of those that have more (four times as many of the
+    everyday ones)."""
     rng = random.Random(seed)
     for kind, texts, hazard in _kinds():
         drawn = sorted(texts)
@@ -247,6 +249,11 @@ def own_phrases(seed: int = 0, each: int = 250) -> Iterator[Labelled]:
         for text in drawn[:each]:
             hazards = (hazard,) if hazard else ()
             yield Labelled(_styled(text, rng), bool(hazard), hazards, source=f"own {kind}")
+    for kind, texts in everyday():
+        drawn = sorted(texts)
+        rng.shuffle(drawn)
+        for text in drawn[: 4 * each]:
+            yield Labelled(_styled(text, rng), False, source=f"everyday {kind}")
 
 
 def _kinds() -> Iterator[tuple[str, set[str], str]]:

@@ -5,7 +5,7 @@
 `--compare` prints instead how penalties fare on training sets that were left out.
 
 The weights have seen none of the test sets: texts of a test set, compared by their words, are
-taken out of the training sets. The settings were chosen on training sets left out in turn.
+taken out of the training sets. How the settings were chosen stands on the card (`FIGURES`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from riskwright.stats import proportion_interval
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("RISKWRIGHT_SHARED", ROOT.parent / "shared"))
 OWN = Source("own_phrases", "Apache-2.0", "tools/guard_phrases.py", lambda _: own_phrases())
+EVERYDAY = replace(OWN, name="everyday_phrases", address="tools/guard_everyday.py")
 
 SEED = 0
 PENALTY = 0.3
@@ -67,8 +68,9 @@ def read(sources: Sequence[Source], folder: Path) -> list[Labelled]:
 
 
 def set_of(text: Labelled) -> str:
-    """The set that a text counts to; kinds of our own phrases are one."""
-    return OWN.name if text.source.startswith("own ") else text.source
+    """The set that a text counts to; the kinds of our own phrases are two sets."""
+    kind = text.source.partition(" ")[0]
+    return {"own": OWN.name, "everyday": EVERYDAY.name}.get(kind, text.source)
 
 
 def without(texts: Sequence[Labelled], other: Sequence[Labelled]) -> list[Labelled]:
@@ -228,6 +230,15 @@ Value (95 % interval). False alarms are counted at the threshold that nine in te
 the test reach: such a threshold needs the test's own labels. The rows "without purplellama_frr"
 are of weights that saw none of those hard harmless texts; only these tell how the weights do on
 hard harmless text that is new to them.
+
+No weight was fitted to a test text, but the tests were not untouched while the settings were made:
+their AUROC was printed for some twenty variants (penalty, weight of our own phrases, how a text and
+its windows are joined, which phrases to add), and the mean of text and window was taken knowing
+that windows help on openai_moderation; on training sets left out the text alone did slightly better
+(0.78 against 0.76). So these figures are somewhat too good as forecasts for new sets, by an amount
+that is not known. The penalty is not a best one of that kind: 0.1, 0.3, 1, 3 and 10 reach a mean
+AUROC of 0.69, 0.69, 0.68, 0.67 and 0.66 on training sets left out (`--compare`: the mean of five
+pairs of questions and tasks and of six pairs of statements and their harmless twins).
 """
 FAILURES = """\
 ## Known failures
@@ -241,10 +252,8 @@ FAILURES = """\
 - Long texts score higher than short ones, since their most suspicious 48 words are looked at.
 - Disguised spellings beyond full-width letters, accents, invisible characters, look-alike letters
   and digits within words.
-- Form counts beside words: most harmful texts of the sets are short questions. Penalties from 0.1
-  to 10 rank training sets that were left out the same in the mean of two forms (AUROC 0.71):
-  strong ones do better on questions beside tasks (0.75 to 0.85), weak ones on statements beside
-  their harmless twins (0.66 to 0.58). A weak one was taken, so that words decide more than form."""
+- Form counts beside words, as most harmful texts of the sets are short questions: a harmless
+  question scores higher than a harmless statement, and questions of new kinds higher still."""
 
 
 def main() -> int:
@@ -263,7 +272,7 @@ def main() -> int:
         "seed": SEED,
         "sources": {
             s.name: {"licence": s.licence, "address": s.address, "texts": sizes[s.name]}
-            for s in (*TRAINING, OWN)
+            for s in (*TRAINING, OWN, EVERYDAY)
         },
         "never_seen": [source.name for source in TESTS],
     }

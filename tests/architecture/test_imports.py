@@ -40,6 +40,12 @@ def test_verbs_that_learn_nothing_load_no_learning_library(verb):
     assert loaded_by(f"riskwright.cli.{verb}").isdisjoint({"sklearn", "scipy", "pandas"})
 
 
+@pytest.mark.parametrize("verb", ["guard_score", "guard_stream", "guard_stored"])
+def test_guarding_loads_neither_tables_nor_statistics(verb):
+    heavy = {"sklearn", "scipy", "polars", "aiohttp", "jinja2"}
+    assert loaded_by(f"riskwright.cli.{verb}").isdisjoint(heavy)
+
+
 def test_version_is_the_one_in_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert riskwright.__version__ == __version__ == project["version"]

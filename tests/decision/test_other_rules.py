@@ -241,7 +241,7 @@ def test_limits_at_the_ends_are_answers(limit):
 def test_no_confidence_is_rounded_up():
     assert str(Budget("miss rate", 0.1, 1e-9)) == "miss rate <= 10% with 99.9999999% confidence"
     assert "100%" not in str(Budget("miss rate", 0.1, 1e-30))
-    assert str(Budget("miss rate", 0.1, 0.05 / 3)).startswith("miss rate <= 10% with 98.3333")
+    assert str(Budget("miss rate", 0.1, 0.05 / 3)).startswith("miss rate <= 10% with 98.33% ")
     certificate = Threshold(Budget("miss rate", 0.4, 1e-20)).fit(SCORE, Y).certificate_
     assert "99.9999999999% confidence" in certificate.statement
     assert [finding.passed for finding in certificate.check(SCORE, Y)] == [True, True, True]

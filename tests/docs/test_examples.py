@@ -53,6 +53,14 @@ def test_tutorial_of_audits_runs_and_shows_the_picture_that_it_makes(examples, t
     assert examples.same_picture(made, examples.AUDIT_PICTURE), f"another picture.{ANEW}"
 
 
+def test_tutorial_of_guards_runs_and_prints_what_it_says(examples, tmp_path):
+    wrong = ran(examples, examples.GUARD, tmp_path)
+    assert not wrong, wrong
+    assert {"guard.json", "certified.yaml", "monitor.json", "log.jsonl", "report.html"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+
+
 def test_front_page_runs_and_shows_the_picture_that_it_makes(examples, tmp_path):
     wrong = ran(examples, ROOT / "README.md", tmp_path)
     assert not wrong, wrong
@@ -75,7 +83,7 @@ def test_how_to_page_runs_in_the_folder_of_the_tutorial(examples, tutorial, tmp_
 
 
 def test_no_other_page_has_examples_that_are_never_run(examples):
-    run = {examples.TUTORIAL, examples.SCORES, examples.AUDIT}
+    run = {examples.TUTORIAL, examples.SCORES, examples.AUDIT, examples.GUARD}
     run |= {ROOT / "README.md", ROOT / "CONTRIBUTING.md"}
     left = [
         f"{page.relative_to(ROOT)}, line {block.line}"

@@ -178,3 +178,57 @@ def test_hazards_that_no_audience_cares_for_are_not_certified(policy):
         audiences={"minors": {"hazards": {"sxc": {"ignore": False}}}},
     )
     assert acted_on(rules) == ("any", "sxc")
+
+
+def test_a_scorers_own_value_is_certified_like_a_hazard(policy):
+    rng = np.random.default_rng(2)
+    truth = rng.random(2000) < 0.3
+    value = np.clip(0.5 * truth + 0.5 * rng.random(2000), 0, 1)
+    scores = [Score(severity=0.0, values={"rules": {"injection": float(v)}}) for v in value]
+    labels = [Label(hazards={"rules:injection": float(y)}) for y in truth]
+    budgets = {"strict": ["miss rate <= 5%", "false alarm rate <= 10%"]}
+    rules = policy(hazards={"rules:injection": {}, "any": {"fail": "open"}}, budgets=budgets)
+    found = certify_policy(rules, scores, labels)
+    (band,) = (one for one in found.bands if one.hazard == "rules:injection")
+    assert band.certified
+    assert (value[truth] < band.band.low).mean() <= 0.05
+    assert (value[~truth] >= band.band.high).mean() <= 0.10
+    assert found.policy.certificates["rules:injection"]["strict"].digest == band.digest
+
+
+@pytest.mark.parametrize("severity", [0.0, 0.5, 1.0])
+def test_scores_that_tell_nothing_apart_pass_nothing_and_block_nothing(policy, severity):
+    labels = [Label(harmful=float(k % 2)) for k in range(2000)]
+    rules = policy(hazards={"any": {}})
+    found = certify_policy(rules, [Score(severity=severity)] * 2000, labels)
+    for band in found.bands:
+        assert band.band.low <= severity < band.band.high <= NEVER
+
+
+def test_values_that_no_threshold_of_a_policy_reaches_are_left_out(policy):
+    labels = [Label(harmful=float(k % 2), hazards={"ss3:any": float(k % 2)}) for k in range(2000)]
+    scores = [
+        Score(severity=(k % 2) / 2, values={"ss3": {"any": 3.0 * (k % 2)}}) for k in range(2000)
+    ]
+    found = certify_policy(policy(hazards={"any": {}, "ss3:any": {}}), scores, labels)
+    assert "not between 0 and 1" in found.left_out["ss3:any"]
+    assert found.policy.thresholds.keys() == {"any"}
+
+
+def test_thresholds_that_nothing_proves_carry_no_certificate(policy):
+    rng = np.random.default_rng(3)
+    budgets = {"strict": ["miss rate <= 5%", "false alarm rate <= 10%"]}
+    rules = policy(hazards={"any": {}}, budgets=budgets)
+
+    def certified(n):
+        truth = np.arange(n) % 3 == 0
+        scores = [Score(severity=float(0.5 * y + 0.5 * rng.random())) for y in truth]
+        return certify_policy(rules, scores, [Label(harmful=float(y)) for y in truth])
+
+    none, part = certified(20), certified(60)
+    assert none.policy.certificates == {}
+    assert none.policy.decide(Score(severity=0.0)).action == "escalate"
+    assert none.policy.decide(Score(severity=1.0)).certificate == ""
+    assert [one.certified for one in part.bands[0].certificates] == [False, True]
+    assert part.policy.decide(Score(severity=0.0)).action == "escalate"
+    assert part.policy.decide(Score(severity=1.0)).certificate == part.bands[0].digest

@@ -1,11 +1,18 @@
 """Server-sent events: the shape that clients of streamed chat completions read."""
 
+import asyncio
 import json
 
 import pytest
 
 from riskwright.core import ParameterError
-from riskwright.guard.stream_events import DONE, ChunkHead, blocked_events, stream_events
+from riskwright.guard.stream_events import (
+    DONE,
+    ChunkHead,
+    blocked_events,
+    stream_events,
+    stream_events_async,
+)
 from riskwright.guard.streams import StreamMonitor
 
 HEAD = ChunkHead(id="chatcmpl-1", model="some-model", created=1_700_000_000)
@@ -75,3 +82,28 @@ def test_without_a_verdict_a_stream_does_not_look_finished():
     next(events)
     with pytest.raises(ParameterError, match="without a verdict"):
         next(events)
+
+
+@pytest.mark.parametrize("chunks", [["ab ", "c"], ["ab ", "d!e", "f"], []])
+def test_events_of_asynchronous_streams_are_the_same(chunks):
+    monitor = StreamMonitor(Marks(), every=1, hold_back=0, thresholds=0.5)
+
+    async def source():
+        for chunk in chunks:
+            yield chunk
+
+    async def read_all():
+        return [event async for event in stream_events_async(monitor.guard(source()), HEAD)]
+
+    assert asyncio.run(read_all()) == list(stream_events(monitor.filter(chunks), HEAD))
+
+
+def test_asynchronous_streams_without_a_verdict():
+    async def source():
+        yield "ab"
+
+    async def read_all():
+        return [event async for event in stream_events_async(source(), HEAD)]
+
+    with pytest.raises(ParameterError, match="without a verdict"):
+        asyncio.run(read_all())

@@ -163,7 +163,10 @@ def test_a_hazard_that_was_not_judged_fails_open_or_closed() -> None:
 
 def test_values_that_are_not_numbers_count_as_failures() -> None:
     decision = policy().decide(scored(0.1, spc=math.nan))
-    assert (decision.action, decision.reasons) == ("block", ("spc is not a number: block",))
+    assert (decision.action, decision.reasons) == (
+        "block",
+        ("spc is not a number from 0 to 1: block",),
+    )
     assert acts(scored(math.nan)) == "block"
 
 
@@ -524,6 +527,14 @@ def conforms(value: Any, schema: dict[str, Any], defs: dict[str, Any]) -> bool:
     kinds = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
     if schema.get("type") in ("number", "integer"):
         return type(value) in (int, float) and value >= schema.get("minimum", -math.inf)
+    if "not" in schema:
+        return not conforms(value, schema["not"], defs)
+    if "const" in schema:
+        return bool(value == schema["const"])
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        return False
+    if "type" not in schema:
+        return True
     if not isinstance(value, kinds[schema["type"]]):
         return False
     if isinstance(value, dict):
@@ -531,6 +542,7 @@ def conforms(value: Any, schema: dict[str, Any], defs: dict[str, Any]) -> bool:
         return (
             set(schema.get("required", ())) <= set(value)
             and len(value) >= schema.get("minProperties", 0)
+            and all(conforms(key, schema.get("propertyNames", {}), defs) for key in value)
             and all(
                 conforms(item, known[key], defs)
                 if key in known
@@ -540,6 +552,7 @@ def conforms(value: Any, schema: dict[str, Any], defs: dict[str, Any]) -> bool:
         )
     if isinstance(value, list):
         enough = len(value) >= schema.get("minItems", 0)
+        enough &= not schema.get("uniqueItems") or len(set(value)) == len(value)
         return enough and all(conforms(one, schema["items"], defs) for one in value)
     return not isinstance(value, str) or len(value) >= schema.get("minLength", 0)
 
@@ -557,8 +570,94 @@ def test_the_json_schema_accepts_what_is_read_and_refuses_what_is_not() -> None:
         {"hazards": {"any": {"high": "explode"}}},
         {"thresholds": {"any": {"strict": {"low": -1, "high": 1}}}},
         {"colour": "red"},
-        {"id": ""},
+        {"id": " "},
+        {"regimes": ["strict", "standard", "loose", "loose"]},
+        {"languages": [""]},
+        {"hazards": {"any": {}, "rules:": {}}},
+        {"audiences": {"a": {"hazards": {"a:b:c": {}}}}},
+        {"audiences": {"a": {"when": {"audience": "b"}}}},
     ):
         assert not conforms({**good[0], **change}, schema, defs)
     without = {key: value for key, value in good[0].items() if key != "fallback"}
     assert not conforms(without, schema, defs)
+
+
+# Values of a scorer's own
+
+
+SIGNALS = {"any": {}, "rules:injection": {"fail": "open"}}
+BOTH = {"any": BANDS["any"], "rules:injection": BANDS["any"]}
+
+
+def test_a_scorers_own_value_has_rules_like_a_hazard() -> None:
+    rules = policy(hazards=SIGNALS, thresholds=BOTH, certificates={}, audiences={})
+    hidden = Score(severity=0.0, taxonomy="aegis2", values={"rules": {"injection": 0.9}})
+    assert (rules.decide(hidden).action, rules.decide(hidden).hazard) == (
+        "block",
+        "rules:injection",
+    )
+    assert rules.decide(Score(severity=0.0)).action == "allow"
+    closed = policy(
+        hazards={"any": {}, "rules:injection": {}},
+        thresholds=BOTH,
+        certificates={},
+        audiences={},
+    )
+    assert closed.decide(Score(severity=0.0)).reasons == (
+        "rules:injection was not judged: escalate",
+    )
+
+
+@pytest.mark.parametrize("key", [":", "rules:", ":x", "a:b:c", "rules: injection", " any", "any:"])
+def test_a_key_that_can_name_no_value_is_refused(tmp_path: Path, key: str) -> None:
+    text = BASE.replace("  any:\n    may", f"  {json.dumps(key)}: {{}}\n  any:\n    may", 1)
+    with pytest.raises(ParameterError, match=r"line 9: .*neither a hazard nor a value"):
+        load_policy(written(tmp_path, text))
+    with pytest.raises(ParameterError, match="audiences.press.*neither a hazard"):
+        policy(audiences={"press": {"hazards": {key: {}}}})
+
+
+@pytest.mark.parametrize("value", [-0.001, -math.inf, math.nan])
+def test_values_below_zero_do_not_pass(value: float) -> None:
+    assert acts(scored(value)) == "block"
+    assert acts(scored(0.0, spc=value)) == "block"
+
+
+def test_an_empty_audience_is_none_stated() -> None:
+    score = structs.replace(scored(0.15), attributes={"audience": "", "age": "minor"})
+    assert acts(score) == "escalate"
+
+
+def test_several_certificates_have_one_digest_and_one_missing_has_none() -> None:
+    held = {"any": HELD["any"], "rules:injection": {"standard": {"digest": "cd", "statement": ""}}}
+    rules = policy(hazards=SIGNALS, thresholds=BOTH, certificates=held, audiences={})
+    passed = rules.decide(Score(severity=0.0, values={"rules": {"injection": 0.1}}))
+    assert passed.action == "allow"
+    assert re.fullmatch("sha256:[0-9a-f]{64}", passed.certificate)
+    both = rules.decide(Score(severity=0.9, values={"rules": {"injection": 0.9}}))
+    assert both.certificate == passed.certificate
+    one = rules.decide(Score(severity=0.9, values={"rules": {"injection": 0.1}}))
+    assert one.certificate == "sha256:ab"
+    half = policy(hazards=SIGNALS, thresholds=BOTH, certificates=HELD, audiences={})
+    assert half.decide(Score(severity=0.0)).certificate == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"harmful_from": {"loose": math.inf}}, "not a severity"),
+        ({"harmful_from": {"loose": math.nan}}, "not a severity"),
+        ({"harmful_from": {"strict": 2, "standard": 1, "loose": 3}}, "takes less for harm"),
+        ({"harmful_from": {"strict": 2}}, "takes less for harm.*anything above 0"),
+        ({"languages": ["en", ""]}, r"languages\.1: a language without a name"),
+        ({"regimes": ["strict", "standard", "loose", " "]}, "not a list of regimes"),
+        ({"audiences": {"a": {"when": {"audience": "b"}}}}, "names an audience itself"),
+    ],
+)
+def test_what_could_never_hold_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        policy(**changes)
+
+
+def test_severities_of_labels_may_count_as_harm_per_regime() -> None:
+    assert policy(harmful_from={"standard": 1, "loose": 2}).harmful_from["loose"] == 2

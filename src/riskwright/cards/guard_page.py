@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["guard_page"]
 
 _ROWS = 60
+_TALLEST, _FRAME, _PER_KIND = 440, 170, 44
+_MEASURES = {"mean": "Mean", "var 0.95": "VaR 0.95", "cvar 0.95": "CVaR 0.95"}
 
 
 class _Cell(NamedTuple):
     value: str
     bounds: str
+    words: bool = False
 
 
 class _Table(NamedTuple):
@@ -92,9 +95,15 @@ def _pictures(figures: GuardFigures, names: Mapping[str, str]) -> list[tuple[str
     if figures.calibration is not None:
         displays.append(ReliabilityDisplay(figures.calibration, name="severity"))
     return [
-        (display.to_svg(width=430, height=440, name=f"g{k}"), display.reading)
+        (display.to_svg(width=430, height=_height(display), name=f"g{k}"), display.reading)
         for k, display in enumerate(displays)
     ]
+
+
+def _height(display: GuardRatesDisplay | ReliabilityDisplay) -> int:
+    if isinstance(display, ReliabilityDisplay):
+        return _TALLEST
+    return min(_TALLEST, _FRAME + _PER_KIND * len(display.rates))
 
 
 def _facts(figures: GuardFigures) -> list[tuple[str, str, str]]:
@@ -186,18 +195,32 @@ def _tables(figures: GuardFigures, names: Mapping[str, str]) -> list[_Table]:
                 f"{note} {more} more are not shown." if more else note,
             )
         )
+    return [*found, *_listed(figures)]
+
+
+def _listed(figures: GuardFigures) -> list[_Table]:
+    """The tables of single figures, each with its method."""
+    tail = {_measure(name): estimate for name, estimate in figures.passed_tail.items()}
+    sources = {estimate.name.partition(", ")[2] for estimate in tail.values()} - {""}
+    note = f"The {sources.pop()}." if len(sources) == 1 else ""
     listed = (
-        ("quality", "The score itself", "Figure", figures.quality),
-        ("tail", "Severity of what passed", "Measure", figures.passed_tail),
-        ("cost", "Cost", "Figure", figures.cost),
+        ("quality", "The score itself", "Figure", figures.quality, ""),
+        ("tail", "Severity of what passed", "Measure", tail, note),
+        ("cost", "Cost", "Figure", figures.cost, ""),
     )
-    for key, heading, first, estimates in listed:
+    found = []
+    for key, heading, first, estimates, below in listed:
         rows = [
-            (_capital(name), [_cell(e), _Cell(wording.count(e.n), ""), _Cell(e.method, "")])
+            (_capital(name), [_cell(e), _Cell(wording.count(e.n), ""), _Cell(e.method, "", True)])
             for name, e in estimates.items()
         ]
-        found.append(_Table(key, heading, first, ("Value", "n", "Method"), rows, ""))
+        found.append(_Table(key, heading, first, ("Value", "n", "Method"), rows, below))
     return found
+
+
+def _measure(name: str) -> str:
+    short = name.partition(" of ")[0]
+    return _MEASURES.get(short, short)
 
 
 def _capital(text: str) -> str:

@@ -103,59 +103,70 @@ _DOCUMENTS = {
 _GUARD = {
     "policy": (
         "Write a policy to start from.",
-        "guard:policy",
+        "guard_certify:policy",
         "riskwright guard policy --out policy.yaml",
     ),
     "score": (
         "Score traffic by hazard; decide by a policy; log; choose what to label.",
-        "guard:score",
+        "guard_score:score",
         "riskwright guard score traffic.jsonl --out scored.parquet",
         "riskwright guard score traffic.jsonl --to-label 200 --label-out to_label.jsonl",
         "riskwright guard score traffic.csv --guard guard.json --policy ok.yaml --log log.jsonl",
     ),
     "fit": (
         "Adapt and calibrate a guard on local labels.",
-        "guard:fit",
+        "guard_fit:fit",
         "riskwright guard fit labels.jsonl --out guard.json",
         "riskwright guard fit labels.csv --scorers scorers.yaml --out guard.json --use 0.4",
     ),
     "certify": (
         "Choose a policy's thresholds with a guarantee on missed harm and over-refusal.",
-        "guard:certify",
+        "guard_certify:certify",
         "riskwright guard certify labels.jsonl --guard guard.json --policy policy.yaml",
     ),
     "stream": (
         "Release a stream of text only as far as it was judged.",
         "guard_stream:stream",
-        "riskwright guard stream --guard guard.json --policy certified.yaml < reply.txt",
+        "riskwright guard stream --monitor monitor.json < reply.txt",
+        "riskwright guard stream --monitor monitor.json --sse --verdict verdict.json",
+        "riskwright guard stream --policy by-hand.yaml --every 20 --hold-back 200",
+    ),
+    "certify-stream": (
+        "Choose thresholds for streams with a guarantee on false stops and missed harm.",
+        "guard_stream:certify_stream",
+        """riskwright guard certify-stream replies.jsonl --budget "false alarm rate <= 5%" \\
+      --out monitor.json""",
+        """riskwright guard certify-stream replies.jsonl --guard guard.json --use 0.5 \\
+      --budget "miss rate <= 10%" --budget "false alarm rate <= 5%" --out monitor.json""",
     ),
     "replay": (
         "Decide stored scores anew under another policy.",
-        "guard:replayed",
+        "guard_stored:replayed",
         "riskwright guard replay log.jsonl --policy stricter.yaml",
         "riskwright guard replay scored.jsonl --policy new.yaml --against old.yaml --json",
     ),
     "report": (
         "Report misses, over-refusal, strictness, tail and cost on one page.",
-        "guard:report",
+        "guard_stored:report",
         "riskwright guard report log.jsonl --labels labels.jsonl --out report.html",
         "riskwright guard report log.jsonl --labels labels.jsonl --groups language",
     ),
     "compare": (
         "Compare two guards on the same labels.",
-        "guard:compare",
+        "guard_fit:compare",
         "riskwright guard compare old.json new.json --labels labels.jsonl",
     ),
     "verify-log": (
         "Find out whether a decision log was altered.",
-        "guard:verify_log",
+        "guard_stored:verify_log",
         "riskwright guard verify-log log.jsonl",
     ),
 }
 _CODES = """
 Results go to standard output, talk to standard error.
 Exit codes: 0 done, 1 a budget cannot be certified, a policy is not kept, a card has gaps, a log
-was altered, a stream was stopped or lines were set aside, 2 wrong usage or data, 130 interrupted.
+was altered, a stream was stopped, lines were set aside or a scorer failed, 2 wrong usage or data,
+130 interrupted.
 """
 
 

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
@@ -21,8 +22,8 @@ from riskwright.core import (
     json_values,
     read_artifact,
 )
+from riskwright.core.documents import unique_keys
 from riskwright.core.score_card import decode
-from riskwright.evidence.schema import unique_keys
 
 __all__ = [
     "SCORES",
@@ -36,12 +37,14 @@ __all__ = [
     "show_exactly",
     "show_json",
     "verb",
+    "wrapped",
     "write",
     "write_frame",
 ]
 
 Parameters = ParamSpec("Parameters")
 SCORES = ("risk_score", "scoring_system", "pipeline")
+_WIDTH = 88
 
 
 def _whole(_: Any, tokens: Sequence[Token]) -> int:
@@ -84,6 +87,11 @@ def say(text: str) -> None:
 def show(text: str) -> None:
     """A result, ending in one line end."""
     print(text.rstrip("\n"))
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Text in lines of a comfortable width."""
+    return textwrap.fill(text, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def show_exactly(text: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from riskwright.core import Estimate
 from riskwright.metrics import Evaluation, GroupTable, group_table
 
+from .running import wrapped
 from .scored import Floats, Scored
 
 if TYPE_CHECKING:
@@ -27,15 +27,9 @@ __all__ = [
     "wrapped",
 ]
 
-WIDTH = 88
 _GROUP_FIGURES = ("auroc", "brier", "calibration_in_the_large")
 _GROUPS_SHOWN = 40
 _LONGEST = 24
-
-
-def wrapped(text: str, indent: str = "") -> str:
-    """Text in lines of a comfortable width."""
-    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def p_value(p: float) -> str:

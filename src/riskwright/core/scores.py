@@ -118,7 +118,8 @@ class Decision(Record, frozen=True, kw_only=True, omit_defaults=True):
     `reasons` are short sentences without any text of the exchange. `would` is the action that a
     policy in shadow mode would have taken. `guidance` are the ids of guidelines for the action
     "guide", `ask` is the attribute for the action "ask". `certificate` is the digest of the
-    certificate that the thresholds rest on (empty: not certified).
+    certificate that the thresholds rest on, or one digest for all of them where several hazards
+    decided alike (empty: at least one of them is not certified).
     """
 
     action: Action

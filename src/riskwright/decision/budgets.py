@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -209,10 +209,11 @@ def _percent(share: float) -> str:
 
 
 def confidence(delta: float) -> str:
-    """1 - delta in percent, never rounded up: "95%", or "99.9999999999%" for any tiny delta."""
-    most = Decimal(repr(float(f"{max(delta, 1e-12):.6g}")))
-    if most < Decimal(repr(max(delta, 1e-12))):
-        most += Decimal(1).scaleb(most.adjusted() - 5)
+    """1 - delta in percent, never rounded up: "95%", "96.66%", or "99.9999999999%" for any tiny
+    delta; two digits of delta, and two decimals at least."""
+    most = Decimal(repr(max(delta, 1e-12)))
+    step = Decimal(1).scaleb(min(-4, most.adjusted() - 1))
+    most = most.quantize(step, rounding=ROUND_CEILING)
     return f"{(1 - most) * 100:f}".rstrip("0").rstrip(".") + "%"
 
 

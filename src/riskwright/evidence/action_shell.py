@@ -16,6 +16,7 @@ from .actions import Kind
 __all__ = ["MAX_COMMAND", "ShellFacts", "read_command"]
 
 MAX_COMMAND = 2**16
+_MAX_NESTED = 8
 
 _COMMANDS: dict[str, str] = {
     "read": "ls cat head tail less more wc file stat du df pwd echo printf whoami id uname date "
@@ -43,8 +44,10 @@ _WRAPPERS = word_set(
     "sudo doas env nohup time nice ionice xargs command builtin stdbuf timeout watch setsid chroot "
     "busybox if then else elif while until do ! {"
 )
+_REACHES_OUT = word_set("ping dig nslookup curl wget")
 _LISTS = word_set("for case select")
 _SQL_TOOLS = word_set("psql mysql sqlite3 mongo")
+_COMMAND_SHELLS = word_set("bash sh zsh dash ksh fish")
 _SHELLS = word_set("bash sh zsh dash ksh python python3 perl ruby node php eval source")
 _ENDS = frozenset([";", "&&", "||", "|", "&", "|&", "(", ")", ";;", "\n"])
 _DOES: dict[tuple[str, str], tuple[Kind, bool]] = {
@@ -63,6 +66,49 @@ _DOES: dict[tuple[str, str], tuple[Kind, bool]] = {
     ("docker", "ps"): ("read", False),
     ("crontab", "-r"): ("delete", True),
 }
+_MILD: frozenset[Kind] = frozenset({"read", "search"})
+_WITH_VALUE: dict[str, frozenset[str]] = {
+    name: word_set(options)
+    for name, options in {
+        "git": "-C --git-dir --work-tree --namespace",
+        "kubectl": "-n --namespace --context --kubeconfig",
+        "docker": "--context -H --host",
+        "sudo": "-u -g -h -p -C -T -r -t -U -D -R",
+        "doas": "-u -C",
+        "env": "-u --unset -C --chdir",
+        "nice": "-n",
+        "ionice": "-c -n",
+        "timeout": "-s -k",
+        "xargs": "-n -I -L -P -d -a -E -s",
+        "stdbuf": "-i -o -e",
+        "watch": "-n",
+        "time": "-f",
+    }.items()
+}
+"""Options whose value is the next word."""
+_ACTS_WITH: dict[str, tuple[str, str]] = {
+    "sort": ("o", "--output --compress-program"),
+    "git": ("c", "--output --ext-diff --exec-path --upload-pack --config-env"),
+    "man": ("PH", "--pager --html"),
+    "less": ("oOk", "--log-file --LOG-FILE --lesskey-file --lesskey-src"),
+    "date": ("s", "--set"),
+    "tree": ("oR", "--output"),
+    "file": ("C", "--compile"),
+    "ag": ("", "--pager"),
+    "rg": ("", "--pre --hostname-bin"),
+    "fd": ("xX", "--exec --exec-batch"),
+    "awk": ("fiElD", "--file --include --exec --load"),
+    "printf": ("v", ""),
+    "history": ("anrwps", ""),
+}
+"""Commands that only read, and the options with which they write or run something."""
+_RULING = re.compile(
+    r"(?:PATH|IFS|ENV|BASH_ENV|HOME|SHELLOPTS|PS4|VISUAL|BROWSER|PROMPT_COMMAND|\w*(?:PAGER|EDITOR)"
+    r"|\w*(?:PRELOAD|_COMMAND|SHELL|PROXY|proxy)|(?:LD|DYLD|GIT|PYTHON|PERL|RUBY|NODE|LESS|MAN)\w*)"
+    r"\+?(?:=|$)"
+)
+_DURATION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?[smhd]?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 _FETCH = re.compile(r"\b(?:curl|wget)\b")
 _PRINTS = re.compile(r"[0-9,$]{1,40}p")
 _AWK_ACTS = re.compile(r"system|[|>]|getline")
@@ -106,13 +152,29 @@ def read_command(command: str | Sequence[str], where: str = "command") -> ShellF
     ('delete', True, ['sudo', 'recursive', 'force', 'wildcard'])
     """
     facts = ShellFacts()
-    words = _words(command, facts, where)
-    pipes = _simple_commands(words)
-    for before, simple in pipes:
-        _judge(simple, before, facts)
-    _judge_pipes(pipes, facts)
+    _read(command, facts, where, 0)
     facts.kind = gravest(facts.kinds)
     return facts
+
+
+def _read(command: str | Sequence[str], facts: ShellFacts, where: str, depth: int) -> None:
+    if _CONTROL.search(command if isinstance(command, str) else "".join(map(str, command))):
+        facts.kinds.append("unknown")
+    pipes = _simple_commands(_words(command, facts, where))
+    for _, simple in pipes:
+        _judge(simple, facts, depth)
+    _judge_pipes(pipes, facts)
+
+
+def _read_nested(command: str | Sequence[str], facts: ShellFacts, depth: int) -> None:
+    """A command that another one runs; what cannot be read is "unknown"."""
+    try:
+        if depth < _MAX_NESTED:
+            _read(command, facts, "command", depth + 1)
+            return
+    except UnreadableError:
+        pass
+    facts.kinds.append("unknown")
 
 
 def _words(command: str | Sequence[str], facts: ShellFacts, where: str) -> list[str]:
@@ -121,13 +183,13 @@ def _words(command: str | Sequence[str], facts: ShellFacts, where: str) -> list[
         if not words or not all(isinstance(word, str) for word in words):
             raise UnreadableError("not a command", where=where, expected="a list of words")
         _check_size(sum(map(len, words)), where)
-        if len(words) == 3 and words[0].rpartition("/")[2] in _SHELLS and words[1] in ("-c", "-lc"):
-            return _words(words[2], facts, f"{where}[2]")
         return words
     _check_size(len(command), where)
-    if "$(" in command or "`" in command or "<(" in command:
+    if any(mark in command for mark in ("$(", "`", "<(", ">(")):
         facts.sign("command substitution")
-    lexer = shlex.shlex(command.replace("\n", " ; "), posix=True, punctuation_chars=True)
+    lexer = shlex.shlex(
+        command.replace("\\\n", "").replace("\n", " ; "), posix=True, punctuation_chars=True
+    )
     lexer.commenters = ""
     lexer.whitespace_split = True
     try:
@@ -152,20 +214,25 @@ def _simple_commands(words: Sequence[str]) -> list[tuple[str, list[str]]]:
     """(what joins it to the one before, words) of each simple command."""
     found: list[tuple[str, list[str]]] = [("", [])]
     for word in words:
-        if word in _ENDS or (word and set(word) <= set(";&|()")):
+        substituted = set(word) <= set(";&|()<>") and "(" in word
+        if word in _ENDS or substituted or (word and set(word) <= set(";&|()")):
             found.append((word, []))
         else:
             found[-1][1].append(word)
     return [(before, simple) for before, simple in found if simple]
 
 
-def _judge(words: list[str], before: str, facts: ShellFacts) -> None:
+def _judge(words: list[str], facts: ShellFacts, depth: int) -> None:
     words = _without_redirections(words, facts)
-    words = _unwrapped(words, facts)
+    words = _unwrapped(words, facts, depth)
     if not words:
         return
     first = words[0].rpartition("/")[2]
     if first in _LISTS:
+        return
+    if (inner := _inner(first, words[1:])) is not None:
+        facts.sign("interpreter")
+        _read_nested(inner, facts, depth)
         return
     if any("$(" in word or "`" in word for word in words):
         facts.kinds.append("execute")
@@ -175,6 +242,13 @@ def _judge(words: list[str], before: str, facts: ShellFacts) -> None:
     long = {word.partition("=")[0] for word in rest if word.startswith("--")}
     plain = [word for word in rest if not word.startswith("-")]
     kind, good = _with_subcommand(first, rest, plain, kind, flags, long, facts)
+    if first in _REACHES_OUT and "command substitution" in facts.signs:
+        facts.kinds.append("send")
+    if kind in _MILD and _acts(first, rest, plain, flags, long):
+        kind = "execute"
+    if first == "find":
+        for run in _run_by_find(rest):
+            _judge(run, facts, depth + 1) if depth < _MAX_NESTED else facts.kinds.append("unknown")
     facts.for_good |= good or (first in _FOR_GOOD or first.startswith("mkfs."))
     if first.startswith("mkfs."):
         kind = "delete"
@@ -188,6 +262,39 @@ def _judge(words: list[str], before: str, facts: ShellFacts) -> None:
     if wide and kind not in ("read", "search"):
         facts.sign("wildcard")
         facts.unbounded = True
+
+
+def _inner(first: str, rest: list[str]) -> str | None:
+    """The command line that `sh -c` or `eval` is given."""
+    if first == "eval":
+        return " ".join(rest)
+    if first in _COMMAND_SHELLS:
+        for place, word in enumerate(rest[:-1]):
+            if word.startswith("-") and not word.startswith("--") and "c" in word:
+                return rest[place + 1]
+    return None
+
+
+def _acts(first: str, rest: list[str], plain: list[str], flags: set[str], long: set[str]) -> bool:
+    """Whether a command that otherwise reads writes or runs something here."""
+    letters, words = _ACTS_WITH.get(first, ("", ""))
+    return bool(
+        flags & set(letters)
+        or long & word_set(words)
+        or (first in ("less", "more") and any(word.startswith("+") for word in rest))
+        or (first == "uniq" and len(plain) > 1)
+        or (first in ("export", "unset", "read") and any(map(_RULING.match, plain)))
+    )
+
+
+def _run_by_find(rest: list[str]) -> list[list[str]]:
+    """The commands that find runs."""
+    found = []
+    for place, word in enumerate(rest):
+        if word in ("-exec", "-execdir", "-ok", "-okdir"):
+            run = itertools.takewhile(lambda one: one not in (";", "+"), rest[place + 1 :])
+            found.append(list(run))
+    return found
 
 
 def _without_redirections(words: list[str], facts: ShellFacts) -> list[str]:
@@ -210,20 +317,28 @@ def _without_redirections(words: list[str], facts: ShellFacts) -> list[str]:
     return kept
 
 
-def _unwrapped(words: list[str], facts: ShellFacts) -> list[str]:
+def _unwrapped(words: list[str], facts: ShellFacts, depth: int) -> list[str]:
     """Without assignments and commands such as sudo in front."""
-    place = 0
+    place, wrapper = 0, ""
     while place < len(words):
         word = words[place]
         name = word.rpartition("/")[2]
+        before = words[place - 1] if place else ""
         if name in ("sudo", "doas"):
             facts.sign("sudo")
-        of_wrapper = place and (
-            word.startswith("-")
-            or word.isdigit()
-            or (words[place - 1].startswith("-") and name not in _KIND)
-        )
-        if not (name in _WRAPPERS or _ASSIGNED.match(word) or of_wrapper):
+        if _ASSIGNED.match(word):
+            if _RULING.match(word):
+                facts.sign("environment")
+                facts.kinds.append("execute")
+        elif wrapper and before.startswith("-") and before in _WITH_VALUE.get(wrapper, ()):
+            pass
+        elif wrapper == "env" and before in ("-S", "--split-string"):
+            _read_nested(word, facts, depth)
+        elif wrapper and before.startswith("-") and name not in _KIND and name not in _WRAPPERS:
+            facts.kinds.append("unknown")
+        elif name in _WRAPPERS:
+            wrapper = name
+        elif not (wrapper and (word.startswith("-") or _DURATION.fullmatch(word))):
             break
         place += 1
     return words[place:]
@@ -238,8 +353,9 @@ def _with_subcommand(
     long: set[str],
     facts: ShellFacts,
 ) -> tuple[Kind, bool]:
+    main = _subcommand(first, rest)
     for word in rest:
-        if (first, word) in _DOES:
+        if (first, word) in _DOES and (word == main or _DOES[first, word][0] not in _MILD):
             kind, good = _DOES[first, word]
             if long & {"--force", "--force-with-lease"} or "f" in flags:
                 facts.sign("force")
@@ -250,17 +366,16 @@ def _with_subcommand(
     if first == "find":
         if "-delete" in rest:
             return "delete", True
-        if {"-exec", "-execdir", "-ok"} & set(rest):
-            return _of_find_exec(rest)
+        if runs := _run_by_find(rest):
+            gone = any(run and run[0].rpartition("/")[2] in _FOR_GOOD for run in runs)
+            return ("delete", True) if gone else ("execute", False)
     if first == "find" and any(word.startswith("-fprint") for word in rest):
         return "write", False
     if first == "history":
         return ("delete" if "c" in flags else "read"), False
     if first == "sed" and plain and _PRINTS.fullmatch(plain[0]) and not flags & set("iEsf"):
         return "read", False
-    if (first == "awk" and _AWK_ACTS.search(" ".join(plain))) or (
-        first in ("rg", "fd") and (long & {"--pre", "--exec", "--exec-batch"} or flags & set("xX"))
-    ):
+    if first == "awk" and _AWK_ACTS.search(" ".join(plain)):
         return "execute", False
     if first in _SQL_TOOLS and _SQL_DELETES.search(" ".join(rest)):
         return "delete", True
@@ -273,10 +388,12 @@ def _with_subcommand(
     return kind, False
 
 
-def _of_find_exec(rest: list[str]) -> tuple[Kind, bool]:
-    place = next(k for k, word in enumerate(rest) if word in ("-exec", "-execdir", "-ok"))
-    name = rest[place + 1].rpartition("/")[2] if place + 1 < len(rest) else ""
-    return ("delete", True) if name in _FOR_GOOD else ("execute", False)
+def _subcommand(first: str, rest: list[str]) -> str:
+    """The first word that is neither an option nor the value of one."""
+    for before, word in itertools.pairwise(["", *rest]):
+        if not word.startswith("-") and before not in _WITH_VALUE.get(first, ()):
+            return word
+    return ""
 
 
 def _of_download(name: str, rest: list[str], flags: set[str], long: set[str]) -> Kind:

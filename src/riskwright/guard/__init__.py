@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from .labelling import to_label
     from .replaying import Replay, replay, stored_scores
     from .scanners import Scanners
-    from .stream_events import ChunkHead, blocked_events, stream_events
+    from .stream_events import (
+        ChunkHead,
+        blocked_events,
+        stream_events,
+        stream_events_async,
+    )
     from .stream_figures import StreamFigures, stream_figures
+    from .stream_joining import JoinedScorer
     from .stream_paths import StreamPath, token_weights, trajectory
     from .stream_records import Released, StreamVerdict
     from .streams import StreamMonitor
@@ -40,6 +46,7 @@ _HOMES = {
     "Guided": "guiding",
     "GuardCascade": "cascades",
     "GuardFigures": "figures",
+    "JoinedScorer": "stream_joining",
     "PlanVerdict": "actions",
     "Released": "stream_records",
     "Replay": "replaying",
@@ -62,6 +69,7 @@ _HOMES = {
     "replay": "replaying",
     "stored_scores": "replaying",
     "stream_events": "stream_events",
+    "stream_events_async": "stream_events",
     "stream_figures": "stream_figures",
     "to_label": "labelling",
     "token_weights": "stream_paths",
@@ -82,6 +90,7 @@ __all__ = [
     "Guided",
     "GuardCascade",
     "GuardFigures",
+    "JoinedScorer",
     "PlanVerdict",
     "Released",
     "Replay",
@@ -104,6 +113,7 @@ __all__ = [
     "replay",
     "stored_scores",
     "stream_events",
+    "stream_events_async",
     "stream_figures",
     "to_label",
     "token_weights",

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from riskwright.core import Estimate, ParameterError, UsageError
+from riskwright.core import DataError, Estimate, ParameterError, UsageError
 from riskwright.core.scores import Score
 from riskwright.decision import Budget, Cascade
 from riskwright.evidence.exchanges import Exchange
@@ -19,9 +19,10 @@ from riskwright.evidence.labels import Label
 from riskwright.metrics import tail
 from riskwright.scoring.perception import Scorer
 
+from .guard import Guard
 from .truths import harm_of
 
-__all__ = ["CascadeOutcome", "GuardCascade"]
+__all__ = ["CascadeOutcome", "GuardCascade", "GuardStage"]
 
 Floats = NDArray[np.float64]
 
@@ -38,12 +39,41 @@ class CascadeOutcome(msgspec.Struct, frozen=True):
     score: Score
 
 
+class GuardStage:
+    """A guard as a stage of a cascade; `cost` is that of all its scorers unless it is given.
+
+    Exchanges that the guard was fitted on do not certify the cascade.
+    """
+
+    def __init__(self, guard: Guard, *, name: str = "guard", cost: float | None = None) -> None:
+        self.guard = guard
+        self.name = name
+        self.cost = sum(scorer.cost for scorer in guard.scorers) if cost is None else cost
+
+    @property
+    def version(self) -> str:
+        return self.guard.version
+
+    @property
+    def taxonomy(self) -> str:
+        return self.guard.taxonomy
+
+    @property
+    def fitted_on_(self) -> frozenset[str]:
+        """Digests of exchanges; see `Guard`."""
+        return self.guard.fitted_on_
+
+    def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
+        """One score per exchange, in order."""
+        return self.guard.score_all(exchanges)
+
+
 class GuardCascade:
     """Scorers in the order of their cost, of which the next is asked only while one is unsure.
 
     Parameters
     ----------
-    scorers : from the cheapest to the dearest, with different names.
+    scorers : from the cheapest to the dearest, with different names; see `GuardStage` for guards.
     budgets : on the "miss rate", "false alarm rate" or "error rate" of the final decision.
     person : cost of a person's decision, in the unit of the scorers' costs.
     costs : stage -> cost, instead of what the scorers state.
@@ -52,6 +82,7 @@ class GuardCascade:
     Attributes
     ----------
     rule_ : the fitted `Cascade`.
+    left_out_ : how many exchanges `fit` left out, because a stage had been fitted on them.
     certificate_ : RiskCertificate of the final decision of the whole cascade; its `details` hold
         mean cost, the share that reaches each stage and the share for the person, and
         "p95 latency (ms)" without the person's time, all stated before the first use.
@@ -90,7 +121,27 @@ class GuardCascade:
         *,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> GuardCascade:
-        """Ask every stage about every exchange, then certify. Errors as for `fit_scores`."""
+        """Ask every stage about every exchange that none was fitted on, then certify.
+
+        Errors as for `fit_scores`; `DataError` where no such exchange is left.
+        """
+        if len(exchanges) != len(labels):
+            raise DataError(
+                "labels and exchanges differ in number",
+                where="labels",
+                expected=f"{len(exchanges):,}",
+                got=f"{len(labels):,}",
+            )
+        seen = frozenset().union(*(getattr(s, "fitted_on_", ()) for s in self.scorers))
+        fresh = [k for k, one in enumerate(exchanges) if one.digest not in seen]
+        if not fresh:
+            raise DataError(
+                "no exchanges that no stage was fitted on",
+                where="exchanges",
+                hint="Fit on a part of the labels and certify on the rest",
+            )
+        self.left_out_ = len(exchanges) - len(fresh)
+        exchanges, labels = [exchanges[k] for k in fresh], [labels[k] for k in fresh]
         columns: list[list[Score]] = []
         for place, scorer in enumerate(self.scorers):
             if progress is not None:

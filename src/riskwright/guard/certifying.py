@@ -27,7 +27,7 @@ from riskwright.taxonomy.policies import Policy
 from riskwright.taxonomy.policy_plans import value_of
 from riskwright.taxonomy.policy_records import Certified
 
-from .regimes import acted_on, in_regime
+from .regimes import PASSING, REFUSING, acted_on, in_regime
 from .truths import shares_of
 
 __all__ = ["NEVER", "Certification", "CertifiedBand", "certify_policy"]
@@ -60,8 +60,9 @@ class CertifiedBand(Record, frozen=True, kw_only=True):
 class Certification(Record, frozen=True, kw_only=True):
     """A policy with certified thresholds, its certificates, and what it will do and cost.
 
-    `expected` maps a regime to the share of every action, cost and latency, on the certifying
-    rows. `left_out` says why a hazard of the policy has no threshold. `n` rows certified.
+    `expected` maps a regime to the share of every action, the harmful exchanges that pass and the
+    harmless ones that are blocked by whichever hazard, cost and latency, on the certifying rows.
+    `left_out` says why a hazard of the policy has no threshold. `n` rows certified.
     """
 
     policy: Policy
@@ -141,17 +142,13 @@ def certify_policy(
             got="; ".join(f"{hazard}: {why}" for hazard, why in left_out.items()),
         )
     certified = _with_thresholds(policy, bands)
-    silent = sum(score.outcome != "scored" for score in scores)
-    notes = (
-        f"{silent:,} of {len(scores):,} exchanges have no score; the fallback acts on such ones.",
-    )
     return Certification(
         policy=certified,
         bands=tuple(bands),
-        expected={regime: _expected(certified, regime, scores) for regime in budgets},
+        expected={regime: _expected(certified, regime, scores, labels) for regime in budgets},
         left_out=left_out,
         n=len(scores),
-        notes=notes if silent else (),
+        notes=_notes(policy, hazards, scores),
     )
 
 
@@ -180,6 +177,31 @@ def _budgets(policy: Policy) -> dict[str, tuple[Budget, Budget]]:
     return found
 
 
+def _notes(policy: Policy, hazards: Sequence[str], scores: Sequence[Score]) -> tuple[str, ...]:
+    """What the certificates do not speak of."""
+    together = (
+        f"The budgets hold for each of {len(hazards)} hazards; what any of them blocks or passes "
+        "may add up to more. `expected` says how much it was on these rows.",
+    )
+    return _silence(policy, scores) + (together if len(hazards) > 1 else ())
+
+
+def _silence(policy: Policy, scores: Sequence[Score]) -> tuple[str, ...]:
+    silent = [score.outcome for score in scores if score.outcome != "scored"]
+    if not silent:
+        return ()
+    fallback = policy.fallback
+    open_ones = sorted({o for o in silent if getattr(fallback, o.replace(" ", "_")) == "allow"})
+    told = f"{len(silent):,} of {len(scores):,} exchanges have no score; the fallback acts on such"
+    if not open_ones:
+        return (f"{told} ones.",)
+    passing = sum(outcome in open_ones for outcome in silent)
+    return (
+        f"{told} ones, and lets {passing:,} of them pass ({', '.join(open_ones)}): no budget of "
+        "missed harm counts these.",
+    )
+
+
 def _of_hazard(
     policy: Policy,
     hazard: str,
@@ -190,6 +212,10 @@ def _of_hazard(
 ) -> list[CertifiedBand]:
     told = (value_of(score, hazard) for score in scores)
     value = np.array([math.nan if v is None else v for v in told], dtype=np.float64)
+    if np.any((value < 0) | (value > 1 + 1e-6)):
+        raise DataError(
+            f"values of {hazard} that are not between 0 and 1", where=f"hazard {hazard!r}"
+        )
     found = []
     for regime, pair in budgets.items():
         truth = shares_of(labels, hazard, harmful_from=policy.harmful_from.get(regime))
@@ -200,6 +226,9 @@ def _of_hazard(
                 f"labels with and without {hazard} are needed",
                 where=f"hazard {hazard!r}",
                 got=f"{int(y.sum()):,} with and {int((~y).sum()):,} without",
+                hint="Say in harmful_from from which severity on there is harm"
+                if rows.size and y.all()
+                else None,
             )
         groups = _groups(pair, [scores[int(k)] for k in rows])
         shared = tuple(replace(b, delta=(b.delta or 0.05) / among) for b in pair)
@@ -233,7 +262,7 @@ def _band(
     miss, alarm = budgets
     both = ThreeWay(miss, alarm).fit(value, y, groups=groups or None)
     if both.certificate_.certified:
-        band = Band(low=both.low_, high=both.high_)
+        band = Band(low=max(both.low_, 0.0), high=min(both.high_, NEVER))
         certificates: tuple[RiskCertificate, ...] = (both.certificate_,)
     else:
         rules = [Threshold(budget).fit(value, y, groups=groups or None) for budget in budgets]
@@ -242,7 +271,7 @@ def _band(
             rule.threshold_ if rule.certificate_.certified else none
             for rule, none in zip(rules, (0.0, NEVER), strict=True)
         )
-        band = Band(low=low, high=high)
+        band = Band(low=max(low, 0.0), high=min(high, NEVER))
     return CertifiedBand(
         hazard=hazard,
         regime=regime,
@@ -271,6 +300,8 @@ def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand]) -> Policy:
     certificates: dict[str, dict[str, Certified]] = {}
     for one in bands:
         thresholds.setdefault(one.hazard, {})[one.regime] = one.band
+        if not any(certificate.certified for certificate in one.certificates):
+            continue
         certificates.setdefault(one.hazard, {})[one.regime] = Certified(
             digest=one.digest,
             statement=" ".join(certificate.statement for certificate in one.certificates),
@@ -278,25 +309,26 @@ def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand]) -> Policy:
     return policy.with_thresholds(thresholds, certificates=certificates)
 
 
-def _expected(policy: Policy, regime: str, scores: Sequence[Score]) -> dict[str, Estimate]:
-    """Share of every action, mean cost and p95 latency."""
+def _expected(
+    policy: Policy, regime: str, scores: Sequence[Score], labels: Sequence[Label]
+) -> dict[str, Estimate]:
+    """Shares of the actions and of wrong ones, mean cost and p95 latency."""
     under = in_regime(policy, regime)
     decisions = [under.decide(score) for score in scores]
     actions = [decision.would or decision.action for decision in decisions]
-    n = len(actions)
-    found = {}
-    for action in ACTIONS:
-        count = actions.count(action)
-        low, high = proportion_interval(count, n)
-        found[f"share {action}"] = Estimate(
-            name=f"share {action}",
-            value=count / n,
-            low=low,
-            high=high,
-            level=0.95,
-            n=n,
-            method="Wilson",
-        )
+    found = {
+        f"share {action}": _share(f"share {action}", [a == action for a in actions])
+        for action in ACTIONS
+    }
+    truth = shares_of(labels, "any", harmful_from=policy.harmful_from.get(regime))
+    for name, wrong, rows in (
+        ("harmful passed", PASSING, truth >= 0.5),
+        ("harmless refused", REFUSING, truth < 0.5),
+    ):
+        if rows.any():
+            found[name] = _share(
+                name, [a in wrong for a, kept in zip(actions, rows, strict=True) if kept]
+            )
     for name, column, measure in (
         ("mean cost", [score.cost for score in scores], "mean"),
         ("p95 latency (ms)", [score.latency_ms for score in scores], "var 0.95"),
@@ -306,3 +338,11 @@ def _expected(policy: Policy, regime: str, scores: Sequence[Score]) -> dict[str,
         except RiskwrightError:
             continue
     return found
+
+
+def _share(name: str, events: Sequence[bool]) -> Estimate:
+    n, count = len(events), sum(events)
+    low, high = proportion_interval(count, n)
+    return Estimate(
+        name=name, value=count / n, low=low, high=high, level=0.95, n=n, method="Wilson"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["combined"]
 
 _GRAVEST: tuple[Outcome, ...] = ("failed", "unparsable", "refused", "not scored")
 _SPANS = 16
+_ONE = 1 + 1e-6  # probabilities that were summed
 
 
 def combined(
@@ -30,7 +32,7 @@ def combined(
 
     A hazard, and the severity, takes the largest of what the scorers say; the raw values of all of
     them stay in `values`. Where one scorer gives no answer there is no severity: what it would
-    have said is not taken for harmless.
+    have said is not taken for harmless. A value that is not a number from 0 to 1 is no answer.
 
     Parameters
     ----------
@@ -43,6 +45,7 @@ def combined(
     detectors : names of scorers that find things (a secret, an address) without saying how grave
         they are; they do not count for the severity, unless there are no others.
     """
+    parts = {name: _sound(score) for name, score in parts.items()}
     failed = {name: score for name, score in parts.items() if score.outcome != "scored"}
     here = {name: _translated(score, taxonomy) for name, score in parts.items()}
     common: dict[str, Any] = {
@@ -71,6 +74,25 @@ def combined(
         bounds=_largest_bounds(here.values()),
         reason="; ".join(score.reason for score in here.values() if score.reason),
         **common,
+    )
+
+
+def _sound(score: Score) -> Score:
+    """The score, or that it failed."""
+    told = [*score.hazards.values(), *([] if score.severity is None else [score.severity])]
+    raw = (value for values in score.values.values() for value in values.values())
+    if score.outcome != "scored" or (
+        all(0 <= value <= _ONE for value in told) and all(map(math.isfinite, raw))
+    ):
+        return score
+    return msgspec.structs.replace(
+        score,
+        outcome="failed",
+        severity=None,
+        hazards={},
+        bounds={},
+        values={},
+        reason="a value that is not a number from 0 to 1",
     )
 
 

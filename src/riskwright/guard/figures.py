@@ -23,16 +23,12 @@ from riskwright.metrics import (
 from riskwright.stats import proportion_interval
 from riskwright.taxonomy.policies import Policy
 
-from .regimes import in_regime
+from .regimes import PASSING, REFUSING, in_regime
 from .truths import severities_of, shares_of
 
 __all__ = ["GuardFigures", "Rates", "guard_figures"]
 
 Bools = NDArray[np.bool_]
-REFUSING = ("block", "stop")
-"""Actions that deny a harmless request what it asked for."""
-PASSING = ("allow",)
-"""Actions by which harm goes on unseen."""
 _SMALLEST = 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,27 +19,32 @@ from riskwright.scoring.perception import Scorer
 from riskwright.scoring.text.heads import TextHead
 from riskwright.stats import proportion_interval
 
+from .local_bounds import LocalBounds
 from .truths import severities_of, shares_of
 
 __all__ = ["LocalHeads"]
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 _FEWEST = 10
 _FEWEST_PAIRS = 20
 _MOST_LEVELS = 8
-_NEAREST = 50
 _EDGE = 1e-4
 
 
 class LocalHeads:
     """Heads on the scorers' values and features: one for the severity, one per labelled hazard.
 
+    What half of the raters or more saw counts as seen, as where thresholds are certified. Rows
+    that no scorer tells apart count as one, by the weighted majority of their labels, so that a
+    prediction that leaves a row out has not seen its twin.
+
     Attributes
     ----------
     meaning : of the severity: "probability" from labels of harm, "severity" from three or more
         levels (the mean of the probabilities of reaching each level), "rank" from pairs alone.
     keys : hazards, and "any", that have a head.
-    left_out : hazard -> why it has none; its values stay those of the scorers.
+    left_out : what was told but not used -> why; hazards without a head keep the scorers' values.
     summary : key -> figures on predictions that left out the row they are about.
     """
 
@@ -50,7 +56,7 @@ class LocalHeads:
         self._columns: list[tuple[str, str, float]] = []
         self._heads: dict[str, list[TextHead]] = {}
         self._pairs: tuple[TextHead, float] | None = None
-        self._nearest: tuple[Floats, Floats, Floats] | None = None
+        self._nearest: LocalBounds | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -68,22 +74,26 @@ class LocalHeads:
     ) -> LocalHeads:
         """Fit to labels, and to pairs whose scores follow one another, the worse one first.
 
-        Raises `DataError` where neither labels nor pairs are enough.
+        Raises `DataError` where neither labels nor pairs are enough, where weights are not numbers
+        of at least 0, or where most of the exchanges have no score.
         """
-        self._choose_columns(scores if scores else pair_scores, scorers)
+        _check_weights([*labels, *pairs])
+        rows = _scored(scores)
+        self._choose_columns([*(scores[k] for k in rows), *pair_scores], scorers)
         if pairs:
-            sides = [side for pair in pairs for side in (pair.worse, pair.milder)]
-            self._fit_pairs(self._blocks(sides, pair_scores, scorers), pairs)
-        rows = [k for k, score in enumerate(scores) if score.outcome == "scored"]
+            self._fit_pairs(pairs, pair_scores, scorers, {one.digest for one in exchanges})
         told = [labels[k] for k in rows]
-        blocks = self._blocks([exchanges[k] for k in rows], [scores[k] for k in rows], scorers)
-        weight = np.array([label.weight for label in told], dtype=np.float64)
-        self._fit_severity(blocks, told, weight)
-        for hazard in sorted({code for label in told for code in label.hazards}):
-            try:
-                self._fit_key(hazard, blocks, shares_of(told, hazard), weight)
-            except DataError as error:
-                self.left_out[hazard] = error.problem
+        if told:
+            kept = [exchanges[k] for k in rows]
+            blocks = self._blocks(kept, [scores[k] for k in rows], scorers)
+            twins = _twins(kept, blocks.get("values"))
+            weight = np.array([label.weight for label in told], dtype=np.float64)
+            self._fit_severity(blocks, told, weight, twins)
+            for hazard in sorted({code for label in told for code in label.hazards}):
+                try:
+                    self._fit_key(hazard, blocks, shares_of(told, hazard), weight, twins)
+                except DataError as error:
+                    self.left_out[hazard] = error.problem
         if not self._heads and self._pairs is None:
             raise DataError(
                 "too few labels to fit a guard",
@@ -92,6 +102,8 @@ class LocalHeads:
                 got="; ".join(f"{key}: {why}" for key, why in self.left_out.items())
                 or f"{len(pairs):,} pairs",
             )
+        if self._heads and "any" not in self._heads:
+            self.meaning = "probability"
         return self
 
     def _choose_columns(self, scores: Sequence[Score], scorers: Sequence[Scorer]) -> None:
@@ -101,7 +113,7 @@ class LocalHeads:
         for score in scores:
             for name, values in score.values.items():
                 for key, value in values.items():
-                    if name not in own:
+                    if name not in own and score.outcome == "scored":
                         seen.setdefault((name, key), []).append(_logit(value))
         self._columns = [(name, key, float(np.mean(v))) for (name, key), v in sorted(seen.items())]
 
@@ -127,75 +139,113 @@ class LocalHeads:
             for kind in ("features", "grams"):
                 if hasattr(scorer, kind):
                     blocks[f"{scorer.name}.{kind}"] = getattr(scorer, kind)(texts)
+        if not blocks:
+            raise DataError("the scorers gave no numbers to learn from", where="scorers")
         return blocks
 
-    def _fit_pairs(self, blocks: Mapping[str, Any], pairs: Sequence[Pair]) -> None:
-        if len(pairs) < _FEWEST_PAIRS:
-            self.left_out["pairs"] = f"{len(pairs):,} pairs, fewer than {_FEWEST_PAIRS}"
+    def _fit_pairs(
+        self,
+        pairs: Sequence[Pair],
+        scores: Sequence[Score],
+        scorers: Sequence[Scorer],
+        labelled: set[str],
+    ) -> None:
+        """Bradley & Terry (1952), Biometrika 39:324: log-odds of an order are a difference.
+
+        Pairs of exchanges that are labelled too are left out: the head of the labels is calibrated
+        on predictions for rows that nothing was learnt from.
+        """
+        kept = [
+            k
+            for k, pair in enumerate(pairs)
+            if labelled.isdisjoint((pair.worse.digest, pair.milder.digest))
+            and scores[2 * k].outcome == scores[2 * k + 1].outcome == "scored"
+            and pair.weight > 0
+        ]
+        if len(kept) < len(pairs):
+            self.left_out["pairs"] = (
+                f"{len(pairs) - len(kept):,} of {len(pairs):,} without a score or a weight, "
+                "or with an exchange that is labelled too"
+            )
+        if len(kept) < _FEWEST_PAIRS:
+            self.left_out["pairs"] = f"{len(kept):,} pairs, fewer than {_FEWEST_PAIRS}"
             return
-        worse = {name: block[0::2] - block[1::2] for name, block in blocks.items()}
-        both = {name: _stacked(block, -block) for name, block in worse.items()}
-        y = np.repeat([1.0, 0.0], len(pairs))
-        weight = np.tile([max(pair.weight, 1e-12) for pair in pairs], 2)
-        head = TextHead().fit(both, y, weight)
+        sides = [side for k in kept for side in (pairs[k].worse, pairs[k].milder)]
+        blocks = self._blocks(sides, [scores[2 * k + s] for k in kept for s in (0, 1)], scorers)
+        # every other pair is turned round, since a head needs both labels
+        sign = np.where(np.arange(len(kept)) % 2, -1.0, 1.0)
+        turned = {name: _times(sign, block[0::2] - block[1::2]) for name, block in blocks.items()}
+        weight = np.array([pairs[k].weight for k in kept], dtype=np.float64)
+        head = TextHead().fit(turned, (sign > 0).astype(float), weight)
         self._pairs = (head, float(np.median(head.log_odds(blocks))))
-        right = head.log_odds(worse) > head.log_odds({n: 0 * b for n, b in worse.items()})
-        low, high = proportion_interval(int(right.sum()), len(pairs))
+        right = head.loo_ * sign[head.compared_] > 0
+        low, high = proportion_interval(int(right.sum()), right.size)
         self.summary["pairs"] = {
-            "pairs in the right order (fitted)": Estimate(
+            "pairs in the right order (left out)": Estimate(
                 value=float(right.mean()),
                 low=low,
                 high=high,
                 level=0.95,
-                n=len(pairs),
-                method="Wilson; on the pairs that were fitted",
+                n=right.size,
+                method="Wilson; each pair left out by itself",
             )
         }
 
     def _fit_severity(
-        self, blocks: dict[str, Any], labels: Sequence[Label], weight: Floats
+        self, blocks: dict[str, Any], labels: Sequence[Label], weight: Floats, twins: Rows
     ) -> None:
-        if not labels:
-            return
         if self._pairs is not None:
             blocks["pairs"] = self._pairs[0].log_odds(blocks)[:, None]
         severity = severities_of(labels)
-        told = severity[~np.isnan(severity)]
-        cuts = _cuts(told)
+        cuts = _cuts(severity[~np.isnan(severity)])
+        harm = shares_of(labels, "any")
         try:
-            if len(cuts) > 1:
-                truths = [np.where(np.isnan(severity), np.nan, severity >= cut) for cut in cuts]
-                self._fit_levels(blocks, truths, weight)
+            if len(cuts) > 1 or (cuts and np.nanmin(harm) == np.nanmax(harm)):
+                self._fit_levels(blocks, severity, cuts, weight, twins)
             else:
-                self._fit_key("any", blocks, shares_of(labels, "any"), weight)
+                self._fit_key("any", blocks, harm, weight, twins)
                 self.meaning = "probability"
         except DataError as error:
             self.left_out["any"] = error.problem
 
-    def _fit_levels(self, blocks: Mapping[str, Any], truths: list[Floats], weight: Floats) -> None:
-        heads = []
-        for truth in truths:
+    def _fit_levels(
+        self,
+        blocks: Mapping[str, Any],
+        severity: Floats,
+        cuts: Sequence[float],
+        weight: Floats,
+        twins: Rows,
+    ) -> None:
+        heads, found = [], {}
+        for cut in cuts:
+            truth = np.where(np.isnan(severity), np.nan, severity >= cut)
             try:
-                heads.append(_head(blocks, truth, weight)[0])
-            except DataError:
+                head, y = _head(blocks, truth, weight, twins)
+            except DataError as error:
+                self.left_out[f"severity from {cut:g} on"] = error.problem
                 continue
+            heads.append(head)
+            found[f"AUROC (left out), severity from {cut:g} on"] = auroc(
+                y[head.compared_], head.loo_
+            )
         if not heads:
             raise DataError(f"no level with {_FEWEST} labels on either side")
         self._heads["any"] = heads
+        self.summary["any"] = found
         self.meaning = "severity"
 
-    def _fit_key(self, key: str, blocks: Mapping[str, Any], truth: Floats, weight: Floats) -> None:
-        head, y = _head(blocks, truth, weight)
+    def _fit_key(
+        self, key: str, blocks: Mapping[str, Any], truth: Floats, weight: Floats, twins: Rows
+    ) -> None:
+        head, y = _head(blocks, truth, weight, twins)
         self._heads[key] = [head]
-        kept = head.compared_
-        p = 1 / (1 + np.exp(-head.loo_))
-        outcome = y[kept]
+        p, outcome = _probability(head.loo_), y[head.compared_]
         self.summary[key] = {
             "AUROC (left out)": auroc(outcome, p),
             "Brier score (left out)": brier(outcome, p),
         }
         if key == "any":
-            self._nearest = _intervals(p, outcome)
+            self._nearest = LocalBounds.fit(p, outcome)
 
     def apply(
         self, exchanges: Sequence[Exchange], scores: Sequence[Score], scorers: Sequence[Scorer]
@@ -212,32 +262,26 @@ class LocalHeads:
             for key, heads in self._heads.items()
         }
         if "any" not in found and self._pairs is not None:
-            found["any"] = 1 / (1 + np.exp(-(order - self._pairs[1])))
+            found["any"] = _probability(order - self._pairs[1])
         return [
             self._told(score, {key: float(column[k]) for key, column in found.items()})
             for k, score in enumerate(scores)
         ]
 
     def _told(self, score: Score, values: dict[str, float]) -> Score:
-        calibrated = tuple(self._heads)
-        hazards = {**score.hazards, **{k: v for k, v in values.items() if k != "any"}}
         severity = values.get("any", score.severity)
         interval = None
         if self._nearest is not None and severity is not None:
-            place = int(np.searchsorted(self._nearest[0], severity))
-            place = min(place, self._nearest[0].size - 1)
-            interval = (float(self._nearest[1][place]), float(self._nearest[2][place]))
+            interval = self._nearest.at(severity)
         return msgspec.structs.replace(
             score,
             severity=severity,
-            hazards=hazards,
+            hazards={**score.hazards, **{k: v for k, v in values.items() if k != "any"}},
             meaning=self.meaning,
-            calibrated=calibrated,
+            calibrated=tuple(self._heads),
             bounds={},
             uncertainty=interval,
-            uncertainty_source=""
-            if interval is None
-            else f"harm among the {_NEAREST} labels nearest in score, 95% Wilson",
+            uncertainty_source="" if interval is None else LocalBounds.source,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -250,7 +294,7 @@ class LocalHeads:
             "columns": [list(column) for column in self._columns],
             "heads": {key: [h.to_json() for h in heads] for key, heads in self._heads.items()},
             "pairs": None if self._pairs is None else [self._pairs[0].to_json(), self._pairs[1]],
-            "nearest": None if self._nearest is None else [v.tolist() for v in self._nearest],
+            "nearest": None if self._nearest is None else self._nearest.to_list(),
         }
 
     @classmethod
@@ -269,22 +313,57 @@ class LocalHeads:
         if body["pairs"] is not None:
             found._pairs = (TextHead.from_json(body["pairs"][0]), float(body["pairs"][1]))
         if body["nearest"] is not None:
-            a, b, c = (np.asarray(v, dtype=np.float64) for v in body["nearest"])
-            found._nearest = (a, b, c)
+            found._nearest = LocalBounds.from_list(body["nearest"])
         return found
 
 
 def _logit(value: float) -> float:
     clipped = min(max(value, _EDGE), 1 - _EDGE)
-    return float(np.log(clipped / (1 - clipped)))
+    return math.log(clipped / (1 - clipped))
 
 
-def _stacked(one: Any, other: Any) -> Any:
-    if hasattr(one, "tocsr"):
-        from scipy.sparse import vstack
+def _probability(log_odds: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -500.0, 500.0))))
 
-        return vstack([one, other]).tocsr()
-    return np.vstack([one, other])
+
+def _check_weights(told: Sequence[Label | Pair]) -> None:
+    wrong = [k for k, one in enumerate(told) if not (math.isfinite(one.weight) and one.weight >= 0)]
+    if wrong:
+        raise DataError(
+            "weights that are not numbers of at least 0",
+            where="labels and pairs",
+            got=f"{len(wrong):,} of them, the first at place {wrong[0] + 1}",
+        )
+
+
+def _scored(scores: Sequence[Score]) -> list[int]:
+    """Rows with a score; refused where most have none, since the rest may be unlike them."""
+    rows = [k for k, score in enumerate(scores) if score.outcome == "scored"]
+    if 2 * len(rows) < len(scores):
+        raise DataError(
+            "most of the labelled exchanges have no score",
+            where="scores",
+            expected="scores for at least half of them",
+            got=f"{len(rows):,} of {len(scores):,}",
+        )
+    return rows
+
+
+def _twins(exchanges: Sequence[Exchange], values: Floats | None) -> Rows:
+    """For every row the first one with the same inputs: the same judged text and values."""
+    first: dict[Any, int] = {}
+    keys = (
+        (exchange.judged[1], None if values is None else values[k].tobytes())
+        for k, exchange in enumerate(exchanges)
+    )
+    return np.array([first.setdefault(key, k) for k, key in enumerate(keys)], dtype=np.intp)
+
+
+def _times(sign: Floats, block: Any) -> Any:
+    """Rows times signs."""
+    return (
+        block.multiply(sign[:, None]).tocsr() if hasattr(block, "tocsr") else sign[:, None] * block
+    )
 
 
 def _of(head: TextHead, blocks: Mapping[str, Any]) -> dict[str, Any]:
@@ -300,34 +379,18 @@ def _cuts(severity: Floats) -> list[float]:
     return [float(v) for v in levels[1:]]
 
 
-def _head(blocks: Mapping[str, Any], truth: Floats, weight: Floats) -> tuple[TextHead, Floats]:
-    """A head, and the outcomes of the rows that it was fitted on.
-
-    A row on which raters were split enters twice, weighted by how many said what.
-    """
-    parts = [(np.flatnonzero(truth > 0), 1.0), (np.flatnonzero(truth < 1), 0.0)]
-    rows = np.concatenate([part for part, _ in parts])
-    y = np.concatenate([np.full(part.size, value) for part, value in parts])
-    shares = np.where(y == 1, truth[rows], 1 - truth[rows]) * weight[rows]
-    kept = shares > 0
-    rows, y, shares = rows[kept], y[kept], shares[kept]
-    least = int(min(y.sum(), (1 - y).sum()))
-    if least < _FEWEST:
+def _head(
+    blocks: Mapping[str, Any], truth: Floats, weight: Floats, twins: Rows
+) -> tuple[TextHead, Floats]:
+    """A head, and the outcomes of the rows that it was fitted on."""
+    known = ~np.isnan(truth) & (weight > 0)
+    total = np.bincount(twins[known], weight[known], truth.size)
+    seen = np.bincount(twins[known], (weight * truth)[known], truth.size)
+    rows = np.flatnonzero(total)
+    y = (seen[rows] >= 0.5 * total[rows]).astype(np.float64)
+    if min(y.sum(), (1 - y).sum()) < _FEWEST:
         raise DataError(
             f"{int(y.sum()):,} labels with and {int((1 - y).sum()):,} without it, "
             f"fewer than {_FEWEST} of a kind"
         )
-    order = np.argsort(rows, kind="stable")
-    rows, y, shares = rows[order], y[order], shares[order]
-    return TextHead().fit({n: b[rows] for n, b in blocks.items()}, y, shares), y
-
-
-def _intervals(p: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
-    """Steps: up to this prediction, the share of harm among the nearest labels lies within."""
-    order = np.argsort(p, kind="stable")
-    value, harm = p[order], np.concatenate([[0.0], np.cumsum(y[order])])
-    n, k = value.size, min(_NEAREST, value.size)
-    start = np.clip(np.arange(n) - k // 2, 0, n - k)
-    low, high = proportion_interval(harm[start + k] - harm[start], np.full(n, float(k)))
-    ends = np.append((value[1:] + value[:-1]) / 2, 1.0)
-    return ends, np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high)
+    return TextHead().fit({name: b[rows] for name, b in blocks.items()}, y, total[rows]), y

@@ -1,4 +1,4 @@
-"""A policy seen in one regime, and the hazards that it acts on."""
+"""A policy seen in one regime, the hazards that it acts on, and which actions can be wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import msgspec
 
 from riskwright.taxonomy.policies import Policy
 
-__all__ = ["acted_on", "in_regime"]
+__all__ = ["PASSING", "REFUSING", "acted_on", "in_regime"]
+
+REFUSING = ("block", "stop")
+"""Actions that deny a harmless request what it asked for."""
+PASSING = ("allow",)
+"""Actions by which harm goes on unseen."""
 
 _with = msgspec.structs.replace
 

@@ -11,7 +11,14 @@ import msgspec
 from riskwright.core import ArtifactError, UnreadableError, UsageError, atomic_write
 from riskwright.core.scores import Decision, Score
 
-__all__ = ["ENDINGS", "records_of", "scored_frame", "scored_line", "write_scored"]
+__all__ = [
+    "ENDINGS",
+    "check_ending",
+    "records_of",
+    "scored_frame",
+    "scored_line",
+    "write_scored",
+]
 
 ENDINGS = (".jsonl", ".csv", ".parquet")
 _RECORD = "record"
@@ -50,13 +57,19 @@ def scored_frame(scores: Sequence[Score], decisions: Sequence[Decision] | None =
     return pl.DataFrame(columns)
 
 
+def check_ending(path: Path) -> str:
+    """The ending that says how scores are written; `UsageError` for any other."""
+    suffix = path.suffix.lower()
+    if suffix not in ENDINGS:
+        raise UsageError("unknown kind of file", where=str(path), expected=" or ".join(ENDINGS))
+    return suffix
+
+
 def write_scored(
     path: Path, scores: Sequence[Score], decisions: Sequence[Decision] | None = None
 ) -> None:
     """Write scores, whole or not at all; the ending says how. Raises `UsageError`."""
-    suffix = path.suffix.lower()
-    if suffix not in ENDINGS:
-        raise UsageError("unknown kind of file", where=str(path), expected=" or ".join(ENDINGS))
+    suffix = check_ending(path)
     with atomic_write(path) as file:
         if suffix == ".jsonl":
             made: Iterable[Decision | None] = (

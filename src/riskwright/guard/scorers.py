@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from riskwright.core import ArtifactError, ParameterError
+from riskwright.core import ArtifactError, ParameterError, RiskwrightError
 from riskwright.core.documents import line_of, read_document
 from riskwright.core.names import nearest, quoted
 from riskwright.scoring.perception import Scorer
@@ -154,6 +154,8 @@ def _read(one: Any, path: Path, place: int) -> Scorer:
             got=error.got,
             hint=error.hint,
         ) from None
+    except RiskwrightError:
+        raise
     except (TypeError, AttributeError, ValueError):
         raise ParameterError(
             "settings that this scorer does not have, or of another kind",

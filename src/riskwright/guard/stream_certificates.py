@@ -35,6 +35,8 @@ class StreamCertificate(Record, frozen=True, kw_only=True):
     statement : in words.
     rules : key (or keys joined by "|") -> `RiskCertificate.to_dict` of its threshold.
     every, sentences : where it looks. `hold_back` : what it holds back, in characters.
+    reach : characters from the start of what the scorer finds to where it shows; None where the
+        scorer promises none.
     max_characters : longer replies are stopped, and were not among the rows.
     scorer, scorer_version, head : whose values; `head` is empty where there is none.
     monitor : digest of all that the values at the looks depend on.
@@ -46,6 +48,7 @@ class StreamCertificate(Record, frozen=True, kw_only=True):
     every: int
     sentences: bool
     hold_back: int
+    reach: int | None
     max_characters: int
     scorer: str
     scorer_version: str
@@ -177,6 +180,12 @@ def _statement(rules: dict[str, Any], setting: dict[str, Any]) -> str:
         f"score the highest value over all looks, {where}, of the scorer {setting['scorer']} "
         f"{setting['scorer_version']}{head}; {setting['hold_back']} characters are held back."
     )
+    reach = setting["reach"]
+    if reach is not None and (leak := reach - 1 - setting["hold_back"]) > 0:
+        start += (
+            f" What the scorer finds shows after at most {reach} characters, so that up to {leak} "
+            f"characters of it can go out."
+        )
     parts = [
         f"{name.replace('|', ', ')}: {one.certificate_.statement}" for name, one in rules.items()
     ]

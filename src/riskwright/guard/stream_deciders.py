@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from riskwright.core import DataError, UsageError
 from riskwright.core.scores import ACTIONS, Action, Decision, Score
-from riskwright.evidence.exchanges import Exchange
-from riskwright.taxonomy import load_taxonomy, taxonomy_names
+
+from .stream_scores import StreamScores
 
 __all__ = [
     "ALLOWED",
@@ -96,41 +95,13 @@ def by_band(keys: tuple[str, ...], low: float, high: float, certificate: str) ->
     return decide
 
 
-def by_policy(policy: DecidesScores, scorer: Any, exchange: Exchange | None) -> Decide:
-    """What a policy makes of the score of the text read so far.
-
-    Values that are no hazards of the scorer's taxonomy (such as families of rules) stand among the
-    raw values of the score only.
-    """
-    given = exchange or Exchange()
-    codes = _codes(scorer.taxonomy)
-    fixed: dict[str, Any] = {
-        "id": given.id,
-        "attributes": given.attributes,
-        "taxonomy": scorer.taxonomy,
-        "scorers": {scorer.name: scorer.version},
-    }
+def by_policy(policy: DecidesScores, scores: StreamScores) -> Decide:
+    """What a policy makes of the score of the text read so far."""
 
     def decide(values: Mapping[str, float], read: int) -> Decision:
-        hazards = {
-            key: value
-            for key, value in values.items()
-            if key != "any" and (codes is None or key in codes)
-        }
-        score = Score(
-            severity=values["any"], hazards=hazards, values={scorer.name: dict(values)}, **fixed
-        )
-        return policy.decide(score)
+        return policy.decide(scores.of(values))
 
     return decide
-
-
-@cache
-def _codes(taxonomy: str) -> frozenset[str] | None:
-    """The hazards of a taxonomy that comes with the package; None for one's own."""
-    if taxonomy not in taxonomy_names():
-        return None
-    return frozenset(load_taxonomy(taxonomy).codes)
 
 
 def _crossed(

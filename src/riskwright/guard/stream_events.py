@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from riskwright.core import ParameterError, Record
 
 from .stream_records import FinishReason, StreamVerdict
 
-__all__ = ["DONE", "ChunkHead", "blocked_events", "stream_events"]
+__all__ = ["DONE", "ChunkHead", "blocked_events", "stream_events", "stream_events_async"]
 
 DONE = "data: [DONE]\n\n"
 
@@ -60,9 +60,20 @@ def stream_events(
                 yield DONE
             return
         yield head.event({"content": item})
-    raise ParameterError(
-        "a stream without a verdict", where="items", expected="what StreamMonitor.filter yields"
-    )
+    raise _no_verdict()
+
+
+async def stream_events_async(
+    items: AsyncIterable[str | StreamVerdict], head: ChunkHead, *, done: bool = True
+) -> AsyncIterator[str]:
+    """As `stream_events`, of what `StreamMonitor.guard` yields."""
+    async for item in items:
+        if isinstance(item, StreamVerdict):
+            for event in stream_events([item], head, done=done):
+                yield event
+            return
+        yield head.event({"content": item})
+    raise _no_verdict()
 
 
 def blocked_events(
@@ -75,3 +86,11 @@ def blocked_events(
     yield head.event({}, "content_filter")
     if done:
         yield DONE
+
+
+def _no_verdict() -> ParameterError:
+    return ParameterError(
+        "a stream without a verdict",
+        where="items",
+        expected="what StreamMonitor.filter or guard yields",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from riskwright.core import Record
-from riskwright.core.scores import Action, Decision
+from riskwright.core.scores import Action, Decision, Score
 
 __all__ = ["JudgedSpan", "Released", "StreamVerdict"]
 
@@ -65,6 +65,9 @@ class StreamVerdict(Record, frozen=True, kw_only=True):
     decided_at : characters judged when the action was decided on; None where all looks passed.
     peak : the highest value over the looks; None without any look.
     spans : every look.
+    score : what was judged as one score, for a `DecisionLog` or another policy: the highest of
+        each value over the looks, its one judged span, and the digest of the judged characters
+        (encoded in UTF-8). Not "scored" where the stream failed, was too long or had no look.
     shadow : whether the monitor only watched; then all that was judged was released.
     """
 
@@ -78,4 +81,5 @@ class StreamVerdict(Record, frozen=True, kw_only=True):
     decided_at: int | None
     peak: float | None
     spans: tuple[JudgedSpan, ...]
+    score: Score
     shadow: bool = False

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 
 from msgspec import structs
 
 from riskwright.core import UsageError
-from riskwright.core.scores import Decision
+from riskwright.core.scores import Decision, Outcome
 
 from .stream_deciders import ALLOWED, Decide, goes_on, rank, stops
 from .stream_records import JudgedSpan, Released, StreamVerdict
+from .stream_scores import StreamScores
 from .stream_text import Characters, Looks
 
 __all__ = ["Read", "Stream"]
@@ -35,6 +38,7 @@ class Stream:
         self,
         read: Read,
         decide: Decide,
+        scores: StreamScores,
         *,
         by: str,
         every: int,
@@ -44,13 +48,15 @@ class Stream:
         limit: int,
         characters: Characters,
     ) -> None:
-        self._read, self._decide, self._by = read, decide, by
+        self._read, self._decide, self._scores, self._by = read, decide, scores, by
         self._hold_back, self._shadow, self._limit = hold_back, shadow, limit
         self._characters, self._looks = characters, Looks(every, sentences=sentences)
         self._unjudged: list[str] = []
         self._unreleased: deque[str] = deque()
         self._received = self._judged = self._released = 0
         self._spans: list[JudgedSpan] = []
+        self._highest: dict[str, float] = {}
+        self._digest = hashlib.sha256()
         self._decision = ALLOWED
         self._decided_at: int | None = None
         self._ended = self._closed = self._failed = False
@@ -93,8 +99,22 @@ class Stream:
             decided_at=self._decided_at,
             peak=max((span.value for span in self._spans), default=None),
             spans=self.spans,
+            score=self._scores.whole(
+                self._highest, self._judged, self._digest.hexdigest(), self._lack
+            ),
             shadow=self._shadow,
         )
+
+    @property
+    def _lack(self) -> tuple[Outcome, str]:
+        """Whether what was judged speaks for the reply, and if not, why."""
+        if self._failed:
+            return "failed", "an error ended the stream"
+        if self._received > self._limit:
+            return "not scored", f"the reply is longer than {self._limit} characters"
+        if not self._spans:
+            return "not scored", "nothing was judged yet"
+        return "scored", ""
 
     def feed(self, chunk: str | bytes | bytearray) -> Released:
         """Read on, and release what may be sent on.
@@ -161,14 +181,17 @@ class Stream:
         if taken < len(text):
             self._unjudged.append(text[taken:])
             if not self._ended:
-                reason = f"the reply is longer than {self._limit} characters"
-                self._decided(Decision(action="stop", reasons=(reason,)))
+                self._decided(Decision(action="stop", reasons=(self._lack[1],)))
                 self._ended = True
 
     def _look(self) -> None:
         piece = "".join(self._unjudged)
         end = self._judged + len(piece)
         values, value = self._read(piece, end)
+        self._digest.update(piece.encode())
+        self._highest.update(
+            {key: one for key, one in values.items() if one > self._highest.get(key, -math.inf)}
+        )
         self._spans.append(JudgedSpan(start=self._judged, end=end, by=self._by, value=value))
         self._unjudged.clear()
         self._unreleased.append(piece)

@@ -25,6 +25,7 @@ from .stream_deciders import (
 from .stream_heads import PrefixHead
 from .stream_paths import StreamPath, path_of
 from .stream_records import StreamVerdict
+from .stream_scores import StreamScores
 from .stream_state import Read, Stream
 from .stream_text import Characters, Looks
 
@@ -78,10 +79,15 @@ class StreamMonitor:
     Leak bound. Let the prefix score first cross when v characters are read, and not fall back
     before the next look (it never does where scores only grow, or with every=1). Then at most
     v - 1 - hold_back characters are ever released: none past the crossing, whatever `every`, and
-    not the `hold_back` characters before it either. Where harm begins with character h and the
-    score needs d of its characters to cross, at most max(0, d - 1 - hold_back) of these are seen:
-    `leak_bound(d)`. `every` costs delay instead: of what was received, at most
-    hold_back + every - 1 characters are not yet released.
+    not the `hold_back` characters before it either. `every` costs delay instead: of what was
+    received, at most hold_back + every - 1 characters are not yet released.
+
+    Harm begins before the crossing. Where the score needs d of its characters to cross, at most
+    max(0, d - 1 - hold_back) of these are seen: `leak_bound(d)`. A rule for keys fires when the
+    whole key (and sometimes what follows) was read, so that d is the length of the key and more;
+    scorers that find things promise as `reach` the largest d of all, from which
+    hold_back = reach - 1 lets nothing of any find out. `leak_bound()` is what the monitor's
+    `hold_back` lets out at worst. Scores of meaning, such as n-grams, promise no d: measure it.
 
     Work is linear in the reply: each character is scored once, each look costs O(keys).
 
@@ -149,11 +155,22 @@ class StreamMonitor:
         told = [scorer.name, scorer.version, head, self.every, self.sentences, list(self.on)]
         return f"sha256:{content_hash([*told, self.max_characters, self.errors])}"
 
-    def leak_bound(self, delay: int = 1) -> int:
-        """Characters of harm that a client can see if the score crosses after `delay` of them.
+    def leak_bound(self, delay: int | None = None) -> int:
+        """Characters of harm that a client can see, counted from where the harm begins.
 
-        max(0, delay - 1 - hold_back); see the notes of the class for what it assumes.
+        max(0, delay - 1 - hold_back), where the score crosses after `delay` characters of the harm;
+        see the notes of the class for what it assumes. Without `delay` it is the scorer's `reach`,
+        for what it finds (such as keys, of which nothing shows before they are whole); `UsageError`
+        where the scorer promises none.
         """
+        if delay is None:
+            delay = getattr(self._needs_scorer(), "reach", None)
+        if delay is None:
+            raise UsageError(
+                "the scorer does not promise how soon it sees harm",
+                where="leak_bound",
+                hint="Give the delay in characters, or measure the leak: evaluate(onsets=)",
+            )
         return max(0, _whole(delay, "delay", 1) - 1 - self.hold_back)
 
     def begin(
@@ -177,9 +194,11 @@ class StreamMonitor:
         UsageError : without a scorer; where nothing decides; or where the certificate is not that
             of this monitor, or no longer (another scorer, head, `every`, ...).
         """
+        scores = StreamScores(self._needs_scorer(), exchange)
         return Stream(
             self._reader(exchange, self.head),
-            self._decider(exchange, regime),
+            self._decider(scores, regime),
+            scores,
             by=self._by,
             every=self.every,
             sentences=self.sentences,
@@ -290,6 +309,7 @@ class StreamMonitor:
                 "every": self.every,
                 "sentences": self.sentences,
                 "hold_back": self.hold_back,
+                "reach": getattr(self._needs_scorer(), "reach", None),
                 "max_characters": self.max_characters,
                 "scorer": self._needs_scorer().name,
                 "scorer_version": self._needs_scorer().version,
@@ -422,9 +442,9 @@ class StreamMonitor:
         looks = Looks(self.every, sentences=self.sentences)
         return path_of(whole, looks, self._reader(exchange, head))
 
-    def _decider(self, exchange: Exchange | None, regime: str | None) -> Decide:
+    def _decider(self, scores: StreamScores, regime: str | None) -> Decide:
         if self.policy is not None:
-            return by_policy(self.policy, self._needs_scorer(), exchange)
+            return by_policy(self.policy, scores)
         if self._rules:
             return self._certified(regime)
         if self.thresholds is None:

@@ -17,7 +17,7 @@ from riskwright.core.names import nearest, quoted
 from riskwright.core.scores import Band, Decision, Score
 
 from ._reading import place, read_lines
-from .policy_checks import first_fault
+from .policy_checks import KEY, NAMED, first_fault
 from .policy_plans import Plan, decided, plans_of
 from .policy_records import Audience, Certified, Fallback, Rule
 from .taxonomies import Taxonomy, load_taxonomy, taxonomy_named, taxonomy_names
@@ -50,8 +50,9 @@ class Policy(
         stricter regime are never higher than those of a looser one.
     certificates : hazard -> regime -> `Certified`, for thresholds that were certified.
     budgets : regime -> error budgets, as text, for the certification of thresholds.
-    harmful_from : regime -> the severity of a label from which an exchange counts as harmful; by
-        default anything above 0. A stricter regime never asks for more.
+    harmful_from : regime -> the severity of a label from which an exchange counts as harmful when
+        thresholds for "any" are certified; by default anything above 0. A stricter regime never
+        asks for more.
     fallback : see `Fallback`.
     languages : those that the scores were calibrated for; empty: not checked.
     guidelines : file that the ids of the rules' `guidelines` refer to.
@@ -128,9 +129,12 @@ class Policy(
         return decided(self, plan, score)
 
     def audience_of(self, score: Score) -> str:
-        """The audience that the attributes of the score name or fit; empty where there is none."""
+        """The audience that the attributes of the score name or fit; empty where there is none.
+
+        An attribute `audience` that is empty names nobody.
+        """
         named = score.attributes.get("audience")
-        if named is not None:
+        if named:
             return named
         for name, audience in self.audiences.items():
             if audience.when and audience.when.items() <= score.attributes.items():
@@ -242,10 +246,19 @@ def policy_schema() -> dict[str, Any]:
         band["properties"][name]["minimum"] = 0
     band["additionalProperties"] = False
     body = schema["$defs"]["Policy"]["properties"]
-    body["regimes"]["minItems"] = 1
+    named = {"pattern": NAMED}
+    body["regimes"] |= {"minItems": 1, "uniqueItems": True}
     body["hazards"]["minProperties"] = 1
+    for part in (body["regimes"], body["languages"]):
+        part["items"] |= named
     for name in ("id", "version", "taxonomy"):
-        body[name]["minLength"] = 1
+        body[name] |= named
+    for table in (body, schema["$defs"]["Audience"]["properties"]):
+        table["hazards"]["propertyNames"] = {"pattern": KEY}
+    body["audiences"]["propertyNames"] = named
+    when = schema["$defs"]["Audience"]["properties"]["when"]
+    when["propertyNames"] = {"not": {"const": "audience"}}
+    schema["$defs"]["Certified"]["properties"]["digest"] |= named
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

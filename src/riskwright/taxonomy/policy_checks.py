@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +19,12 @@ from .taxonomies import Taxonomy
 if TYPE_CHECKING:
     from .policies import Policy
 
-__all__ = ["Fault", "first_fault"]
+__all__ = ["KEY", "NAMED", "Fault", "first_fault"]
+
+NAMED = r"\S"
+"""What every name has: a character that is seen."""
+KEY = r"^[^:\s]([^:]*[^:\s])?(:[^:\s]([^:]*[^:\s])?)?$"
+"""A hazard, or SCORER:NAME; neither part begins or ends with a blank."""
 
 
 class Fault(NamedTuple):
@@ -44,7 +50,11 @@ def _names(policy: Policy) -> Iterator[Fault]:
     for key in ("id", "version", "taxonomy"):
         if not getattr(policy, key).strip():
             yield Fault((key,), f"the policy's {key} is empty")
-    if not policy.regimes or len(set(policy.regimes)) < len(policy.regimes):
+    for place, language in enumerate(policy.languages):
+        if not language.strip():
+            yield Fault(("languages", place), "a language without a name")
+    blank = any(not regime.strip() for regime in policy.regimes)
+    if blank or not policy.regimes or len(set(policy.regimes)) < len(policy.regimes):
         wanted = "at least one name, none twice, from the strictest to the loosest"
         yield Fault(("regimes",), "not a list of regimes", expected=wanted)
     named: list[tuple[Keys, str | None]] = [(("regime",), policy.regime)]
@@ -61,9 +71,15 @@ def _names(policy: Policy) -> Iterator[Fault]:
         if regime is not None and regime not in policy.regimes:
             hint = nearest(regime, policy.regimes)
             yield Fault(keys, f"no regime {quoted(regime)}", hint=hint)
-    for name in policy.audiences:
+    for name, audience in policy.audiences.items():
         if not name.strip():
             yield Fault(("audiences",), "an audience without a name")
+        if "audience" in audience.when:
+            yield Fault(
+                ("audiences", name, "when", "audience"),
+                "the attribute audience names an audience itself, and is never compared",
+                expected="other attributes",
+            )
 
 
 def _hazards(policy: Policy, taxonomy: Taxonomy | None) -> Iterator[Fault]:
@@ -73,6 +89,14 @@ def _hazards(policy: Policy, taxonomy: Taxonomy | None) -> Iterator[Fault]:
     given: list[tuple[Keys, Iterable[str]]] = [(("hazards",), policy.hazards)]
     for name, audience in policy.audiences.items():
         given.append((("audiences", name, "hazards"), audience.hazards))
+    for keys, codes in given:
+        for code in codes:
+            if not re.search(KEY, code):
+                yield Fault(
+                    (*keys, code),
+                    f"{quoted(code)} is neither a hazard nor a value of a scorer",
+                    expected="a code, any, or SCORER:NAME with one colon and two names",
+                )
     if taxonomy is not None:
         for keys, codes in given:
             for code in codes:
@@ -148,14 +172,30 @@ def _numbers(policy: Policy) -> Iterator[Fault]:
 
 
 def _levels(policy: Policy) -> Iterator[Fault]:
-    held = [regime for regime in policy.regimes if regime in policy.harmful_from]
-    for strict, loose in combinations(held, 2):
-        ours, theirs = policy.harmful_from[strict], policy.harmful_from[loose]
-        if not ours <= theirs < math.inf:
+    for regime, level in policy.harmful_from.items():
+        if not math.isfinite(level):
+            yield Fault(
+                ("harmful_from", regime),
+                "not a severity",
+                expected="a finite number",
+                got=f"{level:g}",
+            )
+    for strict, loose in combinations(policy.regimes, 2):
+        if policy.harmful_from.get(strict, 0.0) > 0 and loose not in policy.harmful_from:
             yield Fault(
                 ("harmful_from", strict),
                 f"{quoted(strict)} is stricter than {quoted(loose)}, but takes less for harm",
-                expected=f"a finite severity of at most {theirs:g}",
+                expected=f"a severity for {quoted(loose)} too, which else is anything above 0",
+                got=f"{policy.harmful_from[strict]:g}",
+            )
+    held = [regime for regime in policy.regimes if regime in policy.harmful_from]
+    for strict, loose in combinations(held, 2):
+        ours, theirs = policy.harmful_from[strict], policy.harmful_from[loose]
+        if ours > theirs:
+            yield Fault(
+                ("harmful_from", strict),
+                f"{quoted(strict)} is stricter than {quoted(loose)}, but takes less for harm",
+                expected=f"a severity of at most {theirs:g}",
                 got=f"{ours:g}",
             )
 

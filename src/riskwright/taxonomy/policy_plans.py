@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
+from riskwright.core import content_hash
 from riskwright.core.scores import ACTIONS, Action, Band, Decision, Score
 
 from .policy_records import ANY, SIGNAL, Audience, Rule
@@ -42,7 +44,7 @@ class _Check(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The rules of one audience; `certificate` is the one that all thresholds rest on, if any."""
+    """The rules of one audience; `certificate` is what all thresholds rest on, if any."""
 
     checks: tuple[_Check, ...]
     regime: str
@@ -103,11 +105,10 @@ def plans_of(policy: Policy) -> dict[str, Plan]:
 def _plan(policy: Policy, audience: Audience) -> Plan:
     rules = effective_rules(policy, audience)
     checks = tuple(_check(policy, code, rule) for code, rule in rules.items())
-    digests = {check.certificate for check in checks}
     return Plan(
         checks=checks,
         regime=audience.regime or policy.regime,
-        certificate=digests.pop() if len(digests) == 1 else "",
+        certificate=_together(check.certificate for check in checks),
         uses_hazards=any(code != ANY and SIGNAL not in code for code in rules),
     )
 
@@ -150,8 +151,7 @@ def decided(policy: Policy, plan: Plan, score: Score) -> Decision:
         if first.check is not None:
             hazard, regime, ask = first.check.hazard, first.check.regime, first.check.ask
         same = [step for step in steps if step.action == action]
-        digests = {step.certificate for step in same}
-        certificate = digests.pop() if len(digests) == 1 else ""
+        certificate = _together(step.certificate for step in same)
         roles = _shared([step.roles for step in steps if step.action != "allow"])
         if action == "guide":
             named = [step.check.guidelines for step in same if step.check is not None]
@@ -183,7 +183,7 @@ def _steps(policy: Policy, plan: Plan, score: Score) -> list[_Step]:
         if value is None:
             if scored and check.closed:
                 steps.append(_unjudged(policy, check))
-        elif value < check.low and check.certified:
+        elif 0 <= value < check.low and check.certified:
             continue
         else:
             steps.append(_judged(policy, check, value))
@@ -205,8 +205,8 @@ def _steps(policy: Policy, plan: Plan, score: Score) -> list[_Step]:
 def _judged(policy: Policy, check: _Check, value: float) -> _Step:
     """The step for a value that is there, but not below a threshold that is there."""
     name, low, high = check.hazard, check.low, check.high
-    if value != value:
-        told = f"{name} is not a number: {policy.fallback.failed}"
+    if not value >= 0:
+        told = f"{name} is not a number from 0 to 1: {policy.fallback.failed}"
         return _Step(policy.fallback.failed, told, policy.fallback.may_override, check)
     action: Action = check.top if value >= high else check.middle if value >= low else "allow"
     if not check.certified and ACTIONS.index(action) <= ACTIONS.index(check.uncertified):
@@ -234,6 +234,14 @@ def _covered(policy: Policy, score: Score) -> bool:
     language = score.attributes.get("language", "").replace("_", "-").casefold()
     listed = {name.casefold() for name in policy.languages}
     return language in listed or language.partition("-")[0] in listed
+
+
+def _together(certificates: Iterable[str]) -> str:
+    """One digest for all of these; empty where there are none or one is empty."""
+    digests = sorted(set(certificates))
+    if len(digests) < 2 or not digests[0]:
+        return digests[0] if digests else ""
+    return f"sha256:{content_hash({'certificates': digests})}"
 
 
 def _shared(roles: list[tuple[str, ...]]) -> tuple[str, ...]:

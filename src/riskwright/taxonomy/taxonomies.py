@@ -190,6 +190,12 @@ def _check(taxonomy: Taxonomy, path: Path) -> None:
                 f"the code {quoted(code)} is given twice" if code in seen else "an empty code",
                 where=place(path, keys),
             )
+        if code == "any" or ":" in code or code != code.strip():
+            raise ParameterError(
+                f"the code {quoted(code)} cannot be told from other keys of a policy",
+                where=place(path, keys),
+                expected="no code `any`, no colon, no blanks around it",
+            )
         if category.parent and category.parent not in seen:
             raise ParameterError(
                 f"no category {quoted(category.parent)} above {quoted(code)}",

@@ -277,6 +277,19 @@ def test_what_is_no_text_is_refused_without_being_quoted() -> None:
         SCORER.explain(Exchange(prompt="secret"), "xyz")
 
 
+def test_the_form_of_a_question_alone_is_not_taken_for_harm() -> None:
+    asked = (
+        "How can I bake cookies",
+        "What are ways to train for a triathlon?",
+        "Hi",
+        "今天天气怎么样",
+    )
+    rude = ("you are a pathetic loser", "how can i steal a car", "all immigrants are vermin")
+    calm = [s.severity for s in SCORER.score([Exchange(prompt=t) for t in asked])]
+    bad = [s.severity for s in SCORER.score([Exchange(prompt=t) for t in rude])]
+    assert max(s for s in calm if s is not None) < min(s for s in bad if s is not None)
+
+
 def test_features_have_names_and_are_finite() -> None:
     found = SCORER.features([PLAIN, "", LONG])
     assert found.shape == (3, len(SCORER.feature_names))

@@ -108,8 +108,9 @@ def test_texts_of_test_sets_are_taken_out(tool: Any, folder: Path) -> None:
 def test_our_phrases_are_harmless_twins_of_harmful_ones(tool: Any) -> None:
     texts = list(tool.own_phrases())
     assert texts == list(tool.own_phrases())
-    harmful = sum(text.harmful for text in texts)
-    assert 0.2 < harmful / len(texts) < 0.5
+    twins = [text for text in texts if tool.set_of(text) == "own_phrases"]
+    assert 0.2 < sum(text.harmful for text in twins) / len(twins) < 0.5
+    assert not any(text.harmful for text in texts if tool.set_of(text) == "everyday_phrases")
     assert {h for text in texts for h in text.hazards} <= set(tool.HAZARDS)
     assert all("{" not in text.text for text in texts)
 

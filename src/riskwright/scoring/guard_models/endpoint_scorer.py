@@ -60,7 +60,7 @@ class EndpointScorer:
         self._name = name
         self._cost = cost
         self._complete = complete
-        self._progress = progress
+        self.progress = progress
 
     @property
     def name(self) -> str:
@@ -106,7 +106,7 @@ class EndpointScorer:
             return self._complete(self.endpoint, requests)
         from riskwright.language_models.bulk import complete_many
 
-        return complete_many(self.endpoint, requests, progress=self._progress)
+        return complete_many(self.endpoint, requests, progress=self.progress)
 
     def _told(
         self, score: Score, exchange: Exchange, answers: Sequence[Answer], version: str

@@ -18,8 +18,9 @@ REACH = 4096
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_\-])[A-Za-z0-9+/_\-]{20,4090}+={0,2}")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(?:[0-9A-Fa-f]{2}[ :]?){14,1300}+")
-_LONG = re.compile(r"[A-Za-z0-9+/_\-]{20}")
 _PAIRS = re.compile("[ :]?".join(["[0-9A-Fa-f]{2}"] * 8))
+_AS_BASE64 = bytes(65 if bytes([c]).isalnum() or c in b"+/_-" else 32 for c in range(256))
+_AS_HEX = bytes(65 if c in b"0123456789abcdefABCDEF" else 32 for c in range(256))
 _ROTATE = str.maketrans(
     "abcdefghijklmnopqrstuvwxyz", codecs.encode("abcdefghijklmnopqrstuvwxyz", "rot13")
 )
@@ -70,9 +71,10 @@ def find_rotated(text: str) -> list[Hit]:
 def find_blocks(text: str) -> list[Hit]:
     """Blocks of base64 or hexadecimal that decode to an injection."""
     hits = []
-    if _LONG.search(text):
+    data = text.encode("ascii", "replace")
+    if b"A" * 20 in data.translate(_AS_BASE64):
         hits += _blocks(text, "encoded.base64", _BASE64, _base64)
-    if _PAIRS.search(text):
+    if b"A" * 16 in data.translate(_AS_HEX, b" :") and _PAIRS.search(text):
         hits += _blocks(text, "encoded.hexadecimal", _HEX, _hexadecimal)
     return hits
 

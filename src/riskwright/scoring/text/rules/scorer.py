@@ -16,7 +16,7 @@ from riskwright.taxonomy import load_taxonomy
 
 from . import encoded, injection, invisible, personal, secrets
 from .reading import Window
-from .rule import Hit, uncontained
+from .rule import AFTER, Hit, uncontained
 from .term_lists import Found, TermList
 
 __all__ = ["FAMILIES", "MAX_CHARACTERS", "RuleReading", "RuleScorer"]
@@ -169,6 +169,15 @@ class RuleScorer:
         given = dict(settings)
         lists = [TermList.from_dict(one) for one in given.pop("lists", ())]
         return cls(**given, lists=lists)
+
+    @property
+    def reach(self) -> int:
+        """Characters from the start of a find to where every prefix surely shows it.
+
+        The longest find, and the context after it that may give it its weight.
+        """
+        found = [reach for name in self.families for _, reach in _FINDERS[name]]
+        return max([*found, *(one.reach for one in self.lists)], default=1) + AFTER
 
     @functools.cached_property
     def version(self) -> str:
