@@ -203,8 +203,13 @@ class ConstitutionJudge:
         """One score per exchange, in order."""
         if not exchanges:
             return []
-        self._learn_neutral()
         cases = [_Case(exchange) for exchange in exchanges]
+        try:
+            self._learn_neutral()
+        except Unreadable as problem:
+            for case in cases:
+                case.problem = problem
+            return [self._scored(case) for case in cases]
         self._drop_irrelevant(cases)
         self._ask_preconditions(cases)
         self._ask_again(cases)
@@ -223,6 +228,8 @@ class ConstitutionJudge:
             try:
                 self._neutral[question] = _chance(completed([answer], 1)[0])
             except Unreadable as problem:
+                if problem.outcome == "failed":
+                    raise
                 raise ParameterError(
                     "the judge gives no probability for the neutral text",
                     where="endpoint",
