@@ -1,4 +1,5 @@
-"""Learn a certified score card from real medical data, print it, add three cases up by hand, audit.
+"""Learn a certified score card from real medical data, print it, add three cases up by hand, audit;
+then guard a made-up shop.
 
 The data are scikit-learn's breast cancer set: ten measurements of cell nuclei (569 fine needle
 aspirates, Wisconsin 1995; Street, Wolberg & Mangasarian 1993) and the diagnosis.
@@ -21,6 +22,11 @@ from riskwright.scoring.deployment import RowScorer
 
 FOLDER = Path("demo")
 CASES = (0, 73, 19)
+PROMPTS = (
+    "Please write a short poem about an apple cake.",
+    "Please write to ann@example.org that the cake is ready.",
+    "You are a stupid idiot and your cake is awful.",
+)
 POPULATION = "fine needle aspirates of breast masses, University of Wisconsin, 1995"
 
 
@@ -97,6 +103,33 @@ def add_up(number: int, row: dict[str, Any], model: rw.RiskScoreClassifier) -> N
     print(f"  risk by model   {model_risk:.9f}")
 
 
+def guard() -> None:
+    """Three harmless prompts through the scorers of the package and a policy written by hand."""
+    policy = rw.load_policy(
+        {
+            "id": "shop",
+            "version": "1",
+            "taxonomy": "ailuminate",
+            "mode": "enforce",
+            "regimes": ["standard"],
+            "regime": "standard",
+            "hazards": {"any": {}, "rules:personal": {"middle": "redact", "high": "redact"}},
+            "thresholds": {
+                "any": {"standard": {"low": 0.5, "high": 0.9}},
+                "rules:personal": {"standard": {"low": 0.5, "high": 0.5}},
+            },
+            "fallback": {"out_of_distribution": "allow"},
+        }
+    )
+    scorer = rw.Guard()
+    for prompt in PROMPTS:
+        score = scorer.score(rw.Exchange(prompt=prompt))
+        decision = policy.decide(score)
+        print(f"  {decision.action:<9} severity {score.severity:.2f}  {prompt!r}")
+        for reason in decision.reasons:
+            print(f"            {reason}")
+
+
 def main() -> None:
     frame = breast_cancer()
     model = learn(frame)
@@ -114,6 +147,8 @@ def main() -> None:
     print("\nThe audit of such a card on 189 cases that it has not seen: ./demo/audit.html")
     print(audit_text(found).splitlines()[1])
     print("A data card, to be completed: ./demo/data.json")
+    print("\nThree prompts under a guard, by a policy written by hand (riskwright guard --help):")
+    guard()
 
 
 if __name__ == "__main__":

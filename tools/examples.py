@@ -6,9 +6,9 @@ On a page, top to bottom and in one folder:
   command ends with 0, or as the comment `# exit code 1` behind it says; `< FILE` and `> FILE` may
   stand behind it;
 - a `python` block runs, and later blocks see its names;
-- a `yaml NAME` block is the content of the file NAME;
+- a `yaml NAME` or `json NAME` block is the content of the file NAME;
 - a `text`, `sql` or `json` block right below a block that ran is what it prints. There a line `...`
-  stands for any lines, and neither seconds nor dates nor the width of blanks count.
+  stands for any lines, and neither times nor dates nor digests nor the width of blanks count.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ _EXIT_CODE = re.compile(r"# exit code (\d+)$")
 _VARYING = (
     (re.compile(r"\d+\.\d+ s\b"), "0.00 s"),
     (re.compile(r"\d{4}-\d{2}-\d{2}"), "2000-01-01"),
+    (re.compile(r"\bsha256:[0-9a-f]{64}"), "sha256:0"),
+    (re.compile(r"(latency \(ms\)): .*"), r"\1: 0"),
     (re.compile(r"(\d+\.\d{10})\d+"), r"\1"),  # the last digits may differ between machines
     (re.compile(r" +"), " "),
 )
@@ -121,7 +123,7 @@ def run_page(page: str, folder: Path) -> list[Mismatch]:
                 )
             elif block.language == "sh":
                 printed = _printed(lambda b=block: _run_commands(b.text))
-            elif block.language == "yaml" and block.argument:
+            elif block.language in ("yaml", "json") and block.argument:
                 Path(block.argument).write_text(block.text, encoding="utf-8")
                 printed = None
             elif block.language in OUTPUTS and block.follows and printed is not None:

@@ -28,6 +28,8 @@ def test_the_demo_shows_the_same_risk_by_hand_and_by_model(tmp_path: Path):
     verdict = re.search(r"</span>(.+?)</p>", page)[1]
     assert verdict in run.stdout
     assert "189" in page
+    decided = re.findall(r"^  (\w+) +severity", run.stdout, re.M)
+    assert decided == ["allow", "redact", "escalate"]
     assert rw.load(tmp_path / "demo" / "data.json").rows.value == 569
     by_hand = re.findall(r"risk by hand .* = ([\d.]+)$", run.stdout, re.M)
     by_model = re.findall(r"risk by model +([\d.]+)$", run.stdout, re.M)

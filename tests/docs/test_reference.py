@@ -50,7 +50,7 @@ def test_every_command_and_option_has_its_line(reference):
     verbs = ["audit", "calibrate", "card", "decide", "evaluate", "fit", "score"]
     card = ["assess", "check", "diff", "export", "new", "notice"]
     guard = ["certify", "compare", "fit", "policy", "replay", "report", "score", "stream"]
-    guard += ["verify-log"]
+    guard += ["certify-stream", "verify-log"]
     further = [*(f"card {word}" for word in card), *(f"guard {word}" for word in guard)]
     assert sorted(commands) == sorted([*verbs, *further])
     assert {"--target", "--max-terms", "--dialect", "--groups"} <= options(text)

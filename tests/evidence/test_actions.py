@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -106,8 +107,7 @@ def test_messages_hold_several_calls_or_none() -> None:
         ({"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "a\x00b"}}, "printable"),
         ({"method": "POST", "url": 3}, "http.url"),
         ({"type": "function_call", "arguments": "{}"}, r"responses\[0\].name"),
-        ({"tool": "a", "kind": "read", "stpe": 1}, "stpe.*Did you mean 'step'"),
-        ({"tool": "a", "kind": "reading"}, "kind"),
+        ({"action": "look", "tool": "drop", "input": {}}, "two names"),
         ({"something": 1}, "no known shape"),
         ("rm -rf x", 'format="shell"'),
         ("{", "not JSON"),
@@ -376,7 +376,123 @@ def test_text_of_an_action() -> None:
 
 def test_an_action_survives_a_way_through_json() -> None:
     action = parse_action(ONE_CALL[0][1], origin="user", agent="a", step=3)
-    assert parse_action(json.loads(msgspec.json.encode(action)) | {"kind": "pay"}) == action
+    told = json.loads(msgspec.json.encode(action)) | {"kind": "pay"}
+    assert parse_action(told, "riskwright") == action
+
+
+def test_what_an_agent_says_that_its_action_does_is_not_believed():
+    told = {"tool": "delete_file", "kind": "read", "reversibility": "reversible", "args": {}}
+    action = parse_action(told)
+    assert (action.kind, action.reversibility) == ("delete", "irreversible")
+    [step] = parse_plan([{"tool": "delete_file", "args": {}, "origin": "user"}])
+    assert step.origin == "unknown"
+    [step] = parse_plan([{"tool": "delete_file", "args": {}, "origin": "web page"}])
+    assert step.origin == "web page"
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"tool": "a", "kind": "read", "stpe": 1}, "stpe.*Did you mean 'step'"),
+        ({"tool": "a", "kind": "CANARY"}, "kind: not an action; got an unknown value"),
+    ],
+)
+def test_own_fields_that_are_none(source: Any, problem: str) -> None:
+    with pytest.raises(UnreadableError, match=problem) as told:
+        parse_action(source, "riskwright")
+    assert "CANARY" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "get_д\u0435lete",
+            "get_dеlete",
+            "ｇｅｔ_ｄｅｌｅｔｅ",
+            "getUSERDelete",
+            "get_de\u200blete",
+        )
+    ],
+)
+def test_names_that_only_look_like_reading_are_not_safe(name: str) -> None:
+    with contextlib.suppress(UnreadableError):
+        assert parse_action({"tool": name, "args": {}}).kind not in ("read", "search", "navigate")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"cmd": "ls", "command": "rm -rf /x"},
+        {"command": "find", "args": [".", "-delete"]},
+        {"command": "rm", "args": "-rf /x"},
+        {"commands": ["ls", "rm -rf /x"]},
+        {"command": ["find", "."], "argv": ["-delete"]},
+    ],
+)
+def test_all_parts_of_a_command_are_read(arguments: Any) -> None:
+    action = parse_action({"tool": "terminal", "args": arguments})
+    assert (action.kind, action.reversibility) == ("delete", "irreversible")
+
+
+def test_a_command_that_is_none_is_told():
+    action = parse_action({"tool": "terminal", "args": {"command": {"a": 1}}})
+    assert "unreadable command" in action.signs
+
+
+def test_every_action_of_a_text_is_read():
+    text = 'Action: look\nAction Input: {}\nAction: delete_file\nAction Input: {"path": "a"}\n'
+    assert [(a.kind, a.arguments) for a in parse_actions(text)] == [
+        ("read", {}),
+        ("delete", {"path": "a"}),
+    ]
+    with pytest.raises(UnreadableError, match="2 actions"):
+        parse_action(text)
+
+
+def test_calls_in_the_older_shapes_of_openai():
+    call = {"name": "delete_file", "arguments": "{}"}
+    message = {"role": "assistant", "content": None, "function_call": call}
+    assert [a.kind for a in parse_actions(message)] == ["delete"]
+    assert [a.kind for a in parse_actions({"choices": [{"message": message}]})] == ["delete"]
+    custom = {"type": "custom_tool_call", "name": "delete_file", "input": "a", "call_id": "c"}
+    assert [(a.tool, a.arguments) for a in parse_actions(custom)] == [
+        ("delete_file", {"input": "a"})
+    ]
+
+
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("depth", [40, 700, 100_000])
+@pytest.mark.parametrize("format", [None, "openai", "react", "browser", "riskwright"])
+def test_objects_nested_too_deeply_are_refused(depth: int, format: str | None) -> None:
+    deep = nested(depth)
+    press = {"action": "a", "input": {"x": deep}, "element": deep}
+    for source in (deep, {"tool": "a", "args": {"x": deep}}, press):
+        with pytest.raises(UnreadableError):
+            parse_actions(source, format)
+
+
+@pytest.mark.parametrize("depth", [700, 100_000])
+def test_depth_outside_of_the_arguments_is_no_crash(depth: int) -> None:
+    with contextlib.suppress(UnreadableError):
+        assert parse_action({"tool": "a", "args": {}, "x": nested(depth)}).arguments == {}
+
+
+def test_an_object_that_is_no_message_is_not_taken_for_one_without_calls():
+    with pytest.raises(UnreadableError, match="neither"):
+        parse_actions({"tool": "delete_file", "args": {}}, "openai")
+    assert parse_actions({"role": "assistant", "content": "hello"}, "openai") == ()
+
+
+def test_sources_that_cannot_be_digested():
+    with pytest.raises(UnreadableError):
+        parse_action({"tool": "a", "args": {}, "x": {1: 2, "1": 3}})
 
 
 KEYS = (
@@ -398,7 +514,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(source=JSON, name=st.sampled_from([None, *FORMATS]))
 def test_anything_reads_or_is_refused_with_a_typed_error(source: Any, name: str | None) -> None:
     try:
@@ -411,8 +527,8 @@ def test_anything_reads_or_is_refused_with_a_typed_error(source: Any, name: str 
 @pytest.mark.parametrize(
     "text",
     [
-        *(letter * 100_000 for letter in ("a", "A", "\n", "1")),
-        *(pair * 30_000 for pair in ("eyJ", "-eyJ", "a@", "$1,", "a.", "/.ssh", "1,", "Action:")),
+        *(letter * 30_000 for letter in ("a", "A", "\n", "1")),
+        *(pair * 10_000 for pair in ("eyJ", "-eyJ", "a@", "$1,", "a.", "/.ssh", "1,", "Action:")),
     ],
 )
 def test_long_hostile_texts_are_read_in_linear_time(text: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from riskwright.core import DataError, ParameterError
+from riskwright.core import DataError, ParameterError, UsageError, load, save
 from riskwright.core.scores import Decision, Score
 from riskwright.evidence.action_formats import parse_plan
 from riskwright.evidence.action_tools import ToolCatalogue
@@ -20,6 +22,7 @@ from riskwright.guard.actions import ActionGuard
 from riskwright.guard.approvals import Approval, ApprovalRequest
 from riskwright.guard.world_models import Consequences
 from riskwright.scoring.action_risk import ActionScorer
+from riskwright.taxonomy.policies import load_policy
 
 READ = AgentAction(tool="read_file", id="r", kind="read", origin="user", audience="self")
 WRITE = AgentAction(
@@ -433,3 +436,122 @@ def test_nothing_that_is_told_quotes_the_plan() -> None:
     told = repr(verdict.reasons) + repr(verdict.decision) + repr(verdict.score) + repr(guard)
     assert verdict.risky
     assert private not in told + repr(verdict.steps) + repr(verdict.plan)
+
+
+class Steady:
+    """A policy that always decides the same."""
+
+    def decide(self, score: Score) -> Decision:
+        return Decision(action="allow")
+
+
+def test_a_guard_is_saved_with_its_card_text_model_and_certificate(tmp_path: Any) -> None:
+    rng = np.random.default_rng(0)
+    amounts = 10 ** rng.uniform(0, 4, 400)
+    past = [
+        AgentAction(tool="save", kind="write", origin="user", money=Money(amount=float(a)))
+        for a in amounts
+    ]
+    guard = ActionGuard(low="block", timeout=7.0)
+    guard.certify(past, (amounts > 300).astype(int).tolist(), "miss rate <= 10%")
+    save(guard, tmp_path / "guard.json")
+    again = load(tmp_path / "guard.json")
+    assert (again.low, again.timeout) == ("block", 7.0)
+    for action in (*past[:20], READ, WRITE, PAY):
+        assert again.check(action) == guard.check(action)
+
+
+@pytest.mark.parametrize("part", ["policy", "world_model"])
+def test_a_loaded_guard_refuses_without_the_parts_that_it_had(part: str) -> None:
+    model = lambda state, action, policies: Consequences(short_term=0.9, long_term=0.0)  # noqa: E731
+    limits = {"short term": 0.5, "long term": 0.5}
+    parts: dict[str, Any] = {"policy": {"policy": Steady()}, "world_model": {"world_model": model}}
+    more = {"limits": limits} if part == "world_model" else {}
+    guard = ActionGuard(**parts[part], **more)
+    again = ActionGuard.from_artifact(guard.to_artifact()[1])
+    with pytest.raises(UsageError, match=part):
+        again.check(READ)
+    assert again.attach(**parts[part]).check(READ) == guard.check(READ)
+
+
+def test_what_is_done_is_what_was_checked_whoever_changes_the_action_meanwhile() -> None:
+    action = msgspec.structs.replace(PAY, arguments={"to": "a"})
+    done: list[Any] = []
+
+    def approve(request: ApprovalRequest) -> bool:
+        request.action.arguments["to"] = "b"
+        return True
+
+    def shift(request: ApprovalRequest) -> bool:
+        action.arguments["to"] = "c"
+        return True
+
+    checked, _ = ActionGuard().run(action, lambda one: done.append(one.arguments["to"]), approve)
+    assert checked.allowed
+    ActionGuard().run(action, lambda one: done.append(one.arguments["to"]), shift)
+    assert done == ["a", "a"]
+    assert not ActionGuard().check(PAY, shift).permits(action)
+
+
+def test_one_approval_is_good_for_one_of_many_threads() -> None:
+    guard = ActionGuard()
+    given = Approval(digest=PAY.digest, expires=time.time() + 60)
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: guard.check(PAY, lambda request: given).allowed, range(64)))
+    assert sum(found) == 1
+
+
+def test_used_approvals_are_forgotten_when_they_have_expired() -> None:
+    now = [0.0]
+    guard = ActionGuard(clock=lambda: now[0])
+    for moment in range(50):
+        now[0] = float(moment)
+        given = Approval(digest=PAY.digest, expires=moment + 2.5)
+        assert guard.check(PAY, lambda request, given=given: given).allowed
+        assert not guard.check(PAY, lambda request, given=given: given).allowed
+    assert len(guard._used) <= 4
+
+
+@pytest.mark.parametrize("severity", [float("nan"), 1.5, -0.1])
+def test_a_severity_that_is_none_is_a_failure(severity: float) -> None:
+    class Odd(ActionScorer):
+        def score(self, actions: Any) -> list[Score]:
+            return [Score(severity=severity, level="SAFE") for _ in actions]
+
+    checked = ActionGuard(Odd()).check(READ)
+    assert (checked.score.outcome, checked.decision.action) == ("failed", "escalate")
+
+
+def test_private_text_stays_out_of_reprs() -> None:
+    told = Consequences(short_term=0.9, long_term=0.1, guidance="CANARY")
+    guard = ActionGuard(world_model=lambda *_: told, limits={"short term": 0.5, "long term": 0.5})
+    action = msgspec.structs.replace(READ, arguments={"q": "CANARY"})
+    checked = guard.check(action)
+    assert checked.guidance == "CANARY"
+    shown = [told, checked, action, guard.check_plan(Plan(actions=(action,), goal="CANARY"))]
+    assert "CANARY" not in "".join(map(repr, shown))
+
+
+@pytest.mark.parametrize("limit", ["x", None, True, float("nan"), 2])
+def test_limits_that_are_none(limit: Any) -> None:
+    with pytest.raises(ParameterError, match="limit"):
+        ActionGuard(world_model=lambda *_: None, limits={"short term": limit, "long term": 0.5})
+
+
+def test_a_policy_of_the_package_decides_on_actions() -> None:
+    policy = load_policy(
+        {
+            "id": "p",
+            "version": "1",
+            "taxonomy": "ailuminate",
+            "mode": "enforce",
+            "regimes": ["r"],
+            "regime": "r",
+            "hazards": {"any": {}},
+            "thresholds": {"any": {"r": {"low": 0.3, "high": 0.99}}},
+            "fallback": {},
+        }
+    )
+    guard = ActionGuard(policy=policy)
+    assert [guard.check(one).decision.action for one in (READ, PAY)] == ["allow", "escalate"]
+    assert guard.check(PAY, lambda request: True).allowed

@@ -84,3 +84,11 @@ def test_guidelines_that_the_policy_names_come_first(setting):
 def test_other_decisions_are_refused(setting):
     with pytest.raises(ParameterError, match="guidance"):
         guided_reply(DISTRESS, Decision(action="block"), **setting, answer=lambda m: "")
+
+
+def test_no_answer_is_never_taken_for_one(setting):
+    """Without a reply the prompt itself would be judged, and pass."""
+    with pytest.raises(ParameterError, match="no text"):
+        guided_reply(DISTRESS, GUIDE, **setting, answer=lambda m: None)
+    with pytest.raises(ParameterError, match="no attempts"):
+        guided_reply(DISTRESS, GUIDE, **setting, answer=lambda m: "a", attempts=0)

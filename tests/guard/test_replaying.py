@@ -2,7 +2,7 @@
 
 import pytest
 
-from riskwright.core import ArtifactError, UnreadableError, UsageError
+from riskwright.core import ArtifactError, ParameterError, UnreadableError, UsageError
 from riskwright.core.scores import Band, Score
 from riskwright.guard.decision_log import DecisionLog
 from riskwright.guard.replaying import replay, stored_scores
@@ -90,3 +90,14 @@ def test_bad_files_are_refused_with_the_line(tmp_path):
         list(stored_scores(tmp_path / "none.jsonl"))
     with pytest.raises(UsageError, match="kind of file"):
         write_scored(tmp_path / "a.txt", SCORES)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_values_that_json_would_lose_are_not_written(tmp_path, ending):
+    path = tmp_path / f"scored.{ending}"
+    for bad in (Score(severity=float("nan")), Score(severity=0.1, hazards={"hte": float("inf")})):
+        with pytest.raises(ParameterError, match="not numbers"):
+            write_scored(path, [SCORES[0], bad])
+    assert not path.exists()
+    write_scored(path, [Score(severity=0.1, reason="null")])
+    assert [score.reason for score, _ in stored_scores(path)] == ["null"]

@@ -182,17 +182,17 @@ def test_use_before_fit_and_of_other_scanners_is_refused():
 
 
 def test_broken_promises_are_rare():
-    """200 draws of 300 rows from a known population; a rate above .1 + 2.5 s.e. would fail."""
+    """80 draws of 300 rows from a known population; a rate above .1 + 2.5 s.e. would fail."""
     scores, y = drawn(4000, seed=3)
     table = scores
     rng = np.random.default_rng(0)
     broken = 0
-    for _ in range(200):
+    for _ in range(80):
         rows = rng.integers(0, y.size, 300)
         scanners = Scanners("false alarm rate <= 10% with 90% confidence").fit(
             {name: column[rows] for name, column in table.items()}, y[rows]
         )
         flagged = scanners.decide(table) == "flag"
         broken += flagged[~y].mean() > 0.1
-    assert broken / 200 <= 0.1 + 2.5 * math.sqrt(0.1 * 0.9 / 200)
+    assert broken / 80 <= 0.1 + 2.5 * math.sqrt(0.1 * 0.9 / 80)
     assert broken > 0

@@ -93,13 +93,13 @@ class TestAtLarge:
     def test_the_interval_of_the_median_covers(self):
         rng = np.random.default_rng(1)
         held = 0
-        for _ in range(50):
+        for _ in range(30):
             at = rng.integers(0, 30, 60)
             paths = [path(*(np.arange(30) >= k), every=1) for k in at]
             found = stream_figures([*paths, path(0)], [1] * 60 + [0], 0.5, replicates=2)
             median = found.figures["characters at the alarm"]
             held += median.low <= 15.5 <= median.high
-        assert held / 50 >= 0.88  # at least 0.95, less two standard errors
+        assert held / 30 >= 0.86  # at least 0.95, less two standard errors
 
     def test_a_monitor_evaluates_at_its_own_threshold(self):
         class Share:

@@ -68,7 +68,7 @@ def chunked(text, places, form):
 
 class TestSecrets:
     @given(TEXTS, st.lists(st.integers(0, 999), max_size=30), st.booleans(), st.integers(1, 90))
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=40, deadline=None)
     def test_with_all_of_the_reach_held_back_nothing_of_any_find_goes_out(
         self, text, places, form, every
     ):
@@ -81,7 +81,7 @@ class TestSecrets:
         st.integers(0, 120),
         st.sampled_from([0.3, 0.6, 0.9]),
     )
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_with_less_held_back_the_bound_holds_from_the_start_of_the_find(
         self, text, places, every, hold_back, threshold
     ):

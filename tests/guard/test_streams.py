@@ -113,7 +113,7 @@ def run(monitor, chunks):
 
 class TestRelease:
     @given(TEXTS, COURSES, PLACES, st.integers(1, 9), st.integers(0, 12), st.integers(0, 2))
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=70, deadline=None)
     def test_every_chunking_gives_what_the_definition_says(
         self, text, course, places, every, hold_back, form
     ):
@@ -133,7 +133,7 @@ class TestRelease:
             assert wanted <= max(0, stop - 1 - hold_back)
 
     @given(TEXTS, COURSES, PLACES, st.integers(1, 9), st.integers(0, 12))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_looks_spans_and_decisions_do_not_depend_on_the_chunks(
         self, text, course, places, every, hold_back
     ):
@@ -147,7 +147,7 @@ class TestRelease:
         assert len(set(map(repr, found))) == 1
 
     @given(TEXTS, COURSES, PLACES, st.integers(1, 9), st.integers(0, 12))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_no_character_past_the_first_crossing_is_released_where_scores_only_grow(
         self, text, course, places, every, hold_back
     ):
@@ -159,7 +159,7 @@ class TestRelease:
             assert len("".join(texts)) <= max(0, crossing - 1 - hold_back)
 
     @given(TEXTS, COURSES, PLACES, st.integers(0, 12))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_with_a_look_at_every_character_the_bound_holds_for_any_score(
         self, text, course, places, hold_back
     ):
@@ -170,7 +170,7 @@ class TestRelease:
             assert len("".join(texts)) <= max(0, over[0] - 1 - hold_back)
 
     @given(TEXTS, COURSES, PLACES, st.integers(1, 9), st.integers(0, 12))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_released_and_withheld_are_the_input_and_only_judged_text_is_released(
         self, text, course, places, every, hold_back
     ):
@@ -537,7 +537,7 @@ class TestIterators:
 
 class TestPaths:
     @given(TEXTS, COURSES, st.integers(1, 9))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_a_path_has_the_looks_of_its_stream(self, text, course, every):
         monitor = StreamMonitor(Replay(course), every=every, thresholds=2.0)
         path = monitor.path(text)

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from riskwright.core import ParameterError
 from riskwright.core.scores import Decision, Score
 from riskwright.guard.wire import llama_guard_text, moderation_response, moderation_result
 from riskwright.taxonomy import load_taxonomy
@@ -44,3 +45,9 @@ def test_no_score_is_flagged_as_the_policy_says():
 def test_llama_guards_answer_has_the_codes_of_its_version(version, codes):
     assert llama_guard_text(SCORE, BLOCK, version=version) == f"unsafe\n{codes}"
     assert llama_guard_text(SCORE, Decision(action="guide"), version=version) == "safe"
+
+
+def test_an_unknown_version_is_refused_whatever_the_decision():
+    for decision in (BLOCK, Decision(action="allow")):
+        with pytest.raises(ParameterError, match="llama_guard_4"):
+            llama_guard_text(SCORE, decision, version=9)

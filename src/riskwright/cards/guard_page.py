@@ -143,8 +143,8 @@ def _sentences(figures: GuardFigures) -> list[str]:
         )
     for outcome, count in figures.outcomes.items():
         lines.append(
-            f"{wording.count(count)} exchanges have no score ({outcome}); the policy's fallback "
-            "decided on them."
+            f"{wording.count(count)} of the exchanges: no score ({outcome}), so that the policy's "
+            "fallback decided."
         )
     return lines
 

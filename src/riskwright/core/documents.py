@@ -117,11 +117,12 @@ def _parse(text: str, path: Path, kind: str) -> Any:
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of these pairs, for JSON; `ValueError` where a key is given twice."""
-    keys = [key for key, _ in pairs]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
-        raise ValueError(f"the key {quoted(twice)} is given twice")
-    return dict(pairs)
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {quoted(key)} is given twice")
+        found[key] = value
+    return found
 
 
 def line_of(path: Path, keys: Sequence[str | int]) -> int | None:

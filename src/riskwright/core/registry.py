@@ -58,6 +58,7 @@ artifact_kinds.register("dempster_shafer", "riskwright.scoring.dempster_shafer:D
 artifact_kinds.register("scanners", "riskwright.guard.scanners:Scanners")
 artifact_kinds.register("action_card", "riskwright.scoring.action_risk:ActionCard")
 artifact_kinds.register("action_text", "riskwright.scoring.action_text:ActionTextModel")
+artifact_kinds.register("action_guard", "riskwright.guard.actions:ActionGuard")
 artifact_kinds.register("ss3", "riskwright.scoring.text.ss3:SS3Classifier")
 artifact_kinds.register("stream_monitor", "riskwright.guard.streams:StreamMonitor")
 artifact_kinds.register("pipeline", "riskwright.pipeline:RiskPipeline")

@@ -7,13 +7,14 @@ import itertools
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from riskwright.core import UnreadableError
 
-from .action_shell import ShellFacts, read_command
+from .action_shell import ShellFacts, joined_facts, read_command
 from .action_tools import ToolCatalogue, ToolEntry
 from .action_words import gravest, kind_of_name, word_set, words_of
 from .actions import (
@@ -41,6 +42,7 @@ _RESOURCE_KEYS = word_set(
     "target name id"
 )
 _CODE_KEYS = word_set("command cmd script shell bash")
+_WORD_KEYS = word_set("args argv arguments parameters params")
 _SQL_KEYS = word_set("sql query statement")
 _RIGHTS = word_set(
     "role roles permission permissions privilege privileges scopes acl is_admin admin"
@@ -174,25 +176,48 @@ def _arguments(arguments: Any, where: str) -> dict[str, Any]:
 
 
 def _digest(source: Any) -> str:
-    text = json.dumps(source, sort_keys=True, separators=(",", ":"), default=repr)
+    try:
+        text = json.dumps(source, sort_keys=True, separators=(",", ":"), default=repr)
+    except (RecursionError, TypeError, ValueError):
+        raise UnreadableError("not plain JSON, or nested too deeply", where="source") from None
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _shell_of(tool: str, values: Mapping[str, Any]) -> ShellFacts | None:
-    """The command among the arguments, where there is one that can be read."""
+    """All commands among the arguments together; None where there are none, or one is unreadable.
+
+    Words under keys such as `args` belong to each of them.
+    """
+    more = [word for key in values if key.lower() in _WORD_KEYS for word in _words(values[key])]
+    found: list[ShellFacts] = []
     for key, value in values.items():
-        is_command = key.lower() in _CODE_KEYS
-        is_argv = isinstance(value, list) and value and all(isinstance(v, str) for v in value)
-        if is_command and (isinstance(value, str) or is_argv):
+        if key.lower() not in _CODE_KEYS and key.lower() != "commands":
+            continue
+        listed = key.lower() == "commands" and isinstance(value, list)
+        for command in value if listed else [value]:
             try:
-                return read_command(value)
+                found.append(read_command(_with_words(command, more)))
             except UnreadableError:
                 return None
-    return None
+    return joined_facts(found) if found else None
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return value.split()
+    return [str(word) for word in value] if isinstance(value, list) else []
+
+
+def _with_words(command: Any, more: list[str]) -> str | list[str]:
+    if isinstance(command, str):
+        return " ".join([command, *map(shlex.quote, more)])
+    if isinstance(command, list):
+        return [*command, *more]
+    raise UnreadableError("not a command", expected="text, or a list of words")
 
 
 def _readable(values: Mapping[str, Any], shell: ShellFacts | None) -> bool:
-    return shell is not None or not any(key.lower() in _CODE_KEYS for key in values)
+    return shell is not None or not any(k.lower() in _CODE_KEYS | {"commands"} for k in values)
 
 
 def _kind(tool: str, values: Mapping[str, Any], shell: ShellFacts | None) -> Kind:

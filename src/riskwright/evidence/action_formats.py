@@ -81,18 +81,28 @@ def parse_actions(
         )
     if isinstance(source, str):
         source = _without_fence(source)
-    name = detect_format(source) if format is None else format
+    name = _detected(source) if format is None else format
     if name not in _PARSERS:
         raise ParameterError(
             f"unknown format {quoted(name)}", where="format", hint=nearest(name, FORMATS)
         )
     if isinstance(source, str) and name not in _OF_TEXT:
         source = _json(source, name)
-    found = _PARSERS[name](source, _Setting(tools, origin), name)
+    try:
+        found = _PARSERS[name](source, _Setting(tools, origin), name)
+    except RecursionError:
+        raise UnreadableError("nested too deeply", where=name) from None
     return tuple(
         msgspec.structs.replace(action, agent=agent or action.agent, step=action.step or step + k)
         for k, action in enumerate(found)
     )
+
+
+def _detected(source: Any) -> str:
+    try:
+        return detect_format(source)
+    except RecursionError:
+        raise UnreadableError("nested too deeply", where="source") from None
 
 
 def parse_action(
@@ -181,7 +191,7 @@ def _step(
                 item = item[key]
                 break
         stated = item.get("origin")
-        if stated in ORIGINS and origin == "unknown":
+        if stated in ("tool output", "web page") and origin == "unknown":
             origin = cast(Origin, stated)
     try:
         if isinstance(item, Mapping) and item.get("role") in ("user", "system", "tool"):
@@ -221,6 +231,7 @@ def _needs(item: Any, of_step: list[list[str]], where: str) -> list[str]:
 def detect_format(source: Any) -> str:
     """The format of a message, call, command or page action, told from its shape.
 
+    Never "riskwright": who wrote those fields states what the action does, which an agent must not.
     Raises `UnreadableError` where no format fits.
 
     Examples
@@ -253,7 +264,9 @@ def _format_of_object(source: Mapping[str, Any]) -> str | None:
     kind, has = source.get("type"), source.__contains__
     if source.get("method") == "tools/call" or has("jsonrpc"):
         return "mcp"
-    if has("tool_calls") or has("choices") or (kind == "function" and has("function")):
+    if {"tool_calls", "function_call", "choices"} & set(source) or (
+        kind == "function" and has("function")
+    ):
         return "openai"
     if isinstance(kind, str) and kind.endswith("_use") and has("input"):
         return "anthropic"
@@ -263,8 +276,6 @@ def _format_of_object(source: Mapping[str, Any]) -> str | None:
         return "responses"
     if isinstance(source.get("content"), list) or (has("role") and has("content")):
         return "anthropic" if isinstance(source.get("content"), list) else "openai"
-    if has("kind") and has("tool"):
-        return "riskwright"
     if has("method") and has("url"):
         return "http"
     if has("action_input") or has("tool_input") or has("tool") or (has("name") and has("args")):
@@ -394,15 +405,22 @@ def _openai(source: Any, setting: _Setting, where: str) -> Found:
         return [a for k, item in enumerate(source) for a in _openai(item, setting, f"[{k}]")]
     body = _object(source, where)
     if "choices" in body:
-        found: Found = []
-        for k, choice in enumerate(_list(body["choices"], "choices")):
-            message = _object(choice, f"choices[{k}]").get("message")
-            found += _openai(message, setting, f"choices[{k}].message")
-        return found
+        choices = _list(body["choices"], "choices")
+        messages = [_object(one, f"choices[{k}]").get("message") for k, one in enumerate(choices)]
+        parts = [_openai(m, setting, f"choices[{k}].message") for k, m in enumerate(messages)]
+        return [action for part in parts for action in part]
     if "function" not in body:
+        if not {"role", "content", "tool_calls", "function_call"} & set(body):
+            raise UnreadableError(
+                "neither a message nor a call", where=where, expected="tool_calls or function"
+            )
         prefix = "tool_calls" if where in ("openai", "") else f"{where}.tool_calls"
         calls = _list(body.get("tool_calls") or [], prefix)
-        return [_openai_call(call, setting, f"{prefix}[{k}]") for k, call in enumerate(calls)]
+        found = [_openai_call(call, setting, f"{prefix}[{k}]") for k, call in enumerate(calls)]
+        if body.get("function_call") is not None:
+            one = {"function": body["function_call"]}
+            found.append(_openai_call(one, setting, f"{where}.function_call"))
+        return found
     return [_openai_call(body, setting, where)]
 
 
@@ -436,13 +454,13 @@ def _responses(source: Any, setting: _Setting, where: str) -> Found:
         if not kind.endswith("_call"):
             continue
         id = _id(body, "call_id", "id")
-        if kind == "function_call":
+        if kind in ("function_call", "mcp_call"):
             arguments = _decoded(body.get("arguments"), f"{place}.arguments")
             name = _name(body, "name", place)
             found.append(_call(name, arguments, item, setting, place, id=id))
-        elif kind == "mcp_call":
-            arguments = _decoded(body.get("arguments"), f"{place}.arguments")
-            found.append(_call(_name(body, "name", place), arguments, item, setting, place, id=id))
+        elif kind == "custom_tool_call":
+            given, name = body.get("input"), _name(body, "name", place)
+            found.append(_call(name, given, item, setting, place, id=id))
         else:
             rest = {key: v for key, v in body.items() if key not in ("type", "id", "call_id")}
             action = rest.get("action")
@@ -724,21 +742,32 @@ def _react(source: Any, setting: _Setting, where: str) -> Found:
         return [_react_object(_object(source, where), setting, where)]
     if source.strip()[:1] == "{":
         return _react(_json(source, where), setting, where)
-    name, given = _ACTION_LINE.search(source), _INPUT_LINE.search(source)
-    if name is None:
+    names = list(_ACTION_LINE.finditer(source))
+    if not names:
         raise UnreadableError("no line 'Action: ...'", where=where, expected="a step of ReAct")
-    text = source[given.end() :].partition("\nObservation:")[0].strip() if given else ""
+    ends = [*(name.start() for name in names[1:]), len(source)]
+    return [
+        _react_step(name, source[name.end() : end], setting, where)
+        for name, end in zip(names, ends, strict=True)
+    ]
+
+
+def _react_step(name: re.Match[str], rest: str, setting: _Setting, where: str) -> AgentAction:
+    given = _INPUT_LINE.search(rest)
+    text = rest[given.end() :].partition("\nObservation:")[0].strip() if given else ""
     is_json = text[:1] in ("{", "[")
     arguments = _json(text, f"{where}: Action Input") if is_json else {"input": text}
     tool = name[1].strip()
     bracket = _BRACKETED.fullmatch(tool)
     if bracket and not given:
         tool, arguments = bracket[1].strip(), {"input": bracket[2]}
-    return [_call(tool, arguments, source, setting, where)]
+    return _call(tool, arguments, name[0] + rest, setting, where)
 
 
 def _react_object(body: Mapping[str, Any], setting: _Setting, where: str) -> AgentAction:
     key = next((k for k in ("action", "tool", "name") if isinstance(body.get(k), str)), "tool")
+    if key == "action" and isinstance(body.get("tool"), str) and body["tool"] != body["action"]:
+        raise UnreadableError("two names of tools", where=where, expected="action or tool")
     name = _name(body, key, where)
     inputs = ("action_input", "tool_input", "args", "arguments", "input", "parameters", "params")
     given = next((k for k in inputs if k in body), "")
@@ -763,9 +792,11 @@ def _own(source: Any, setting: _Setting, where: str) -> Found:
             action = msgspec.convert(dict(item), AgentAction)
         except msgspec.ValidationError as error:
             problem, _, at = str(error).partition(" - at `$")
-            raise UnreadableError(
-                "not an action", where=place + at.rstrip("`"), got=problem[:1].lower() + problem[1:]
-            ) from None
+            told = (
+                "an unknown value" if "enum value" in problem else problem[:1].lower() + problem[1:]
+            )
+            where = place + (at.rstrip("`") if len(at) < 60 else "")
+            raise UnreadableError("not an action", where=where, got=told) from None
         origin = action.origin if setting.origin == "unknown" else setting.origin
         found.append(msgspec.structs.replace(action, origin=origin))
     return found

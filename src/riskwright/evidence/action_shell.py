@@ -13,7 +13,7 @@ from riskwright.core import UnreadableError
 from .action_words import gravest, kind_of_name, word_set
 from .actions import Kind
 
-__all__ = ["MAX_COMMAND", "ShellFacts", "read_command"]
+__all__ = ["MAX_COMMAND", "ShellFacts", "joined_facts", "read_command"]
 
 MAX_COMMAND = 2**16
 _MAX_NESTED = 8
@@ -155,6 +155,21 @@ def read_command(command: str | Sequence[str], where: str = "command") -> ShellF
     _read(command, facts, where, 0)
     facts.kind = gravest(facts.kinds)
     return facts
+
+
+def joined_facts(found: Sequence[ShellFacts]) -> ShellFacts:
+    """What several commands would do together."""
+    whole = ShellFacts()
+    for one in found:
+        for name in one.signs:
+            whole.sign(name)
+        whole.paths += one.paths
+        whole.urls += one.urls
+        whole.kinds += one.kinds or ["unknown"]
+        whole.for_good |= one.for_good
+        whole.unbounded |= one.unbounded
+    whole.kind = gravest(whole.kinds)
+    return whole
 
 
 def _read(command: str | Sequence[str], facts: ShellFacts, where: str, depth: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import cast
 
@@ -16,7 +17,7 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _VERBS: dict[str, str] = {
     "read": "get list read fetch view show describe look lookup open load download count check "
@@ -96,14 +97,18 @@ def kind_of_name(name: str) -> Kind:
     """What a tool of that name seems to do.
 
     The gravest verb decides; what a changing verb is about can make it graver. Words that are nouns
-    as well count as verbs only in front or after "and". Neither verb nor noun known: "unknown".
+    as well count as verbs only in front or after "and". Neither verb nor noun known: "unknown", as
+    is a name with letters beyond ASCII that none of these stands behind (NFKC), which may only look
+    like a word.
 
     Examples
     --------
     >>> [kind_of_name(n) for n in ("getUser", "create_payment", "get_and_delete", "frobnicate")]
     ['read', 'pay', 'delete', 'unknown']
     """
+    name = unicodedata.normalize("NFKC", name)
     words = words_of(name)
+    disguised: tuple[Kind, ...] = () if name.isascii() else ("unknown",)
     first = [place == 0 or words[place - 1] in _JOINS for place in range(len(words))]
     verbs = [
         _KIND_OF_VERB[word]
@@ -111,8 +116,10 @@ def kind_of_name(name: str) -> Kind:
         if word in _KIND_OF_VERB and (leads or word not in _ALSO_NOUNS)
     ]
     if verbs and set(verbs) <= _HARMLESS:
-        return gravest(verbs)
-    return gravest([*verbs, *(_KIND_OF_NOUN[word] for word in words if word in _KIND_OF_NOUN)])
+        return gravest([*verbs, *disguised])
+    return gravest(
+        [*verbs, *disguised, *(_KIND_OF_NOUN[word] for word in words if word in _KIND_OF_NOUN)]
+    )
 
 
 def kind_of_element(text: str) -> Kind:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -15,22 +17,34 @@ from typing import Any, BinaryIO, TextIO
 import msgspec
 
 from riskwright.core import ColumnError, Record, UnreadableError, UsageError
+from riskwright.core.documents import unique_keys
 from riskwright.core.names import nearest, quoted
 
-from .exchanges import Exchange, Message
+from .exchanges import MAX_TEXT, Exchange, Message
 from .labels import Label, Pair
 
-__all__ = ["MAX_LINE", "MAX_TEXT", "ExchangeFile", "LineProblem", "read_exchanges"]
+__all__ = [
+    "MAX_LINE",
+    "MAX_NAME",
+    "ExchangeFile",
+    "LineProblem",
+    "json_lines",
+    "read_exchanges",
+]
 
-MAX_TEXT = 1 << 20
-"""Characters of one text."""
 MAX_LINE = 8 << 20
 """Bytes of one line."""
+MAX_NAME = 1000
+"""Characters of an id, or of the name or value of an attribute."""
+_ATTRIBUTES = 100
+_IGNORED = 100
+_SHOWN = 60
 _TEXTS = ("prompt", "reply")
 _LABELS = ("label", "severity", "weight")
 _KNOWN = ("id", *_TEXTS, "context", "messages", "attributes", *_LABELS, "hazards", "text")
 _PAIR = ("worse", "milder", "weight")
 _HAZARD = "hazard:"
+_KEY = re.compile(rb'(?<!\\)"[ \t\r\n]*:')
 
 
 class LineProblem(Record, frozen=True, kw_only=True):
@@ -48,7 +62,7 @@ class ExchangeFile(Record, frozen=True, kw_only=True):
 
     `lines` are the line numbers of the exchanges; `labels` go with them (None where a line has no
     label); `pairs` are judgements of which of two is worse; `problems` are lines set aside;
-    `ignored` are keys or columns that nothing reads.
+    `ignored` are keys or columns that nothing reads, a hundred at most.
     """
 
     source: str
@@ -78,26 +92,29 @@ def read_exchanges(
         clients send them, of which the last one is judged. Further `id`, `context`, `attributes`,
         and labels: `label` (0, 1 or between), `severity` (a level or number, higher is worse),
         `hazards` (code -> 0 or 1; in tables columns named `hazard:CODE`), `weight`. A line with
-        `worse` and `milder`, two exchanges, is a `Pair`.
+        `worse` and `milder`, two exchanges, is a `Pair`. What is null counts as not given.
     attributes : further keys or columns to keep as attributes.
 
     Raises
     ------
-    UnreadableError : no such file, not UTF-8 as a whole (Parquet, CSV), or no such format.
+    UnreadableError : no such file, not UTF-8 as a whole (Parquet, CSV), or one JSON array.
+    UsageError : no such format.
     ColumnError : a table without a column `prompt`, `text` or `messages`.
 
     Notes
     -----
-    A line of JSON may have at most 8 MiB and a text 2^20 characters. Linear in the file.
+    A line of JSON may have at most `MAX_LINE` bytes, a text `MAX_TEXT` characters, an id or
+    attribute `MAX_NAME`; a key given twice sets the line aside. Linear in the file: about 20 us
+    and, beside the text, 1 kB per line.
     """
     if not isinstance(source, str | Path):
-        return _gathered("standard input", _json_lines(source), attributes)
+        return _gathered("standard input", json_lines(source), attributes)
     path = Path(source)
     suffix = path.suffix.lower()
     try:
         if suffix in (".jsonl", ".ndjson", ".json"):
             with path.open("rb") as file:
-                return _gathered(str(path), _json_lines(file), attributes)
+                return _gathered(str(path), json_lines(file), attributes)
         if suffix in (".csv", ".tsv"):
             with path.open(encoding="utf-8-sig", newline="") as text:
                 return _gathered(str(path), _csv_lines(text, path), attributes)
@@ -117,7 +134,8 @@ def read_exchanges(
 _Line = tuple[int, dict[str, Any] | str]  # number, and the values or what is wrong
 
 
-def _json_lines(file: BinaryIO) -> Iterator[_Line]:
+def json_lines(file: BinaryIO) -> Iterator[_Line]:
+    """(number of the line, its object, or what is wrong with it) of all lines but empty ones."""
     number = 0
     while line := file.readline(MAX_LINE + 1):
         number += 1
@@ -128,6 +146,12 @@ def _json_lines(file: BinaryIO) -> Iterator[_Line]:
             continue
         if number == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
+            if line.lstrip().startswith(b"["):
+                raise UnreadableError(
+                    "a JSON array",
+                    where=str(getattr(file, "name", "standard input")),
+                    expected="JSON lines: one object on each line",
+                )
         if line.strip():
             yield number, _decoded(line)
 
@@ -141,7 +165,26 @@ def _decoded(line: bytes) -> dict[str, Any] | str:
         values = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         return f"not JSON ({_place(str(error))})"
-    return values if isinstance(values, dict) else f"not a JSON object ({_kind(values)})"
+    if not isinstance(values, dict):
+        return f"not a JSON object ({_kind(values)})"
+    return "a key is given twice" if _twice(line, values) else values
+
+
+def _twice(line: bytes, values: Any) -> bool:
+    """Whether an object of the line names a key twice, of which the decoder keeps one."""
+    if len(_KEY.findall(line)) == _keys(values):
+        return False
+    try:
+        json.loads(line, object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _keys(value: Any) -> int:
+    """How many keys there are in all objects of a value."""
+    own, inner = (len(value), value.values()) if isinstance(value, dict) else (0, value)
+    return own + sum(_keys(one) for one in inner if isinstance(one, dict | list))
 
 
 def _place(message: str) -> str:
@@ -169,8 +212,9 @@ def _csv_lines(text: TextIO, path: Path) -> Iterator[_Line]:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield last + 1, f"not CSV ({error})"
-                last = rows.line_num
+                start, last = last + 1, rows.line_num
+                reach = f"; read up to line {last}" if last > start else ""
+                yield start, f"not CSV ({error}{reach})"
                 continue
             start, last = last + 1, rows.line_num
             if not row:
@@ -186,15 +230,19 @@ def _csv_lines(text: TextIO, path: Path) -> Iterator[_Line]:
 
 
 def _check_header(header: Sequence[str], path: Path) -> None:
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if twice is not None:
-        raise ColumnError(f"the column {quoted(twice)} is there twice", where=str(path))
+    seen: set[str] = set()
+    for name in header:
+        if name in seen:
+            raise ColumnError(f"the column {quoted(name)} is there twice", where=str(path))
+        seen.add(name)
     if not {"prompt", "text", "messages", "reply"} & set(header):
         raise ColumnError(
             "no column of texts",
             where=str(path),
             expected="a column prompt (and reply, where there is one)",
-            hint=nearest("prompt", header),
+            hint="Separate the columns by commas"
+            if len(header) == 1 and ";" in header[0]
+            else nearest("prompt", [name[:MAX_NAME] for name in header]),
         )
 
 
@@ -210,8 +258,7 @@ def _parquet_rows(path: Path) -> Iterator[_Line]:
             "not a Parquet file that can be read", where=str(path), got=type(error).__name__
         ) from None
     _check_header(frame.columns, path)
-    for number, row in enumerate(frame.iter_rows(named=True), start=1):
-        yield number, {k: v for k, v in row.items() if v is not None}
+    yield from enumerate(frame.iter_rows(named=True), start=1)
 
 
 def _gathered(source: str, lines: Iterator[_Line], attributes: Sequence[str]) -> ExchangeFile:
@@ -221,10 +268,12 @@ def _gathered(source: str, lines: Iterator[_Line], attributes: Sequence[str]) ->
     pairs: list[Pair] = []
     problems: list[LineProblem] = []
     ignored: dict[str, None] = {}
+    known = {*_KNOWN, *attributes}
     for number, values in lines:
         try:
             if isinstance(values, str):
                 raise _Unfit(values)
+            values = {key: value for key, value in values.items() if value is not None}
             if "worse" in values or "milder" in values:
                 pairs.append(_pair(values, number))
                 continue
@@ -236,11 +285,9 @@ def _gathered(source: str, lines: Iterator[_Line], attributes: Sequence[str]) ->
         exchanges.append(exchange)
         numbers.append(number)
         labels.append(label)
-        ignored.update(
-            (k, None)
-            for k in values
-            if k not in _KNOWN and k not in attributes and not k.startswith(_HAZARD)
-        )
+        for key in values:
+            if key not in known and len(ignored) < _IGNORED and not key.startswith(_HAZARD):
+                ignored[key[:_SHOWN]] = None
     return ExchangeFile(
         source=source,
         exchanges=tuple(exchanges),
@@ -263,8 +310,8 @@ def _exchange(values: Mapping[str, Any], attributes: Sequence[str], number: str)
     if "text" in told:
         told["prompt"] = told.pop("text")
     if "messages" in told:
-        if "prompt" in told or "reply" in told:
-            raise _Unfit("both messages and prompt or reply are given")
+        if not told.keys().isdisjoint(("prompt", "reply", "context")):
+            raise _Unfit("both messages and prompt, reply or context are given")
         told.update(_of_messages(_list(told["messages"], "messages")))
     if "prompt" not in told and "reply" not in told:
         raise _Unfit("no prompt")
@@ -276,14 +323,20 @@ def _exchange(values: Mapping[str, Any], attributes: Sequence[str], number: str)
         kept = _parsed(kept, "attributes")
     if not isinstance(kept, Mapping):
         raise _Unfit("attributes is not an object")
-    kept = {**kept, **{name: told[name] for name in attributes if told.get(name) is not None}}
+    kept = {**kept, **{name: told[name] for name in attributes if name in told}}
+    if len(kept) > _ATTRIBUTES:
+        raise _Unfit(f"more than {_ATTRIBUTES} attributes")
     context = _list(told.get("context", ()), "context")
     return Exchange(
         prompt=told.get("prompt", ""),
         reply=told.get("reply"),
         context=tuple(_message(m, "context") for m in context),
-        id=_plain(told.get("id", number), "id"),
-        attributes={str(k): _plain(v, f"attribute {quoted(k)}") for k, v in kept.items()},
+        id=_plain(told.get("id", number), "id") or number,
+        attributes={
+            _plain(k, "the name of an attribute"): _plain(v, f"attribute {quoted(k)}")
+            for k, v in kept.items()
+            if v is not None
+        },
     )
 
 
@@ -296,9 +349,12 @@ def _list(value: Any, name: str) -> Sequence[Any]:
 
 def _parsed(text: str, name: str) -> Any:
     try:
-        return msgspec.json.decode(text)
+        found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         raise _Unfit(f"{name} is not JSON") from None
+    if _twice(text.encode(), found):
+        raise _Unfit(f"{name} names a key twice")
+    return found
 
 
 def _of_messages(messages: Sequence[Any]) -> dict[str, Any]:
@@ -306,6 +362,10 @@ def _of_messages(messages: Sequence[Any]) -> dict[str, Any]:
     turns = [_message(message, "messages") for message in messages]
     if not turns or turns[-1].role not in ("user", "assistant"):
         raise _Unfit("messages does not end with a turn of the user or the assistant")
+    if messages[-1].get("content") is None or (
+        messages[-1].get("tool_calls") and not turns[-1].content
+    ):
+        raise _Unfit("messages ends with a turn that holds no text, such as a call of a tool")
     last = turns[-1]
     if last.role == "user":
         return {"prompt": last.content, "context": [msgspec.to_builtins(t) for t in turns[:-1]]}
@@ -340,21 +400,21 @@ def _text(value: Any, name: str) -> str:
         raise _Unfit(f"{name} is not text ({_kind(value)})")
     if len(value) > MAX_TEXT:
         raise _Unfit(f"{name} has {len(value):,} characters, more than {MAX_TEXT:,}")
-    if any("\ud800" <= c <= "\udfff" for c in value):
-        raise _Unfit(f"{name} holds half of a surrogate pair")
     return value
 
 
 def _plain(value: Any, name: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise _Unfit(f"{name} is not a plain value")
+    if not isinstance(value, str | int | float):
+        raise _Unfit(f"{name} is not a plain value")
+    if len(plain := str(value)) > MAX_NAME:
+        raise _Unfit(f"{name} has more than {MAX_NAME:,} characters")
+    return plain
 
 
 def _label(values: Mapping[str, Any]) -> Label | None:
-    told = {name: _number(values[name], name) for name in _LABELS if values.get(name) is not None}
+    told = {name: _number(values[name], name) for name in _LABELS if name in values}
     hazards = values.get("hazards", {})
     if isinstance(hazards, str):
         hazards = _parsed(hazards, "hazards")
@@ -364,19 +424,26 @@ def _label(values: Mapping[str, Any]) -> Label | None:
         raise _Unfit("hazards is not an object")
     named = {k.removeprefix(_HAZARD): v for k, v in values.items() if k.startswith(_HAZARD)}
     found = {
-        str(k): _share(v, f"hazard {quoted(k)}")
+        _plain(k, "a hazard"): _share(v, f"hazard {quoted(k)}")
         for k, v in {**hazards, **named}.items()
         if v is not None
     }
+    if any(not hazard.strip() for hazard in found):
+        raise _Unfit("a hazard without a name")
     harmful = told.get("label")
     if harmful is not None:
         harmful = _share(harmful, "label")
     if harmful is None and "severity" not in told and not found:
         return None
-    weight = told.get("weight", 1.0)
+    weight = _weight(told.get("weight", 1.0))
+    return Label(harmful=harmful, severity=told.get("severity"), hazards=found, weight=weight)
+
+
+def _weight(value: Any) -> float:
+    weight = _number(value, "weight")
     if weight < 0:
         raise _Unfit("weight is negative")
-    return Label(harmful=harmful, severity=told.get("severity"), hazards=found, weight=weight)
+    return weight
 
 
 def _number(value: Any, name: str) -> float:
@@ -384,8 +451,9 @@ def _number(value: Any, name: str) -> float:
     if isinstance(value, str) and value.strip().lower() in words:
         return words[value.strip().lower()]
     try:
-        number = float(value) if isinstance(value, str | int | float) else math.nan
-    except ValueError:
+        plain = isinstance(value, int | float) or (isinstance(value, str) and "_" not in value)
+        number = float(value) if plain else math.nan
+    except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise _Unfit(f"{name} is not a number")
@@ -405,8 +473,8 @@ def _pair(values: Mapping[str, Any], line: int) -> Pair:
     if wrong or not all(isinstance(side, Mapping) for side in sides):
         raise _Unfit("a pair needs worse and milder, two exchanges")
     worse, milder = (
-        _exchange(side, (), f"{line}{mark}")
+        _exchange({k: v for k, v in side.items() if v is not None}, (), f"{line}{mark}")
         for side, mark in zip(sides, "ab", strict=True)
         if isinstance(side, Mapping)
     )
-    return Pair(worse=worse, milder=milder, weight=_number(values.get("weight", 1.0), "weight"))
+    return Pair(worse=worse, milder=milder, weight=_weight(values.get("weight", 1.0)))

@@ -8,7 +8,10 @@ from typing import Literal
 from riskwright.core import Record
 from riskwright.core.scores import Part
 
-__all__ = ["Exchange", "Message"]
+__all__ = ["MAX_TEXT", "Exchange", "Message"]
+
+MAX_TEXT = 1_000_000
+"""Characters of one text, at most; a longer one is refused or not scored, never cut."""
 
 Role = Literal["system", "user", "assistant", "tool"]
 

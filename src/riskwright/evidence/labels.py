@@ -16,7 +16,8 @@ class Label(Record, frozen=True, kw_only=True, omit_defaults=True):
     ----------
     harmful : 0 or 1, or the share of several raters that said 1.
     severity : a level or a number, higher is worse; only the order of levels counts.
-    hazards : code -> 0 or 1 for the hazards that were looked for.
+    hazards : code -> 0 or 1, or the share of raters, for the hazards that were looked for. A key
+        "SCORER:NAME", such as "rules:secrets", is about what a scorer finds, and is no harm.
     weight : at least 0.
     """
 
@@ -30,8 +31,10 @@ class Label(Record, frozen=True, kw_only=True, omit_defaults=True):
         """Whether there is any harm: as said, or by the hazards and the severity that were."""
         if self.harmful is not None:
             return self.harmful
-        told = [*self.hazards.values(), *([] if self.severity is None else [self.severity])]
-        return float(max(told) > 0) if told else None
+        told = [share for key, share in self.hazards.items() if ":" not in key]
+        if self.severity is not None:
+            told.append(float(self.severity > 0))
+        return max(told, default=None)
 
 
 class Pair(Record, frozen=True, kw_only=True):

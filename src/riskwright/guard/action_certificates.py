@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from riskwright.core import DataError, ParameterError
+from riskwright.core import DataError, ParameterError, artifact_kinds
 from riskwright.core.scores import Score
 from riskwright.decision import Budget, RiskCertificate, ThreeWay, Threshold
 from riskwright.decision.budgets import checked_budgets
@@ -80,6 +80,28 @@ class ActionRule:
         severity = np.array([score.severity for score in scores], dtype=np.float64)
         self._fit(severity, y.astype(int), np.array(tools, dtype=object))
         return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, of a rule that was fitted."""
+        return {
+            "budgets": [str(budget) for budget in self.budgets],
+            "rule": list(self.rule_.to_artifact()),
+            "covered": list(self.covered_),
+            "labels_needed": self.labels_needed_,
+            "version": [list(one) for one in self.version_],
+        }
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> ActionRule:
+        """The rule that `to_dict` told of."""
+        rule = cls(list(told["budgets"]))
+        kind, body = told["rule"]
+        rule.rule_ = artifact_kinds.load(kind).from_artifact(body)
+        rule.certificate_ = rule.rule_.certificate_
+        rule.covered_ = tuple(told["covered"])
+        rule.labels_needed_ = dict(told["labels_needed"])
+        rule.version_ = tuple((str(name), str(version)) for name, version in told["version"])
+        return rule
 
     def _fit(self, severity: Any, y: Any, tools: Any) -> None:
         if len(self.budgets) == 1:

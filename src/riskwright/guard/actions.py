@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from riskwright.core import ParameterError, Record, content_hash
+from riskwright.core import ParameterError, Record, UsageError, content_hash
 from riskwright.core.scores import Action, Decision, Score, severest
 from riskwright.evidence.action_tools import ToolCatalogue
 from riskwright.evidence.actions import AgentAction, Plan
 from riskwright.scoring.action_risk import ActionScorer
 
+from .action_saving import told_guard, told_guard_parts
 from .approvals import Approval, ApprovalRequest, Approve, answered
 from .plan_risks import PlanFinding, RiskType, plan_findings, risk_type
+from .stream_deciders import DecidesScores
 from .world_models import Consequences, WorldModel, checked_limits, foretold
 
 if TYPE_CHECKING:
@@ -29,18 +33,13 @@ __all__ = ["ActionGuard", "Checked", "PlanVerdict"]
 Fallback = Literal["escalate", "block", "stop"]
 
 
-class Policy(Protocol):
-    """Anything that makes a decision of a score."""
-
-    def decide(self, score: Score) -> Decision: ...
-
-
 class Checked(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What was found of one action, and whether it may be done.
 
     `risks` are the short- and long-term risks that a world model foretold; `guidance` is what it
-    advises the agent to do instead. Ask `permits` at the moment of acting: it holds for the very
-    action that was checked, and until `expires`.
+    advises the agent to do instead; it may quote private text, and `repr` shows none of it. Ask
+    `permits` at the moment of acting: it holds for the very action that was checked, and until
+    `expires`. It does not count how often it was asked: `ActionGuard.run` acts once.
     """
 
     digest: str
@@ -51,6 +50,9 @@ class Checked(Record, frozen=True, kw_only=True, omit_defaults=True):
     guidance: str = ""
     approval: Approval | None = None
     expires: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Checked({self.decision.action}, {self.score.level or self.score.outcome})"
 
     @property
     def allowed(self) -> bool:
@@ -142,7 +144,7 @@ class ActionGuard:
         scorer: ActionScorer | None = None,
         *,
         tools: ToolCatalogue | None = None,
-        policy: Policy | None = None,
+        policy: DecidesScores | None = None,
         low: Literal["allow", "escalate", "block"] = "escalate",
         fallback: Fallback = "escalate",
         world_model: WorldModel | None = None,
@@ -179,7 +181,9 @@ class ActionGuard:
         self.valid_for = valid_for
         self.clock = clock
         self.rule_: ActionRule | None = None
-        self._used: set[str] = set()
+        self._used: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._needs: tuple[str, ...] = ()
 
     def certify(
         self,
@@ -226,6 +230,7 @@ class ActionGuard:
         history : what was done before, so that steps that are a risk together are seen.
         """
         _refuse_unless(isinstance(action, AgentAction), "an AgentAction", "parse_action")
+        self._refuse_incomplete()
         digest = action.digest
         score = self._scored(action)
         told, why = self._foretold(state, action)
@@ -258,12 +263,49 @@ class ActionGuard:
         """Check an action and, where it is permitted, do it, once.
 
         Returns what was found, and what `do(action)` gave (None where it was not called). `known`
-        are `state` and `history`, as for `check`.
+        are `state` and `history`, as for `check`. A copy is checked and done, so that what others
+        change meanwhile changes nothing.
         """
-        checked = self.check(action, approve, **known)
-        if not checked.permits(action, now=self.clock()):
+        _refuse_unless(isinstance(action, AgentAction), "an AgentAction", "parse_action")
+        held = copy.deepcopy(action)
+        checked = self.check(held, approve, **known)
+        if not checked.permits(held, now=self.clock()):
             return checked, None
-        return checked, do(action)
+        return checked, do(held)
+
+    def attach(
+        self, *, policy: DecidesScores | None = None, world_model: WorldModel | None = None
+    ) -> ActionGuard:
+        """Give a loaded guard its policy and world model again, which are not saved."""
+        self.policy = policy if policy is not None else self.policy
+        self.world_model = world_model if world_model is not None else self.world_model
+        held = {"policy": self.policy, "world_model": self.world_model}
+        self._needs = tuple(name for name in self._needs if held[name] is None)
+        return self
+
+    def to_artifact(self) -> tuple[str, dict[str, Any]]:
+        """Kind and plain values for `riskwright.save`; of policy and world model only that they
+        were there."""
+        return "action_guard", told_guard(self)
+
+    @classmethod
+    def from_artifact(cls, body: Mapping[str, Any]) -> ActionGuard:
+        """The guard that `to_artifact` described; one that had a policy or a world model refuses
+        to check before `attach`."""
+        scorer, tools, rule = told_guard_parts(body)
+        guard = cls(scorer, tools=tools, **body["params"])
+        guard.rule_, guard._needs = rule, tuple(body["needs"])
+        guard.limits = checked_limits(body["limits"]) if body["limits"] else {}
+        return guard
+
+    def _refuse_incomplete(self) -> None:
+        if self._needs:
+            raise UsageError(
+                "the guard was saved with parts that it does not have now",
+                where="ActionGuard",
+                expected=" and ".join(self._needs),
+                hint="Call attach",
+            )
 
     def check_plan(
         self,
@@ -333,7 +375,10 @@ class ActionGuard:
 
     def _scored(self, action: AgentAction) -> Score:
         try:
-            return self.scorer.score([action])[0]
+            score = self.scorer.score([action])[0]
+            if score.severity is not None and not 0 <= score.severity <= 1:
+                return _failed(score, "the scorer gave no severity in [0, 1]")
+            return score
         except Exception as error:
             return Score(
                 id=action.id,
@@ -427,7 +472,7 @@ class ActionGuard:
         decision: Decision,
     ) -> tuple[Decision, Approval | None]:
         request = ApprovalRequest(
-            action=action, digest=digest, score=score, reasons=decision.reasons
+            action=copy.deepcopy(action), digest=digest, score=score, reasons=decision.reasons
         )
         answer, why = answered(lambda: approve(request), self.timeout)
         approval, problem = self._accepted(answer, why, digest)
@@ -452,9 +497,11 @@ class ActionGuard:
             return None, "the yes is for another action"
         if not now < answer.expires:
             return None, "the yes has expired"
-        if mark in self._used:
-            return None, "the yes was used before"
-        self._used.add(mark)
+        with self._lock:
+            if mark in self._used:
+                return None, "the yes was used before"
+            self._used = {one: until for one, until in self._used.items() if now < until}
+            self._used[mark] = answer.expires
         return answer, ""
 
 

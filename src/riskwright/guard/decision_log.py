@@ -28,6 +28,8 @@ from riskwright.core import (
 )
 from riskwright.core.scores import Decision, Score, Span
 
+from .scored_files import reads_back
+
 __all__ = ["KEY_VARIABLE", "DecisionLog", "LogEntry", "is_log", "read_log", "verify_log"]
 
 KEY_VARIABLE = "RISKWRIGHT_LOG_KEY"
@@ -433,18 +435,10 @@ def _sealed(entry: LogEntry, key: bytes | None, where: str) -> tuple[bytes, str]
         bare = _encode(entry)
     except (UnicodeEncodeError, msgspec.EncodeError, TypeError, OverflowError):
         raise ParameterError("a score that JSON has no form for", where=where) from None
-    if b"null" in bare and not _reads_back(bare, entry):
+    if b"null" in bare and not reads_back(bare, entry):
         raise ParameterError("a score with values that are not numbers", where=where)
     seal = _hash(bare, key)
     return b'%s,"hash":"%s"}\n' % (bare[:-1], seal.encode()), seal
-
-
-def _reads_back(line: bytes, entry: LogEntry) -> bool:
-    """Whether a line says what was written; NaN and infinities become null."""
-    try:
-        return bool(msgspec.json.decode(line, type=LogEntry) == entry)
-    except msgspec.ValidationError:
-        return False
 
 
 def _seal(line: bytes) -> str:

@@ -70,7 +70,8 @@ def guided_reply(
 
     Raises
     ------
-    ParameterError : the decision is another than "guide", or names an unknown guideline.
+    ParameterError : the decision is another than "guide", or names an unknown guideline; no
+        attempts; an answer that is no text.
 
     Notes
     -----
@@ -84,6 +85,10 @@ def guided_reply(
             expected="the action guide",
             got=decision.action,
         )
+    if attempts < 1:
+        raise ParameterError(
+            "no attempts", where="attempts", expected="at least 1", got=str(attempts)
+        )
     asked = exchange if exchange.reply is None else msgspec.structs.replace(exchange, reply=None)
     found = [match.id for match in library.retrieve(asked, k=k)]
     ids = tuple(dict.fromkeys((*decision.guidance, *found)))
@@ -93,6 +98,10 @@ def guided_reply(
     messages = guided_messages(asked, guidelines)
     for attempt in range(1, attempts + 1):
         reply = answer(messages)
+        if not isinstance(reply, str):
+            raise ParameterError(
+                "the answer is no text", where="answer", expected="str", got=type(reply).__name__
+            )
         findings = () if judge is None else check_reply(reply, guidelines, judge)
         score = guard.score(msgspec.structs.replace(asked, reply=reply))
         made = policy.decide(score)

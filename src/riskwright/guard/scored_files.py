@@ -8,12 +8,19 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from riskwright.core import ArtifactError, UnreadableError, UsageError, atomic_write
+from riskwright.core import (
+    ArtifactError,
+    ParameterError,
+    UnreadableError,
+    UsageError,
+    atomic_write,
+)
 from riskwright.core.scores import Decision, Score
 
 __all__ = [
     "ENDINGS",
     "check_ending",
+    "reads_back",
     "records_of",
     "scored_frame",
     "scored_line",
@@ -25,9 +32,28 @@ _RECORD = "record"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+class _Stored(msgspec.Struct):
+    score: Score
+    decision: Decision | None = None
+
+
 def scored_line(score: Score, decision: Decision | None = None) -> bytes:
-    """One line of JSON, without its end."""
-    return _encode({"score": score} if decision is None else {"score": score, "decision": decision})
+    """One line of JSON, without its end.
+
+    Raises `ParameterError` for values that are not numbers, which JSON would lose.
+    """
+    line = _encode({"score": score} if decision is None else {"score": score, "decision": decision})
+    if b"null" in line and not reads_back(line, _Stored(score=score, decision=decision)):
+        raise ParameterError("a score with values that are not numbers", where="score")
+    return line
+
+
+def reads_back(line: bytes, record: msgspec.Struct) -> bool:
+    """Whether a line says what was written; NaN and infinities become null."""
+    try:
+        return bool(msgspec.json.decode(line, type=type(record)) == record)
+    except msgspec.ValidationError:
+        return False
 
 
 def scored_frame(scores: Sequence[Score], decisions: Sequence[Decision] | None = None) -> Any:

@@ -11,11 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import (
     DataError,
-    EmptyDataError,
     Estimate,
     ParameterError,
     Record,
-    TargetError,
     generator,
 )
 from riskwright.metrics._columns import share_estimate
@@ -23,6 +21,7 @@ from riskwright.metrics.early import care, erde, mean_estimate
 from riskwright.stats import bootstrap_interval, normal_quantile
 
 from .stream_paths import StreamPath
+from .stream_training import reply_labels
 
 __all__ = ["StreamFigures", "stream_figures"]
 
@@ -102,7 +101,7 @@ def stream_figures(
     normal_quantile(level)
     if math.isnan(threshold):
         raise ParameterError("no threshold", where="threshold", got="nan")
-    y = _labels(labels, len(paths))
+    y = reply_labels(labels, len(paths))
     seen = _Seen.of(paths, threshold, tuple(on), hold_back)
     start = _checked_onsets(onsets, y, seen.length)
     rng = generator(random_state)
@@ -274,17 +273,6 @@ def _leaks(
         ),
         none: share_estimate(none, seen == 0, np.ones(seen.size), level, "no known onset"),
     }
-
-
-def _labels(labels: ArrayLike, n: int) -> Bools:
-    if not n:
-        raise EmptyDataError("no replies", where="paths")
-    y = np.asarray(labels)
-    if y.shape != (n,):
-        raise DataError("one label per reply is needed", where="labels", expected=str(n))
-    if y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all() or not 0 < int(y.sum()) < n:
-        raise TargetError("not labels", where="labels", expected="0 and 1, both, none missing")
-    return y.astype(np.bool_)
 
 
 def _checked_onsets(onsets: ArrayLike | None, y: Bools, length: Floats) -> Floats:

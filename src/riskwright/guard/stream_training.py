@@ -13,7 +13,7 @@ from riskwright.core import DataError, EmptyDataError, ParameterError, TargetErr
 from .stream_heads import PrefixHead, features_of
 from .stream_paths import StreamPath
 
-__all__ = ["fit_head", "penalised_likelihood", "spans_of_tokens"]
+__all__ = ["fit_head", "penalised_likelihood", "reply_labels", "spans_of_tokens"]
 
 Floats = NDArray[np.float64]
 Spans = Sequence[Sequence[tuple[int, int]] | None]
@@ -74,7 +74,7 @@ def fit_head(
         )
     if not penalty > 0:
         raise ParameterError("no penalty", where="penalty", expected="above 0", got=repr(penalty))
-    y = _checked_labels(labels, len(paths))
+    y = reply_labels(labels, len(paths))
     blocks = [
         features_of(p.positions, p.values[:, [p.keys.index(k) for k in used]], used, window)
         for p in paths
@@ -110,7 +110,7 @@ def penalised_likelihood(
     head: PrefixHead, paths: Sequence[StreamPath], labels: ArrayLike, spans: Spans | None = None
 ) -> float:
     """What `fit_head` makes as large as it can, for a head and data."""
-    y = _checked_labels(labels, len(paths))
+    y = reply_labels(labels, len(paths))
     blocks = [
         features_of(
             p.positions, p.values[:, [p.keys.index(k) for k in head.keys]], head.keys, head.window
@@ -260,7 +260,13 @@ def _used_keys(paths: Sequence[StreamPath], keys: Sequence[str] | None) -> tuple
     return used
 
 
-def _checked_labels(labels: ArrayLike, n: int) -> NDArray[np.bool_]:
+def reply_labels(labels: ArrayLike, n: int) -> NDArray[np.bool_]:
+    """Labels of n replies as a mask; both classes must occur.
+
+    Raises `EmptyDataError`, `DataError` and `TargetError`.
+    """
+    if not n:
+        raise EmptyDataError("no replies", where="paths")
     y = np.asarray(labels)
     if y.shape != (n,):
         raise DataError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import structs
 
 from riskwright.core import ArtifactError, ParameterError, UsageError, content_hash
-from riskwright.evidence.exchanges import Exchange
+from riskwright.evidence.exchanges import MAX_TEXT, Exchange
 
 from .stream_certificates import StreamCertificate, certified_rules, read_rule
 from .stream_deciders import (
@@ -36,9 +36,8 @@ if TYPE_CHECKING:
 
     from .stream_figures import StreamFigures
 
-__all__ = ["MAX_CHARACTERS", "StreamMonitor"]
+__all__ = ["StreamMonitor"]
 
-MAX_CHARACTERS = 1_000_000
 
 Replies = Sequence[str | Exchange | StreamPath]
 Chunk = str | bytes | bytearray
@@ -121,7 +120,7 @@ class StreamMonitor:
         thresholds: float | Mapping[str, float] | None = None,
         policy: DecidesScores | None = None,
         shadow: bool = False,
-        max_characters: int = MAX_CHARACTERS,
+        max_characters: int = MAX_TEXT,
         errors: Literal["strict", "replace"] = "strict",
     ) -> None:
         self.scorer = scorer

@@ -69,9 +69,9 @@ def llama_guard_text(
 
     Codes are those whose value is at least `flag_from`, or that the deciding hazard leads to.
     """
+    target = load_taxonomy(f"llama_guard_{version}")
     if (decision.would or decision.action) in _HARMLESS:
         return "safe"
-    target = load_taxonomy(f"llama_guard_{version}")
     walk = load_crosswalk(score.taxonomy, target.id)
     told = walk.translate(score).score.hazards
     deciding = set(walk.targets.get(decision.hazard, ()))

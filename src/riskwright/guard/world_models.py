@@ -15,6 +15,11 @@ __all__ = ["Consequences", "WorldModel", "checked_limits", "foretold"]
 TERMS = ("short term", "long term")
 
 
+def _is_share(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and 0 <= value <= 1
+
+
 class Consequences(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Risks in [0, 1] that a world model foretells, and what it advises instead.
 
@@ -27,11 +32,15 @@ class Consequences(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         for name, value in (("short_term", self.short_term), ("long_term", self.long_term)):
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (is_number and math.isfinite(value) and 0 <= value <= 1):
+            if not _is_share(value):
                 raise ParameterError(
                     "not a risk", where=f"Consequences({name})", expected="a number in [0, 1]"
                 )
+        if not isinstance(self.guidance, str):
+            raise ParameterError("not a text", where="Consequences(guidance)")
+
+    def __repr__(self) -> str:
+        return f"Consequences(short_term={self.short_term}, long_term={self.long_term})"
 
     @property
     def risks(self) -> dict[str, float]:
@@ -62,7 +71,7 @@ def foretold(
 def checked_limits(limits: Mapping[str, float] | None) -> dict[str, float]:
     """A limit for each term; `ParameterError` where one is absent, unknown or not in [0, 1]."""
     given = dict(limits or {})
-    good = set(given) == set(TERMS) and all(0 <= float(v) <= 1 for v in given.values())
+    good = set(given) == set(TERMS) and all(map(_is_share, given.values()))
     if not good:
         raise ParameterError(
             "a world model needs a limit for each term",

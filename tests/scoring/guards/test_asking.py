@@ -61,7 +61,7 @@ class World:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_savings_are_those_of_enumeration(seed):
     world = World(seed)
     question = ask(world.score_of, Cut(), world.prior, costs=world.costs)
@@ -78,7 +78,7 @@ def test_savings_are_those_of_enumeration(seed):
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_settled_means_that_no_profile_wants_another_action(seed):
     world = World(seed)
     question = ask(world.score_of, Cut(), world.prior, costs=world.costs)
@@ -91,7 +91,7 @@ def test_settled_means_that_no_profile_wants_another_action(seed):
 
 
 @given(st.integers(0, 10_000), st.integers(0, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_free_questions_never_lower_the_expected_utility(seed, most):
     """Over all users, the cost after asking is at most that before; after all questions it is the
     least possible."""

@@ -72,7 +72,7 @@ UNIT = st.floats(0, 1)
 @given(
     st.lists(st.tuples(UNIT, UNIT), min_size=1, max_size=4), st.sampled_from(["dempster", "yager"])
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_belief_never_exceeds_plausibility(guards, rule):
     names = [f"g{k}" for k in range(len(guards))]
     join = DempsterShafer(dict(zip(names, (r for r, _ in guards), strict=True)), rule=rule)
@@ -84,7 +84,7 @@ def test_belief_never_exceeds_plausibility(guards, rule):
 
 
 @given(UNIT, UNIT)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_one_guard_alone_keeps_its_score_as_far_as_it_is_reliable(r, s):
     low, high = DempsterShafer({"g": r}).combine({"g": Score(severity=s)}).bounds["any"]
     assert low == pytest.approx(r * s)

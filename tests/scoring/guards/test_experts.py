@@ -24,7 +24,7 @@ def fed(experts, rounds):
 
 
 @given(LOSSES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_regret_stays_within_the_bound(rounds):
     experts = fed(Experts(NAMES), rounds)
     t = experts.rounds_
@@ -33,7 +33,7 @@ def test_regret_stays_within_the_bound(rounds):
 
 
 @given(LOSSES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_regret_stays_within_the_bound_of_a_known_horizon(rounds):
     experts = fed(Experts(NAMES, horizon=len(rounds)), rounds)
     assert experts.regret_ <= experts.regret_bound_ + 1e-9
@@ -50,7 +50,7 @@ def test_regret_stays_within_the_bound_of_a_known_horizon(rounds):
         max_size=60,
     )
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_log_loss_is_within_ln_n_of_the_best(rounds):
     experts = Experts(NAMES, loss="log")
     for values, label in rounds:
@@ -68,7 +68,7 @@ def test_an_adversary_who_knows_the_weights_keeps_within_the_bound(horizon):
     """The heavier expert always loses: regret comes near to the bound, never above it."""
     experts = Experts(["a", "b"], horizon=horizon)
     worst = 0.0
-    for _ in range(3000):
+    for _ in range(1000):
         heavy = max(experts.weights_, key=experts.weights_.get)
         experts.update({name: float(name == heavy) for name in experts.names})
         worst = max(worst, experts.regret_ / experts.regret_bound_)
@@ -103,13 +103,13 @@ def test_one_expert_has_no_regret():
 
 
 def test_partial_feedback_keeps_its_bound_on_average():
-    """Labels with probability 0.2: the mean over 60 draws of the regret on the whole sequence is
+    """Labels with probability 0.2: the mean over 30 draws of the regret on the whole sequence is
     below the mean of the bounds; its Monte-Carlo error is stated in the assertion."""
     rng = np.random.default_rng(0)
     n = 300
     losses = np.column_stack([rng.random(n), np.tile([0.0, 1.0], n // 2), rng.random(n) * 0.8])
     found, bounds = [], []
-    for _ in range(60):
+    for _ in range(30):
         experts = Experts(NAMES, least_probability=0.2)
         met = 0.0
         for row in losses:
@@ -118,7 +118,7 @@ def test_partial_feedback_keeps_its_bound_on_average():
             experts.update(dict(zip(NAMES, row, strict=True)), probability=0.2, labelled=seen)
         found.append(met - losses.sum(axis=0).min())
         bounds.append(experts.regret_bound_)
-    error = 3 * np.std(found) / math.sqrt(60)
+    error = 3 * np.std(found) / math.sqrt(30)
     assert np.mean(found) + error <= np.mean(bounds)
     assert np.mean(bounds) <= 2 * math.sqrt((n + 1) / 0.2 * math.log(3))
 

@@ -114,7 +114,7 @@ TEXTS = st.lists(st.text(alphabet="ab c", max_size=24), min_size=1, max_size=14)
 
 
 @given(TEXTS, st.sampled_from([0.3, 0.5, 0.8, 1.0]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_merging_is_that_of_comparing_all_pairs(texts, same):
     sets = [shingles(text) for text in texts]
     leader = []
@@ -161,7 +161,7 @@ def test_similarities_are_cosines_of_tf_idf():
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6), st.text(max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_text_has_similarities_in_the_unit_interval(texts, query):
     found = NgramIndex(texts).similarities(query)
     assert found.shape == (len(texts),)

@@ -149,7 +149,7 @@ WEIGHTS = st.builds(
 
 
 @given(TREES, WEIGHTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_contributions_sum_to_the_harmfulness(tree, weights):
     found = aggregate(tree, weights)
     assert math.fsum(c.value for c in found.contributions) == found.harmfulness
@@ -159,7 +159,7 @@ def test_contributions_sum_to_the_harmfulness(tree, weights):
 
 
 @given(TREES, WEIGHTS, st.sampled_from(list(HARMFUL_ACTIONS)), UNIT)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_one_weight_moves_the_harmfulness_by_what_it_weighs(tree, weights, action, value):
     """H is linear in a weight, with the mass of its branches as slope: never against it."""
     changed = aggregate(tree, weights.changed(actions={action: value})).harmfulness
@@ -170,7 +170,7 @@ def test_one_weight_moves_the_harmfulness_by_what_it_weighs(tree, weights, actio
 
 
 @given(TREES, WEIGHTS, UNIT)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_benefits_only_ever_soothe(tree, weights, value):
     more, less = max(value, weights.benefit), min(value, weights.benefit)
     one = aggregate(tree, weights.changed(benefit=more)).harmfulness
@@ -178,7 +178,7 @@ def test_benefits_only_ever_soothe(tree, weights, value):
 
 
 @given(TREES, WEIGHTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_naming_everything_twice_doubles_the_sum_and_not_the_mean(tree, weights):
     once, twice = aggregate(tree, weights), aggregate(tree + tree, weights)
     assert twice.harmfulness == pytest.approx(2 * once.harmfulness, abs=1e-12)
@@ -362,7 +362,7 @@ def probabilities(trees, weights):
 def test_fit_finds_the_weights_that_made_the_labels():
     """From exact probabilities as labels, weights of actions and benefit come back exactly."""
     rng = np.random.default_rng(0)
-    trees = drawn_trees(600, rng)
+    trees = drawn_trees(300, rng)
     values = rng.random(16).round(2)
     actions = dict(zip(HARMFUL_ACTIONS, values, strict=True))
     truth = EVEN.changed(actions=actions, benefit=0.7)
@@ -378,7 +378,7 @@ def test_fit_finds_the_weights_that_made_the_labels():
 def test_fit_of_all_parts_finds_them_too():
     """Not convex; from exact labels all of it comes back, from most of the starts."""
     rng = np.random.default_rng(1)
-    trees = drawn_trees(600, rng)
+    trees = drawn_trees(300, rng)
     truth = HarmWeights(
         name="truth",
         actions=dict(zip(HARMFUL_ACTIONS, rng.uniform(0.3, 1, 16), strict=True)),

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from riskwright.scoring.text._kernels import Model, State, grams
 
 from riskwright.core import ParameterError, ValueRangeError
-from riskwright.evidence.exchanges import Exchange
+from riskwright.evidence.exchanges import MAX_TEXT, Exchange
 from riskwright.metrics import auroc
-from riskwright.scoring.text.ngrams import MAX_CHARACTERS, default_ngram_scorer
+from riskwright.scoring.text.ngrams import default_ngram_scorer
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("RISKWRIGHT_SHARED", ROOT.parent / "shared"))
@@ -248,7 +248,7 @@ def test_unknown_languages_are_out_of_distribution() -> None:
 
 
 def test_a_text_of_a_million_characters_is_read_and_a_longer_one_fails_by_itself() -> None:
-    text = "word " * (MAX_CHARACTERS // 5)
+    text = "word " * (MAX_TEXT // 5)
     found = SCORER.score([Exchange(prompt=text), Exchange(prompt=text + "."), Exchange(prompt="a")])
     assert [score.outcome for score in found] == ["scored", "failed", "scored"]
     assert found[1].severity is None

@@ -146,7 +146,7 @@ def test_the_version_changes_with_rules_lists_and_hazards():
 
 
 def test_a_text_that_is_too_long_is_not_scored_and_says_so(monkeypatch):
-    monkeypatch.setattr("riskwright.scoring.text.rules.scorer.MAX_CHARACTERS", 10)
+    monkeypatch.setattr("riskwright.scoring.text.rules.scorer.MAX_TEXT", 10)
     score = scored("ann@example.org")
     assert (score.outcome, score.severity, score.hazards) == ("not scored", None, {})
     assert "10" in score.reason

@@ -16,11 +16,11 @@ from riskwright.core import ArtifactError, ContentHashError, MissingExtraError, 
 from riskwright.core.artifacts import content_hash
 from riskwright.core.names import nearest, quoted
 from riskwright.core.scores import Score, Span
-from riskwright.evidence.exchanges import Exchange
+from riskwright.evidence.exchanges import MAX_TEXT, Exchange
 from riskwright.stats._threads import one_blas_thread
 
 from .heads import TextHead
-from .ngrams import MAX_CHARACTERS, NgramScorer, default_ngram_scorer
+from .ngrams import NgramScorer, default_ngram_scorer
 
 __all__ = ["EmbeddingScorer", "SentenceEncoder"]
 
@@ -111,11 +111,11 @@ class SentenceEncoder:
 
     def _tokens(self, texts: Sequence[str]) -> list[Any]:
         for text in texts:
-            if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
+            if not isinstance(text, str) or len(text) > MAX_TEXT:
                 raise ParameterError(
                     "cannot be embedded",
                     where="texts",
-                    expected=f"a sequence of str of at most {MAX_CHARACTERS} characters",
+                    expected=f"a sequence of str of at most {MAX_TEXT} characters",
                     got=f"{len(text)} characters" if isinstance(text, str) else type(text).__name__,
                 )
         written = [text.encode("utf-8", "replace").decode() for text in texts]
@@ -255,9 +255,9 @@ class EmbeddingScorer:
         return {"embedding": self.features(texts), **beside}
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
-        """One score per exchange, in order; "failed" for texts beyond `MAX_CHARACTERS`."""
+        """One score per exchange, in order; "failed" for texts beyond `MAX_TEXT`."""
         version = self.version
-        kept = [i for i, e in enumerate(exchanges) if len(e.judged[1]) <= MAX_CHARACTERS]
+        kept = [i for i, e in enumerate(exchanges) if len(e.judged[1]) <= MAX_TEXT]
         texts = [exchanges[i].judged[1] for i in kept]
         found: list[float | None] = [None] * len(kept)
         if kept and self.head is not None:
@@ -276,7 +276,7 @@ class EmbeddingScorer:
             "digest": exchange.digest,
         }
         if read is None:
-            reason = f"the text is longer than {MAX_CHARACTERS} characters"
+            reason = f"the text is longer than {MAX_TEXT} characters"
             return Score(outcome="failed", reason=reason, **common)
         severity, end = read
         return Score(

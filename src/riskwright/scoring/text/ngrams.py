@@ -11,19 +11,16 @@ from numpy.typing import NDArray
 
 from riskwright.core import ParameterError, ValueRangeError
 from riskwright.core.scores import Part, Score, Span
-from riskwright.evidence.exchanges import Exchange
+from riskwright.evidence.exchanges import MAX_TEXT, Exchange
 
 from .ngram_model import WEIGHTS, NgramModel
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["MAX_CHARACTERS", "NgramScorer", "NgramState", "default_ngram_scorer"]
+__all__ = ["NgramScorer", "NgramState", "default_ngram_scorer"]
 
 Floats = NDArray[np.float64]
-
-MAX_CHARACTERS = 1_000_000
-"""Longer texts are refused."""
 
 _SPANS = 8
 _LEXICAL = (
@@ -52,7 +49,7 @@ class NgramScorer:
     Notes
     -----
     Some 20 to 100 microseconds a prompt on one core; the interpreter lock is released. A text of
-    more than `MAX_CHARACTERS` gets the outcome "failed", one without a single word is scored as
+    more than `MAX_TEXT` gets the outcome "failed", one without a single word is scored as
     the average text and marked as out of distribution. A text is out of distribution where fewer
     of its n-grams are known than in 99 of 100 texts of the training sets.
 
@@ -76,7 +73,7 @@ class NgramScorer:
         """One score per exchange, in order."""
         judged = [exchange.judged for exchange in exchanges]
         texts = [_encoded(text) for _, text in judged]
-        kept = [i for i, (_, text) in enumerate(judged) if len(text) <= MAX_CHARACTERS]
+        kept = [i for i, (_, text) in enumerate(judged) if len(text) <= MAX_TEXT]
         whole, peak, counts = self.model.kernel.scores([texts[i] for i in kept])
         values = self.model.values(whole, peak)
         strange = self._strange(counts)
@@ -108,7 +105,7 @@ class NgramScorer:
 
         Log-odds of every hazard and "any" for the whole text and its highest window, lexical
         summaries (logarithms of lengths, shares), and a dense representation of the n-grams.
-        Raises `ValueRangeError` for a text of more than `MAX_CHARACTERS`.
+        Raises `ValueRangeError` for a text of more than `MAX_TEXT`.
         """
         encoded = _encoded_within(texts)
         whole, peak, counts = self.model.kernel.scores(encoded)
@@ -180,7 +177,7 @@ class NgramScorer:
             outcome="failed",
             taxonomy=self.taxonomy,
             scorers={self.name: self.version},
-            reason=f"the text is longer than {MAX_CHARACTERS} characters",
+            reason=f"the text is longer than {MAX_TEXT} characters",
             attributes=dict(exchange.attributes),
             digest=exchange.digest,
         )
@@ -207,9 +204,9 @@ class NgramState:
         self._length = 0
 
     def feed(self, text: str) -> dict[str, float]:
-        """Read on; see `PrefixState`. Raises `ValueRangeError` beyond `MAX_CHARACTERS`."""
+        """Read on; see `PrefixState`. Raises `ValueRangeError` beyond `MAX_TEXT`."""
         encoded = _encoded(text)
-        if self._length + len(text) > MAX_CHARACTERS:
+        if self._length + len(text) > MAX_TEXT:
             raise _too_long(self._length + len(text))
         self._length += len(text)
         self._state.feed(encoded)
@@ -248,7 +245,7 @@ def _encoded_within(texts: Sequence[str]) -> list[bytes]:
             "a single text", where="texts", expected="a sequence of str", got="str"
         )
     for text in texts:
-        if isinstance(text, str) and len(text) > MAX_CHARACTERS:
+        if isinstance(text, str) and len(text) > MAX_TEXT:
             raise _too_long(len(text))
     return [_encoded(text) for text in texts]
 
@@ -257,7 +254,7 @@ def _too_long(length: int) -> ValueRangeError:
     return ValueRangeError(
         "the text is too long",
         where="text",
-        expected=f"at most {MAX_CHARACTERS} characters",
+        expected=f"at most {MAX_TEXT} characters",
         got=str(length),
         hint="Cut it into parts and score each",
     )

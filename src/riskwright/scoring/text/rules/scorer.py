@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from riskwright.core import ParameterError
 from riskwright.core.names import nearest, quoted
 from riskwright.core.scores import Part, Score, Span
-from riskwright.evidence.exchanges import Exchange
+from riskwright.evidence.exchanges import MAX_TEXT, Exchange
 from riskwright.taxonomy import load_taxonomy
 
 from . import encoded, injection, invisible, personal, secrets
@@ -19,9 +19,8 @@ from .reading import Window
 from .rule import AFTER, Hit, uncontained
 from .term_lists import Found, TermList
 
-__all__ = ["FAMILIES", "MAX_CHARACTERS", "RuleReading", "RuleScorer"]
+__all__ = ["FAMILIES", "RuleReading", "RuleScorer"]
 
-MAX_CHARACTERS = 10**7
 """The longest text that is judged at once."""
 
 _EDITION = "1"
@@ -194,18 +193,18 @@ class RuleScorer:
         return f"sha256:{state.hexdigest()}"
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
-        """One score per exchange, in order; a text beyond `MAX_CHARACTERS` is not scored."""
+        """One score per exchange, in order; a text beyond `MAX_TEXT` is not scored."""
         return [self._score(exchange) for exchange in exchanges]
 
     def _score(self, exchange: Exchange) -> Score:
         part, text = exchange.judged
-        if len(text) > MAX_CHARACTERS:
+        if len(text) > MAX_TEXT:
             return Score(
                 id=exchange.id,
                 outcome="not scored",
                 taxonomy=self.taxonomy,
                 scorers={self.name: self.version},
-                reason=f"{len(text)} characters, at most {MAX_CHARACTERS} are read",
+                reason=f"{len(text)} characters, at most {MAX_TEXT} are read",
                 attributes=exchange.attributes,
                 digest=exchange.digest,
             )
