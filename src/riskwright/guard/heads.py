@@ -304,7 +304,9 @@ class LocalHeads:
         found = cls(random_state=int(body["random_state"]))
         found.meaning = msgspec.convert(body["meaning"], Meaning)
         found.left_out = dict(body["left_out"])
-        found.summary = msgspec.convert(body["summary"], dict[str, dict[str, Estimate]])
+        found.summary = msgspec.convert(
+            body["summary"], dict[str, dict[str, Estimate]], strict=False
+        )
         found._columns = [(str(a), str(b), float(c)) for a, b, c in body["columns"]]
         found._heads = {
             key: [TextHead.from_json(one) for one in heads] for key, heads in body["heads"].items()

@@ -39,7 +39,8 @@ class Endpoint(Quiet, frozen=True, kw_only=True):
     connect_timeout_s : for the connection, with name look-up and TLS.
     idle_timeout_s : for the first byte, and between any two reads.
     max_retries : attempts after the first one. What is retried: no connection, timeouts, replies
-        that broke off, and the statuses 408, 409, 425, 429 and 500 to 599.
+        that broke off, and the statuses 408, 409, 425, 429 and 500 to 599. A server that has
+        never answered is given two attempts to end a call in time.
     longest_wait_s : no wait between two attempts is longer, whatever the server asks for.
     concurrency : calls in flight at most. It is halved when the server answers 429, 503 or 529,
         and grows again by one per round of successes.
