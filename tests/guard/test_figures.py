@@ -126,7 +126,7 @@ def test_the_report_says_how_many_decisions_are_certified():
     assert figures.promise.startswith("2 of 8 decisions rest on certified thresholds")
     assert figures.promise in guard_page(figures)
     assert guard_figures(scores[2:], decisions[2:], labels[2:]).promise.startswith("None of 6")
-    assert guard_figures(scores[:2], decisions[:2], labels[:2]).promise.startswith("All of 2")
+    assert guard_figures(scores[:2], decisions[:2], labels[:2]).promise.startswith("All 2 ")
 
 
 def test_a_group_without_a_name_is_called_so():

@@ -160,6 +160,8 @@ def _fresh(pairs: list[Stored], path: Path | None, stored: Path) -> tuple[list[S
             expected="exchanges that it has not seen",
         )
     left = len(pairs) - len(kept)
+    if not left:
+        return kept, [f"None of {len(pairs):,} exchanges had fitted the guard."]
     return kept, [
         f"{left:,} of {len(pairs):,} exchanges were left out: the guard was fitted on them."
     ]

@@ -40,7 +40,7 @@ def acted_on(policy: Policy) -> tuple[str, ...]:
 def certified_sentence(certified: int, n: int) -> str:
     """How many of n decisions rest on certified thresholds alone."""
     if certified == n:
-        return f"All of {n:,} decisions rest on certified thresholds."
+        return f"All {n:,} decisions rest on certified thresholds."
     if not certified:
         return f"None of {n:,} decisions rests on certified thresholds."
     return (
