@@ -185,6 +185,20 @@ def read_endpoint():
     return Endpoint(url="http://localhost:1/v1")
 
 
+def test_an_interruption_is_raised_and_nothing_is_fitted_on_a_part(folder, monkeypatch):
+    stopped = Failure(kind="interrupted", message="the run was stopped first")
+    monkeypatch.setattr(
+        "riskwright.language_models.bulk.complete_many",
+        lambda e, r, **_: [*answers(e, list(r)[1:]), stopped],
+    )
+    for scorer in read_scorers(folder / "scorers.yaml")[2:4]:
+        guard = Guard([scorer])
+        exchanges = [Exchange(prompt=f"text {k}") for k in range(4)]
+        with pytest.raises(KeyboardInterrupt):
+            guard.fit(exchanges, [Label(harmful=k % 2) for k in range(4)])
+        assert not hasattr(guard, "heads_")
+
+
 def test_every_exchange_of_a_dead_endpoint_is_kept_without_a_severity(folder, monkeypatch):
     """Also by a judge that cannot even measure its leaning."""
     dead = Failure(kind="unreachable", message="no connection")

@@ -21,7 +21,7 @@ FRAME = (
     "<|start_header_id|>assistant<|end_header_id|>\n\n"
 )
 VOCABULARY = 1200
-STAGES = (("text", 400, 48), ("prompt", 60, 24))
+STAGES = (("text", 150, 48), ("prompt", 70, 24))
 """What is read, for how many steps, of how many rows each."""
 FASTEST = 3e-3
 

@@ -21,7 +21,7 @@ from riskwright.language_models.requests import ChatRequest, Request
 from .adapters import REVISION, Unreadable, completed
 from .answers import answer_of, verdict_of
 from .constitution import Constitution, Rule, load_constitution
-from .endpoint_scorer import Complete
+from .endpoint_scorer import Complete, answers_of
 from .endpoint_settings import endpoint_of, told_endpoint
 from .prompts import quoted_text, turns_of
 from .tokens import first_word, share
@@ -350,13 +350,7 @@ class ConstitutionJudge:
         return tuple(sorted(spans, key=lambda span: -span.weight))
 
     def _send(self, requests: Sequence[Request]) -> list[Completion | Failure]:
-        if not requests:
-            return []
-        if self._complete is not None:
-            return self._complete(self.endpoint, requests)
-        from riskwright.language_models.bulk import complete_many
-
-        return complete_many(self.endpoint, requests, progress=self.progress)
+        return answers_of(self.endpoint, requests, complete=self._complete, progress=self.progress)
 
 
 class _Case:
