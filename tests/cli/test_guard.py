@@ -544,7 +544,7 @@ def test_attributes_that_a_policy_decides_by_need_not_be_named(
     assert run("score", work / "one.jsonl", *options) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["decision"]["regime"] == strict
-    assert "of 1 decisions rest" in err
+    assert "1 decisions rest on certified" in err
 
 
 def test_scores_without_a_policy_say_that_nothing_is_certified(
