@@ -101,7 +101,7 @@ class LocalHeads:
                 where="labels",
                 expected=f"{_FEWEST} with harm and {_FEWEST} without, or {_FEWEST_PAIRS} pairs",
                 got="; ".join(f"{key}: {why}" for key, why in self.left_out.items())
-                or f"{len(pairs):,} pairs",
+                or f"{len(labels):,} labels and {len(pairs):,} pairs",
             )
         if self._heads and "any" not in self._heads:
             self.meaning = "probability"
