@@ -75,12 +75,12 @@ class TextHead:
         Parameters
         ----------
         blocks : `Blocks`, or one (n, d) array.
-        y : (n,) of 0 and 1.
+        y : (n,) of 0 and 1; a share of 1 between them stands for rows that are alike.
         sample_weight : (n,) positive, by default 1; only ratios count.
 
         Raises
         ------
-        TargetError : `y` has not both labels.
+        TargetError : `y` has not both labels, or values outside [0, 1].
         ParameterError : shapes do not agree, or an input is not finite.
         """
         named = _named(blocks)
@@ -225,7 +225,7 @@ def _labels(y: Any, sample_weight: Any, n: int) -> tuple[Floats, Floats]:
             raise ParameterError(
                 "wrong shape", where=name, expected=f"({n},)", got=str(values.shape)
             )
-    if set(np.unique(target)) != {0.0, 1.0}:
+    if not (np.all((target >= 0) & (target <= 1)) and target.min() < 0.5 <= target.max()):
         raise TargetError("needs both labels, 0 and 1", where="y")
     if not (np.all(np.isfinite(weight)) and np.all(weight > 0)):
         raise ParameterError("not all are positive and finite", where="sample_weight")
@@ -296,10 +296,11 @@ def _platt(raw: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
     Where the predictions tell nothing, leave-one-out ones fall with the label, as each misses its
     own label in the mean; the slope is then `_LEAST_SLOPE`, and the constant that of the base rate.
     """
-    positive, total = weight[target > 0].sum(), weight.sum()
+    share = (target + 1.0) / 2.0
+    positive, total = float(weight @ share), weight.sum()
     high = (positive + 1.0) / (positive + 2.0)
     low = 1.0 / (total - positive + 2.0)
-    goal = np.where(target > 0, high, low)
+    goal = low + (high - low) * share
     slope, constant = _logistic(np.column_stack([raw, np.ones_like(raw)]), goal, weight)
     if slope < _LEAST_SLOPE:
         slope = _LEAST_SLOPE
