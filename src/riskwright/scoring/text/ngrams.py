@@ -60,6 +60,7 @@ class NgramScorer:
     """
 
     kind = name = "ngrams"
+    one_by_one = True
     cost = 0.0
 
     def __init__(self, model: NgramModel) -> None:
