@@ -22,7 +22,7 @@ from riskwright.core.scores import ACTIONS, Band, Score
 from riskwright.decision import Budget, RiskCertificate, ThreeWay, Threshold
 from riskwright.evidence.labels import Label
 from riskwright.metrics import tail
-from riskwright.stats import proportion_interval
+from riskwright.stats.shares import counted_share
 from riskwright.taxonomy.policies import Policy
 from riskwright.taxonomy.policy_plans import value_of
 from riskwright.taxonomy.policy_records import Certified
@@ -317,7 +317,7 @@ def _expected(
     decisions = [under.decide(score) for score in scores]
     actions = [decision.would or decision.action for decision in decisions]
     found = {
-        f"share {action}": _share(f"share {action}", [a == action for a in actions])
+        f"share {action}": counted_share(f"share {action}", actions.count(action), len(actions))
         for action in ACTIONS
     }
     truth = shares_of(labels, "any", harmful_from=policy.harmful_from.get(regime))
@@ -326,9 +326,8 @@ def _expected(
         ("harmless refused", REFUSING, truth < 0.5),
     ):
         if rows.any():
-            found[name] = _share(
-                name, [a in wrong for a, kept in zip(actions, rows, strict=True) if kept]
-            )
+            among = [a in wrong for a, kept in zip(actions, rows, strict=True) if kept]
+            found[name] = counted_share(name, sum(among), len(among))
     for name, column, measure in (
         ("mean cost", [score.cost for score in scores], "mean"),
         ("p95 latency (ms)", [score.latency_ms for score in scores], "var 0.95"),
@@ -338,11 +337,3 @@ def _expected(
         except RiskwrightError:
             continue
     return found
-
-
-def _share(name: str, events: Sequence[bool]) -> Estimate:
-    n, count = len(events), sum(events)
-    low, high = proportion_interval(count, n)
-    return Estimate(
-        name=name, value=count / n, low=low, high=high, level=0.95, n=n, method="Wilson"
-    )

@@ -17,7 +17,7 @@ from riskwright.evidence.labels import Label, Pair
 from riskwright.metrics import auroc, brier
 from riskwright.scoring.perception import Scorer
 from riskwright.scoring.text.heads import HeadsTogether, TextHead, probability
-from riskwright.stats import proportion_interval
+from riskwright.stats.shares import counted_share
 
 from .local_bounds import LocalBounds
 from .truths import severities_of, shares_of
@@ -186,16 +186,10 @@ class LocalHeads:
         head = TextHead().fit(turned, (sign > 0).astype(float), weight)
         self._pairs = (head, float(np.median(head.log_odds(blocks))))
         right = head.loo_ * sign[head.compared_] > 0
-        low, high = proportion_interval(int(right.sum()), right.size)
+        name = "pairs in the right order (left out)"
+        share = counted_share(name, int(right.sum()), right.size)
         self.summary["pairs"] = {
-            "pairs in the right order (left out)": Estimate(
-                value=float(right.mean()),
-                low=low,
-                high=high,
-                level=0.95,
-                n=right.size,
-                method="Wilson; each pair left out by itself",
-            )
+            name: msgspec.structs.replace(share, method="Wilson; each pair left out by itself")
         }
 
     def _fit_severity(
