@@ -38,7 +38,7 @@ def test_a_catalogue(tmp_path: Path) -> None:
         ("tools:\n  a:\n    kind: paying\n", "line 3, tools.a.kind: .*expected read, search"),
         ("tools:\n  a:\n    knid: pay\n", "line 3.*unknown key 'knid'.*Did you mean 'kind'"),
         ("tools:\n  a: 3\n", "line 2"),
-        ("tool:\n  a: {}\n", "line 2.*unknown key 'tool'.*Did you mean 'tools'"),
+        ("tool:\n  a: {}\n", "line 1.*unknown key 'tool'.*Did you mean 'tools'"),
         ("tools:\n  a: {}\n  a: {}\n", "given twice"),
         ("own_domains: example.org\n", "line 1, own_domains"),
         ("- a\n", "not a tool catalogue"),

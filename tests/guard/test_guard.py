@@ -13,6 +13,7 @@ from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.evidence.labels import Label, Pair
 from riskwright.guard import guard as guards
+from riskwright.guard import timing
 from riskwright.guard.cascades import GuardCascade, GuardStage
 from riskwright.guard.guard import Guard
 from riskwright.metrics import auroc, calibration_error
@@ -86,13 +87,36 @@ class TestPerception:
         assert score.calibrated == ()
 
     def test_latency_is_measured_where_a_scorer_does_not_say(self, monkeypatch):
-        ticks = iter([1.0, 1.5, 2.0, 2.25])
+        ticks = iter([1.0, 1.5, 2.0, 2.25, 3.0, 3.75])
         monkeypatch.setattr(
-            guards, "time", type("Clock", (), {"perf_counter": lambda: next(ticks)})
+            timing, "time", type("Clock", (), {"perf_counter": lambda: next(ticks)})
         )
-        guard = Guard([Fixed("a", severity=0.1), Fixed("b", severity=0.1)])
+        alone = Fixed("b", severity=0.1)
+        alone.one_by_one = True
+        guard = Guard([Fixed("a", severity=0.1), alone])
         told = guard.perceive([Exchange(prompt="x"), Exchange(prompt="y")])
-        assert [score.latency_ms for score in told] == [375.0, 375.0]
+        assert [score.latency_ms for score in told] == [500.0, 1000.0]
+
+    def test_every_exchange_has_a_latency_of_its_own(self, fitted):
+        """Heads included; scores do not depend on what is scored beside them."""
+        exchanges = [Exchange(prompt="a long word " * n) for n in (1, 2000, 3)]
+        told = fitted.score_all(exchanges)
+        assert len({score.latency_ms for score in told}) == 3
+        perceived = fitted.perceive(exchanges)
+        added = [
+            b.latency_ms - a.latency_ms
+            for a, b in zip(perceived, fitted.calibrated(exchanges, perceived), strict=True)
+        ]
+        assert min(added) > 0
+        assert [fitted.score(one).severity for one in exchanges] == [s.severity for s in told]
+
+    def test_a_scorer_that_drops_exchanges_is_told_of(self):
+        class Short(Fixed):
+            def score(self, exchanges):
+                return super().score(exchanges)[1:]
+
+        with pytest.raises(DataError, match="another number of scores"):
+            Guard([Short("a", severity=0.1)]).score(Exchange(prompt="x"))
 
     @pytest.mark.parametrize("outcome", ["failed", "refused", "unparsable", "not scored"])
     def test_one_scorer_without_an_answer_leaves_no_severity(self, outcome):

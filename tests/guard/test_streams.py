@@ -620,4 +620,3 @@ class TestSaving:
             dataclasses.replace(path, values=np.array([[np.nan]]))
         with pytest.raises(ParameterError):
             path.maximum(("hte",))
-        assert path.stopped_at(0.5) is None

@@ -128,22 +128,24 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def line_of(path: Path, keys: Sequence[str | int]) -> int | None:
     """The line, from 1, on which `keys` (names and places in lists) lead in a YAML file.
 
-    The line of the deepest of the keys that is there; None where the file cannot be parsed.
+    Of the deepest of the keys that is there: of its name, where its value begins below it. None
+    where the file cannot be parsed.
     """
     try:
         node = yaml.compose(_text(path, "file"), Loader=_Loader)
     except (yaml.YAMLError, ParameterError, RecursionError):
         return None
+    marked = node
     for key in keys:
-        found = None
+        name = inner = None
         if isinstance(node, yaml.MappingNode):
-            found = next((v for k, v in node.value if k.value == str(key)), None)
+            name, inner = next((p for p in node.value if p[0].value == str(key)), (None, None))
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            found = node.value[key]
-        if found is None:
+            name = inner = node.value[key]
+        if name is None:
             break
-        node = found
-    return None if node is None else int(node.start_mark.line) + 1
+        marked, node = name, inner
+    return None if marked is None else int(marked.start_mark.line) + 1
 
 
 def read_record(

@@ -6,7 +6,7 @@ the stored score alone, so that decisions can be made anew without asking a scor
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from .records import Record
 
@@ -14,6 +14,7 @@ __all__ = [
     "ACTIONS",
     "Action",
     "Band",
+    "Decider",
     "Decision",
     "Meaning",
     "Outcome",
@@ -133,6 +134,12 @@ class Decision(Record, frozen=True, kw_only=True, omit_defaults=True):
     policy: str = ""
     policy_digest: str = ""
     certificate: str = ""
+
+
+class Decider(Protocol):
+    """A policy: a pure function from a score, without the text, to a decision."""
+
+    def decide(self, score: Score, /) -> Decision: ...
 
 
 def severest(*actions: Action) -> Action:

@@ -130,7 +130,7 @@ def action_of(
     catalogue = tools or ToolCatalogue()
     entry = catalogue.tools.get(tool, ToolEntry())
     values = _arguments(arguments, where)
-    shell = shell or _shell_of(tool, values)
+    shell = shell or _shell_of(values)
     told = [*signs, *(shell.signs if shell else ()), *entry.signs]
     what = entry.kind or kind or _kind(tool, values, shell)
     money = _money(what, values, entry, element)
@@ -183,7 +183,7 @@ def _digest(source: Any) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _shell_of(tool: str, values: Mapping[str, Any]) -> ShellFacts | None:
+def _shell_of(values: Mapping[str, Any]) -> ShellFacts | None:
     """All commands among the arguments together; None where there are none, or one is unreadable.
 
     Words under keys such as `args` belong to each of them.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from riskwright.core import ParameterError, Record, UsageError, content_hash
-from riskwright.core.scores import Action, Decision, Score, severest
+from riskwright.core.scores import Action, Decider, Decision, Score, severest
 from riskwright.evidence.action_tools import ToolCatalogue
 from riskwright.evidence.actions import AgentAction, Plan
 from riskwright.scoring.action_risk import ActionScorer
@@ -20,7 +20,6 @@ from riskwright.scoring.action_risk import ActionScorer
 from .action_saving import told_guard, told_guard_parts
 from .approvals import Approval, ApprovalRequest, Approve, answered
 from .plan_risks import PlanFinding, RiskType, plan_findings, risk_type
-from .stream_deciders import DecidesScores
 from .world_models import Consequences, WorldModel, checked_limits, foretold
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ class ActionGuard:
         scorer: ActionScorer | None = None,
         *,
         tools: ToolCatalogue | None = None,
-        policy: DecidesScores | None = None,
+        policy: Decider | None = None,
         low: Literal["allow", "escalate", "block"] = "escalate",
         fallback: Fallback = "escalate",
         world_model: WorldModel | None = None,
@@ -274,7 +273,7 @@ class ActionGuard:
         return checked, do(held)
 
     def attach(
-        self, *, policy: DecidesScores | None = None, world_model: WorldModel | None = None
+        self, *, policy: Decider | None = None, world_model: WorldModel | None = None
     ) -> ActionGuard:
         """Give a loaded guard its policy and world model again, which are not saved."""
         self.policy = policy if policy is not None else self.policy

@@ -20,6 +20,7 @@ from riskwright.metrics import tail
 from riskwright.scoring.perception import Scorer
 
 from .guard import Guard
+from .timing import timed_scores
 from .truths import harm_of
 
 __all__ = ["CascadeOutcome", "GuardCascade", "GuardStage"]
@@ -150,7 +151,7 @@ class GuardCascade:
         for place, scorer in enumerate(self.scorers):
             if progress is not None:
                 progress(scorer.name, place, len(self.scorers))
-            columns.append(scorer.score(exchanges))
+            columns.append(timed_scores(scorer, exchanges))
         rows = [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
         return self.fit_scores(rows, labels)
 

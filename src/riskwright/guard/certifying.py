@@ -20,7 +20,7 @@ from riskwright.core import (
 from riskwright.core.scores import ACTIONS, Band, Score
 from riskwright.decision import Budget, RiskCertificate, ThreeWay, Threshold
 from riskwright.evidence.labels import Label
-from riskwright.stats import proportion_interval
+from riskwright.stats.shares import counted_share
 from riskwright.taxonomy.policies import Policy
 from riskwright.taxonomy.policy_plans import value_of
 from riskwright.taxonomy.policy_records import Certified
@@ -318,7 +318,7 @@ def _expected(
     decisions = [under.decide(score) for score in scores]
     actions = [decision.would or decision.action for decision in decisions]
     found = {
-        f"share {action}": _share(f"share {action}", [a == action for a in actions])
+        f"share {action}": counted_share(f"share {action}", actions.count(action), len(actions))
         for action in ACTIONS
     }
     truth = shares_of(labels, "any", harmful_from=policy.harmful_from.get(regime))
@@ -327,15 +327,6 @@ def _expected(
         ("harmless refused", REFUSING, truth < 0.5),
     ):
         if rows.any():
-            found[name] = _share(
-                name, [a in wrong for a, kept in zip(actions, rows, strict=True) if kept]
-            )
+            among = [a in wrong for a, kept in zip(actions, rows, strict=True) if kept]
+            found[name] = counted_share(name, sum(among), len(among))
     return found | costs_of(scores)
-
-
-def _share(name: str, events: Sequence[bool]) -> Estimate:
-    n, count = len(events), sum(events)
-    low, high = proportion_interval(count, n)
-    return Estimate(
-        name=name, value=count / n, low=low, high=high, level=0.95, n=n, method="Wilson"
-    )

@@ -21,6 +21,7 @@ from riskwright.metrics import (
     tail,
 )
 from riskwright.stats import proportion_interval
+from riskwright.stats.shares import counted_share
 from riskwright.taxonomy.policies import Policy
 
 from .costs import costs_of
@@ -175,15 +176,8 @@ class _Counter:
 
     def _share(self, name: str, what: Bools, among: Bools) -> Estimate:
         n, count = int(among.sum()), int((what & among).sum())
-        low, high = proportion_interval(count, n, self.level, "clopper_pearson")
-        return Estimate(
-            name=name,
-            value=count / n if n else float("nan"),
-            low=low,
-            high=high,
-            level=self.level,
-            n=n,
-            method="Clopper-Pearson" if n else "none: nothing to count among",
+        return counted_share(
+            name, count, n, self.level, "clopper_pearson", nothing="nothing to count among"
         )
 
     def _f1(self, rows: Bools) -> Estimate:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from riskwright.core import ArtifactError, DataError, ParameterError
 from riskwright.core.names import quoted
@@ -20,6 +18,7 @@ from riskwright.taxonomy.crosswalks import PIVOT
 
 from .combining import combined
 from .scorers import default_scorers, described, rebuilt
+from .timing import one_by_one, timed, timed_scores
 
 if TYPE_CHECKING:
     from riskwright.taxonomy.policies import Policy
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LEVELS", "Guard"]
 
-Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 LEVELS = ("SAFE", "LOW", "MEDIUM", "HIGH")
 
@@ -52,6 +50,12 @@ class Guard:
     ----------
     heads_ : what `fit` learnt; absent before.
     fitted_on_ : digests of the exchanges that `fit` saw, which cannot certify.
+
+    Notes
+    -----
+    Latency is measured for each exchange by itself where all scorers take one after the other, as
+    those of the package do that ask no model, and where they measure it themselves. Exchanges that
+    a scorer takes many at a time share its time, which tells the mean but not the slowest.
 
     Examples
     --------
@@ -119,21 +123,17 @@ class Guard:
     ) -> list[Score]:
         """What the scorers say, combined but not calibrated."""
         columns: dict[str, list[Score]] = {}
-        taken = np.zeros(len(exchanges))
         for place, scorer in enumerate(self.scorers):
             if progress is not None:
                 progress(scorer.name, place, len(self.scorers))
-            started = time.perf_counter()
-            columns[scorer.name] = scorer.score(exchanges)
-            share = 1000 * (time.perf_counter() - started) / max(len(exchanges), 1)
-            taken += [score.latency_ms or share for score in columns[scorer.name]]
+            columns[scorer.name] = timed_scores(scorer, exchanges)
         detectors = {one.name for one in self.scorers if getattr(one, "detector", False)}
         return [
             combined(
                 exchange,
                 {name: scores[k] for name, scores in columns.items()},
                 taxonomy=self.taxonomy,
-                latency_ms=float(taken[k]),
+                latency_ms=math.fsum(scores[k].latency_ms for scores in columns.values()),
                 detectors=detectors,
             )
             for k, exchange in enumerate(exchanges)
@@ -143,14 +143,25 @@ class Guard:
         """Scores that `perceive` gave, put through what `fit` learnt; unchanged before `fit`."""
         heads = getattr(self, "heads_", None)
         if heads is not None:
-            rows = [k for k, score in enumerate(scores) if score.outcome == "scored"]
-            found = heads.apply(
-                [exchanges[k] for k in rows], [scores[k] for k in rows], self.scorers
-            )
-            scores = list(scores)
-            for k, score in zip(rows, found, strict=True):
-                scores[k] = score
+            scores = self._adapted(heads, exchanges, scores)
         return [self._levelled(score) for score in scores]
+
+    def _adapted(
+        self, heads: LocalHeads, exchanges: Sequence[Exchange], scores: Sequence[Score]
+    ) -> list[Score]:
+        """Scores that heads were applied to, the time of which is added to the latency."""
+        kept = [pair for pair in zip(exchanges, scores, strict=True) if pair[1].outcome == "scored"]
+        reading = [scorer for scorer in self.scorers if hasattr(scorer, "features")]
+
+        def apply(pairs: Sequence[tuple[Exchange, Score]]) -> list[Score]:
+            return heads.apply([one for one, _ in pairs], [told for _, told in pairs], self.scorers)
+
+        found, taken = timed(apply, kept, all(map(one_by_one, reading)))
+        made = iter(
+            msgspec.structs.replace(score, latency_ms=score.latency_ms + ms)
+            for score, ms in zip(found, taken, strict=True)
+        )
+        return [next(made) if score.outcome == "scored" else score for score in scores]
 
     def _levelled(self, score: Score) -> Score:
         if score.severity is None:

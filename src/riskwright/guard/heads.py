@@ -16,8 +16,8 @@ from riskwright.evidence.exchanges import Exchange
 from riskwright.evidence.labels import Label, Pair
 from riskwright.metrics import auroc, brier
 from riskwright.scoring.perception import Scorer
-from riskwright.scoring.text.heads import TextHead
-from riskwright.stats import proportion_interval
+from riskwright.scoring.text.heads import HeadsTogether, TextHead, probability
+from riskwright.stats.shares import counted_share
 
 from .local_bounds import LocalBounds
 from .truths import severities_of, shares_of
@@ -58,6 +58,7 @@ class LocalHeads:
         self._heads: dict[str, list[TextHead]] = {}
         self._pairs: tuple[TextHead, float] | None = None
         self._nearest: LocalBounds | None = None
+        self._together: HeadsTogether | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ class LocalHeads:
         told = [labels[k] for k in rows]
         if told:
             kept = [exchanges[k] for k in rows]
-            blocks = self._blocks(kept, [scores[k] for k in rows], scorers)
+            blocks = _tables(self._blocks(kept, [scores[k] for k in rows], scorers))
             twins = _twins(kept, blocks.get("values"))
             weight = np.array([label.weight for label in told], dtype=np.float64)
             self._fit_severity(blocks, told, weight, twins)
@@ -105,7 +106,12 @@ class LocalHeads:
             )
         if self._heads and "any" not in self._heads:
             self.meaning = "probability"
+        self._join()
         return self
+
+    def _join(self) -> None:
+        if self._heads:
+            self._together = HeadsTogether([h for heads in self._heads.values() for h in heads])
 
     def _choose_columns(self, scores: Sequence[Score], scorers: Sequence[Scorer]) -> None:
         """Which raw values enter, with what stands for one that is not there."""
@@ -172,7 +178,8 @@ class LocalHeads:
             self.left_out["pairs"] = f"{len(kept):,} pairs, fewer than {_FEWEST_PAIRS}"
             return
         sides = [side for k in kept for side in (pairs[k].worse, pairs[k].milder)]
-        blocks = self._blocks(sides, [scores[2 * k + s] for k in kept for s in (0, 1)], scorers)
+        told = [scores[2 * k + s] for k in kept for s in (0, 1)]
+        blocks = _tables(self._blocks(sides, told, scorers))
         # every other pair is turned round, since a head needs both labels
         sign = np.where(np.arange(len(kept)) % 2, -1.0, 1.0)
         turned = {name: _times(sign, block[0::2] - block[1::2]) for name, block in blocks.items()}
@@ -180,16 +187,10 @@ class LocalHeads:
         head = TextHead().fit(turned, (sign > 0).astype(float), weight)
         self._pairs = (head, float(np.median(head.log_odds(blocks))))
         right = head.loo_ * sign[head.compared_] > 0
-        low, high = proportion_interval(int(right.sum()), right.size)
+        name = "pairs in the right order (left out)"
+        share = counted_share(name, int(right.sum()), right.size)
         self.summary["pairs"] = {
-            "pairs in the right order (left out)": Estimate(
-                value=float(right.mean()),
-                low=low,
-                high=high,
-                level=0.95,
-                n=right.size,
-                method="Wilson; each pair left out by itself",
-            )
+            name: msgspec.structs.replace(share, method="Wilson; each pair left out by itself")
         }
 
     def _fit_severity(
@@ -240,7 +241,7 @@ class LocalHeads:
     ) -> None:
         head, told = _head(blocks, truth, weight, twins)
         self._heads[key] = [head]
-        p = _probability(told.log_odds)
+        p = probability(told.log_odds)
         self.summary[key] = {
             "AUROC (left out)": auroc(told.y, p, sample_weight=told.weight),
             "Brier score (left out)": brier(told.y, p, sample_weight=told.weight),
@@ -258,16 +259,22 @@ class LocalHeads:
         if self._pairs is not None:
             order = self._pairs[0].log_odds(blocks)
             blocks = {**blocks, "pairs": order[:, None]}
-        found = {
-            key: np.mean([head.predict(_of(head, blocks)) for head in heads], axis=0)
-            for key, heads in self._heads.items()
-        }
+        found = self._predicted(blocks)
         if "any" not in found and self._pairs is not None:
-            found["any"] = _probability(order - self._pairs[1])
+            found["any"] = probability(order - self._pairs[1])
         return [
             self._told(score, {key: float(column[k]) for key, column in found.items()})
             for k, score in enumerate(scores)
         ]
+
+    def _predicted(self, blocks: Mapping[str, Any]) -> dict[str, Floats]:
+        if self._together is None:
+            return {}
+        columns = iter(probability(self._together.log_odds(blocks)).T)
+        return {
+            key: np.mean([next(columns) for _ in heads], axis=0)
+            for key, heads in self._heads.items()
+        }
 
     def _told(self, score: Score, values: dict[str, float]) -> Score:
         severity = values.get("any", score.severity)
@@ -315,16 +322,13 @@ class LocalHeads:
             found._pairs = (TextHead.from_json(body["pairs"][0]), float(body["pairs"][1]))
         if body["nearest"] is not None:
             found._nearest = LocalBounds.from_list(body["nearest"])
+        found._join()
         return found
 
 
 def _logit(value: float) -> float:
     clipped = min(max(value, _EDGE), 1 - _EDGE)
     return math.log(clipped / (1 - clipped))
-
-
-def _probability(log_odds: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -500.0, 500.0))))
 
 
 def _check_weights(told: Sequence[Label | Pair]) -> None:
@@ -379,9 +383,9 @@ def _times(sign: Floats, block: Any) -> Any:
     )
 
 
-def _of(head: TextHead, blocks: Mapping[str, Any]) -> dict[str, Any]:
-    """The blocks that the head was fitted with."""
-    return {name: blocks[name] for name in head.shares_}
+def _tables(blocks: Mapping[str, Any]) -> dict[str, Any]:
+    """The blocks in forms that rows can be taken from."""
+    return {name: b.tocsr() if hasattr(b, "tocsr") else b for name, b in blocks.items()}
 
 
 def _cuts(severity: Floats) -> list[float]:

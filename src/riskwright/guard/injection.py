@@ -13,6 +13,7 @@ from riskwright.core.names import nearest, quoted
 from riskwright.evidence.action_formats import parse_action
 from riskwright.evidence.action_tools import ToolCatalogue
 from riskwright.evidence.actions import AgentAction, Origin, Plan
+from riskwright.stats.shares import counted_share
 
 from .actions import ActionGuard
 from .plan_risks import RISK_TYPES, RiskType
@@ -359,21 +360,12 @@ def measure_detection(
                 DetectionRow(
                     risk=risk,
                     difficulty=difficulty,
-                    detected=_rate(seen, n, level, "detection rate"),
-                    typed=_rate(typed, n, level, "rate of the right type"),
+                    detected=counted_share("detection rate", seen, n, level),
+                    typed=counted_share("rate of the right type", typed, n, level),
                 )
             )
     alarms = sum(guard.check_plan(trace).risky for trace in traces)
     return DetectionBench(
         rows=tuple(rows),
-        false_alarms=_rate(alarms, len(traces), level, "false alarm rate"),
-    )
-
-
-def _rate(events: int, n: int, level: float, name: str) -> Estimate:
-    from riskwright.stats import proportion_interval
-
-    low, high = proportion_interval(events, n, level)
-    return Estimate(
-        value=events / n, low=low, high=high, level=level, n=n, method="Wilson", name=name
+        false_alarms=counted_share("false alarm rate", alarms, len(traces), level),
     )

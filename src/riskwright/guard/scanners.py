@@ -16,7 +16,7 @@ from riskwright.decision import Budget, RiskCertificate, Threshold
 from riskwright.decision.budgets import checked_budgets
 from riskwright.decision.tuned import set_apart
 from riskwright.metrics._inputs import checked_rows
-from riskwright.stats import proportion_interval
+from riskwright.stats.shares import counted_share
 
 __all__ = ["ScannerShare", "Scanners", "SharedBudget"]
 
@@ -320,13 +320,4 @@ def _taken(groups: Groups, rows: Integers) -> Groups:
 
 
 def _share(name: str, marks: Bools) -> Estimate:
-    n, count = int(marks.size), int(np.count_nonzero(marks))
-    if not n:
-        nan = math.nan
-        return Estimate(
-            name=name, value=nan, low=nan, high=nan, level=0.95, n=0, method="none: no rows"
-        )
-    low, high = proportion_interval(count, n)
-    return Estimate(
-        name=name, value=count / n, low=low, high=high, level=0.95, n=n, method="Wilson"
-    )
+    return counted_share(name, int(np.count_nonzero(marks)), marks.size)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from riskwright.core import DataError, UsageError
-from riskwright.core.scores import ACTIONS, Action, Decision, Score
+from riskwright.core.scores import ACTIONS, Action, Decider, Decision
 
 from .stream_scores import StreamScores
 
 __all__ = [
     "ALLOWED",
     "Decide",
-    "DecidesScores",
     "by_band",
     "by_policy",
     "by_thresholds",
@@ -30,12 +28,6 @@ Decide = Callable[[Mapping[str, float], int], Decision]
 ALLOWED = Decision(action="allow")
 _HOLDS = ACTIONS.index("ask")
 _STOPS = ACTIONS.index("block")
-
-
-class DecidesScores(Protocol):
-    """A policy: decides on a score alone, without the text."""
-
-    def decide(self, score: Score, /) -> Decision: ...
 
 
 def rank(action: Action) -> int:
@@ -95,7 +87,7 @@ def by_band(keys: tuple[str, ...], low: float, high: float, certificate: str) ->
     return decide
 
 
-def by_policy(policy: DecidesScores, scores: StreamScores) -> Decide:
+def by_policy(policy: Decider, scores: StreamScores) -> Decide:
     """What a policy makes of the score of the text read so far."""
 
     def decide(values: Mapping[str, float], read: int) -> Decision:

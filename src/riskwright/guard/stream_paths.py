@@ -82,11 +82,6 @@ class StreamPath:
         """The highest value over all looks: a threshold stops the stream where it is not above."""
         return float(self.signal(on).max())
 
-    def stopped_at(self, threshold: float, on: Sequence[str] = ("any",)) -> int | None:
-        """Characters read at the first look that reaches the threshold; None where none does."""
-        crossed = np.flatnonzero(self.signal(on) >= threshold)
-        return int(self.positions[crossed[0]]) if crossed.size else None
-
 
 def path_of(text: str, looks: Looks, read: Read) -> StreamPath:
     """Follow a whole text as a stream does, with a look at its end."""

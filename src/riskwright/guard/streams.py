@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import structs
 
 from riskwright.core import ArtifactError, ParameterError, UsageError, content_hash
+from riskwright.core.scores import Decider
 from riskwright.evidence.exchanges import MAX_TEXT, Exchange
 
 from .stream_certificates import StreamCertificate, certified_rules, read_rule
 from .stream_deciders import (
     Decide,
-    DecidesScores,
     by_band,
     by_policy,
     by_thresholds,
@@ -118,7 +118,7 @@ class StreamMonitor:
         sentences: bool = True,
         head: PrefixHead | None = None,
         thresholds: float | Mapping[str, float] | None = None,
-        policy: DecidesScores | None = None,
+        policy: Decider | None = None,
         shadow: bool = False,
         max_characters: int = MAX_TEXT,
         errors: Literal["strict", "replace"] = "strict",
@@ -339,7 +339,7 @@ class StreamMonitor:
             paths, labels, at, onsets=onsets, on=self.on, hold_back=self.hold_back, **how
         )
 
-    def attach(self, scorer: PrefixScorer, *, policy: DecidesScores | None = None) -> StreamMonitor:
+    def attach(self, scorer: PrefixScorer, *, policy: Decider | None = None) -> StreamMonitor:
         """Give a loaded monitor its scorer (and policy, which is saved on its own).
 
         Raises `ArtifactError` where name or version is not that of the scorer it was saved with.

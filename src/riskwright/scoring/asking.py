@@ -9,16 +9,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riskwright.core import EmptyDataError, Estimate, ParameterError, Record, ValueRangeError
 from riskwright.core.names import quoted
-from riskwright.core.scores import Action, Decision, Score
+from riskwright.core.scores import Action, Decider, Score
 
-__all__ = ["Acquired", "AskingCurve", "Decider", "Profiles", "Question", "acquire", "ask", "curve"]
+__all__ = ["Acquired", "AskingCurve", "Profiles", "Question", "acquire", "ask", "curve"]
 
 Floats = NDArray[np.float64]
 Costs = Callable[[Action, Action], float]
@@ -26,12 +26,6 @@ ScoreOf = Callable[[Mapping[str, str]], Score]
 
 MAX_PROFILES = 2**16
 _TINY = 1e-12
-
-
-class Decider(Protocol):
-    """A policy: a pure function from a score to a decision."""
-
-    def decide(self, score: Score) -> Decision: ...
 
 
 class Profiles(Record, frozen=True, kw_only=True):
@@ -339,6 +333,7 @@ def ask(
 
     Examples
     --------
+    >>> from riskwright.core.scores import Decision
     >>> class Careful:
     ...     def decide(self, score):
     ...         return Decision(action="block" if score.severity > 0.5 else "allow")
@@ -466,19 +461,10 @@ def _right(space: _Space, user: Mapping[str, str]) -> Action:
 
 
 def _agreement(taken: Sequence[Action], right: Sequence[Action]) -> Estimate:
-    from riskwright.stats import proportion_interval
+    from riskwright.stats.shares import counted_share
 
-    count, n = sum(a == b for a, b in zip(taken, right, strict=True)), len(right)
-    low, high = proportion_interval(count, n)
-    return Estimate(
-        name="right actions",
-        value=count / n,
-        low=low,
-        high=high,
-        level=0.95,
-        n=n,
-        method="Wilson",
-    )
+    count = sum(a == b for a, b in zip(taken, right, strict=True))
+    return counted_share("right actions", count, len(right))
 
 
 def _average(values: Sequence[float]) -> float:

@@ -110,10 +110,6 @@ def _failures(doubt: Sequence[float], right: Bools) -> Estimate:
 
 
 def _share(name: str, marks: Bools) -> Estimate:
-    from riskwright.stats import proportion_interval
+    from riskwright.stats.shares import counted_share
 
-    count, n = int(np.count_nonzero(marks)), int(marks.size)
-    low, high = proportion_interval(count, n)
-    return Estimate(
-        name=name, value=count / n, low=low, high=high, level=0.95, n=n, method="Wilson"
-    )
+    return counted_share(name, int(np.count_nonzero(marks)), marks.size)

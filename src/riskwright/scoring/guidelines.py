@@ -6,7 +6,6 @@ of the prompt, check the reply against them, and score and decide anew.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from riskwright.core import EmptyDataError, Finding, ParameterError, Record, UnreadableError
 from riskwright.core.documents import line_of, read_document
 from riskwright.core.names import nearest, quoted
+from riskwright.evidence.exchange_files import json_lines
 from riskwright.evidence.exchanges import Exchange, Message
 
 from .text_similarity import NgramIndex, merged_into
@@ -231,22 +231,16 @@ def _lines(file: Path) -> Iterable[Guideline]:
             raise UnreadableError(
                 "file too large", where=str(file), expected=f"at most {MAX_FILE_BYTES:,} bytes"
             )
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
+        with file.open("rb") as lines:
+            for number, values in json_lines(lines):
+                where = f"{file}, line {number}"
+                if isinstance(values, str):
+                    raise UnreadableError(values, where=where)
+                yield _entry(values, partial(str, where))
     except OSError as error:
         raise ParameterError(
             "cannot read the guideline library", where=str(file), got=error.strerror
         ) from None
-    except UnicodeDecodeError as error:
-        raise UnreadableError("not UTF-8 text", where=f"{file}, byte {error.start}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{file}, line {number}"
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            raise UnreadableError("not JSON", where=where) from None
-        yield _entry(values, partial(str, where))
 
 
 def _entry(values: Any, where: Callable[[], str]) -> Guideline:

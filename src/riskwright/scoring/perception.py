@@ -17,7 +17,8 @@ class Scorer(Protocol):
     `name` is short and stable ("rules", "ngrams", "llama-guard-3"), `version` a digest of all
     that its numbers depend on, `taxonomy` the id of the taxonomy of its hazards, `cost` the price
     of one call in any one unit. A scorer with an attribute `detector` that is true finds things
-    without saying how grave they are.
+    without saying how grave they are; one with `one_by_one` gains nothing from many exchanges at
+    once, so that each can be timed by itself.
     """
 
     @property

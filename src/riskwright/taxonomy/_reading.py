@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
-import yaml
 
 from riskwright.core import ParameterError, Record
-from riskwright.core.documents import read_document
+from riskwright.core.documents import line_of, read_document
 from riskwright.core.names import nearest, quoted
 
 __all__ = ["Keys", "place", "read_lines"]
@@ -25,28 +24,9 @@ Keys = tuple[str | int, ...]
 def place(where: Path | str, keys: Keys) -> str:
     """Where a value stands, for messages: the line in its file, or the keys that lead there."""
     if isinstance(where, Path):
-        line = _line(where, keys)
+        line = line_of(where, keys)
         return f"{where}, line {line}" if line else str(where)
     return ".".join(map(str, (where, *keys)))
-
-
-def _line(path: Path, keys: Keys) -> int | None:
-    """The line of the last of the keys: of its name, where its value begins below."""
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return None
-    line = None if node is None else int(node.start_mark.line) + 1
-    for key in keys:
-        found = None
-        if isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == str(key)), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            found = (node.value[key], node.value[key])
-        if found is None:
-            break
-        line, node = int(found[0].start_mark.line) + 1, found[1]
-    return line
 
 
 def read_lines(

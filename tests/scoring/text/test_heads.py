@@ -10,7 +10,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from riskwright.core import ArtifactError, ParameterError, TargetError
-from riskwright.scoring.text.heads import TextHead, _loo
+from riskwright.scoring.text.heads import HeadsTogether, TextHead, _loo
+from riskwright.scoring.text.sparse_rows import SparseRows
 
 
 def drawn(n: int, seed: int = 0) -> tuple[dict[str, Any], np.ndarray]:
@@ -84,9 +85,43 @@ def test_a_head_comes_back_from_json() -> None:
     back = TextHead.from_json(json.loads(json.dumps(head.to_json())))
     np.testing.assert_array_equal(back.predict(blocks), head.predict(blocks))
     assert back.to_json() == head.to_json()
-    for wrong in ({}, None, [], {"blocks": {"a": {}}}, {"blocks": 3}):
+    odd = head.to_json()
+    odd["blocks"]["noise"]["columns"] = 10**15
+    for wrong in ({}, None, [], {"blocks": {"a": {}}}, {"blocks": 3}, odd):
         with pytest.raises(ArtifactError):
             TextHead.from_json(wrong)
+
+
+def test_many_coefficients_take_few_bytes() -> None:
+    rng = np.random.default_rng(2)
+    wide = csr_matrix(rng.random((40, 10_000)))
+    head = TextHead().fit({"wide": wide}, np.arange(40) % 2)
+    assert len(json.dumps(head.to_json())) < 6 * 10_000
+
+
+def test_heads_together_are_what_each_says_by_itself() -> None:
+    blocks, y = drawn(80)
+    heads = [TextHead().fit(blocks, t) for t in (y, ~y, blocks["strong"][:, 1] > 0.3)]
+    rows = blocks["noise"]
+    light = SparseRows(rows.indptr, rows.indices, rows.data, rows.shape[1])
+    np.testing.assert_allclose(light.tocsr().toarray(), rows.toarray())
+    for noise in (rows, light):
+        found = HeadsTogether(heads).log_odds({**blocks, "noise": noise})
+        for k, head in enumerate(heads):
+            np.testing.assert_allclose(found[:, k], head.log_odds(blocks), atol=1e-12)
+    one = {"strong": blocks["strong"][7:8], "noise": rows[7:8]}
+    np.testing.assert_array_equal(HeadsTogether(heads).log_odds(one)[0], found[7])
+
+
+def test_shares_of_raters_are_labels_too() -> None:
+    """A share counts as that part of a label: probabilities are those of the shares."""
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(400, 2))
+    chance = 1 / (1 + np.exp(-2 * x[:, 0]))
+    shares = rng.binomial(5, chance) / 5
+    found = TextHead().fit(x, shares).predict(x)
+    assert np.abs(found - chance).mean() < 0.04
+    assert np.abs(TextHead().fit(x, np.round(shares)).predict(x) - chance).mean() > 0.06
 
 
 def test_more_rows_than_are_compared_are_all_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +150,8 @@ def test_only_ratios_of_weights_count_and_a_heavy_row_pulls() -> None:
         ([1, 1, 1], None, TargetError),
         ([0, 1], None, ParameterError),
         ([0, 1, 2], None, TargetError),
+        ([0, 1, np.nan], None, TargetError),
+        ([0.5, 0.5, 0.5], None, TargetError),
         ([0, 1, 1], [1, 1, 0], ParameterError),
         ([0, 1, 1], [1, 1], ParameterError),
     ],

@@ -15,7 +15,7 @@ from riskwright.core.scores import Score
 from riskwright.language_models.replies import Completion, Token
 
 from .adapters import Unreadable
-from .tokens import first_word, plain, share, spelled_tokens
+from .tokens import first_word, share, spelled_tokens
 
 __all__ = ["answer_of", "fields_of", "json_of", "probability", "verdict_of"]
 
@@ -136,8 +136,3 @@ def said(grave: bool, found: tuple[float, tuple[float, float]] | None) -> Score:
     if found is None:
         return Score(severity=1.0 if grave else 0.0, meaning="rank")
     return Score(severity=found[0], meaning="probability", bounds={"any": found[1]})
-
-
-def text_of(tokens: tuple[Token, ...]) -> str:
-    """What tokens spell."""
-    return "".join(plain(token.text) for token in tokens)

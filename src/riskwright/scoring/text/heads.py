@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,20 @@ from numpy.typing import NDArray
 from riskwright.core import ArtifactError, ParameterError, TargetError
 from riskwright.stats._threads import one_blas_thread
 
-__all__ = ["Blocks", "TextHead"]
+from .sparse_rows import SparseRows
+
+__all__ = ["Blocks", "HeadsTogether", "TextHead", "probability"]
 
 Floats = NDArray[np.float64]
 Blocks = Mapping[str, Any]
-"""Name -> (n, d) numbers of one kind: a dense array, or a sparse matrix in compressed rows."""
+"""Name -> (n, d) numbers of one kind: a dense array, `SparseRows`, or a sparse matrix of scipy."""
 
 _PENALTIES = 10.0 ** np.linspace(-2.5, 2.0, 10)
 _SHARES = (0.0, 0.25, 1.0)
 _MOST_COMPARED = 1000
 _CONSTANT = 10.0
 _LEAST_SLOPE = 1e-3
+_PRECISE, _SHORT = "<f8", "<f4"
 
 
 class TextHead:
@@ -47,7 +51,7 @@ class TextHead:
     With n rows and m combinations of shares O(m n^3), of `_MOST_COMPARED` rows at most: about
     0.1 s for 200 rows and 3 s for 1,000 and more. Leave-one-out: Craven & Wahba (1979), Numerische
     Mathematik 31. Dense blocks are standardised by weighted mean and deviation; sparse ones are
-    taken as they are.
+    taken as they are, and their many coefficients are rounded to 32 bits, as they are saved.
 
     Examples
     --------
@@ -75,7 +79,7 @@ class TextHead:
         Parameters
         ----------
         blocks : `Blocks`, or one (n, d) array.
-        y : (n,) of 0 and 1; a share of 1 between them stands for rows that are alike.
+        y : (n,) in [0, 1]: labels 0 and 1, or the share of raters who said 1.
         sample_weight : (n,) positive, by default 1; only ratios count.
 
         Raises
@@ -83,7 +87,7 @@ class TextHead:
         TargetError : `y` has not both labels, or values outside [0, 1].
         ParameterError : shapes do not agree, or an input is not finite.
         """
-        named = _named(blocks)
+        named = {name: _table(block) for name, block in _named(blocks).items()}
         target, weight = _labels(y, sample_weight, next(iter(named.values())).shape[0])
         self.n_ = len(target)
         self._scales = {name: _scale(block, weight) for name, block in named.items()}
@@ -95,56 +99,36 @@ class TextHead:
         self.shares_ = dict(zip(ready, shares, strict=True))
         dual = self._solve(ready, target, root)
         self._coefficients = {
-            name: self.shares_[name] * np.asarray(block.T @ dual).ravel()
-            for name, block in ready.items()
+            name: _rounded(self.shares_[name] * np.asarray(block.T @ dual).ravel(), scale)
+            for (name, block), scale in zip(ready.items(), self._scales.values(), strict=True)
         }
         self._constant = _CONSTANT * float(dual.sum())
         kernel = _mixed(list(grams.values()), shares)
         left_out = _loo(kernel, target[some], root[some], np.array([self.penalty_]))[0][0]
         self._link = _platt(left_out, target[some], weight[some])
         self.loo_ = self._link[0] * left_out + self._link[1]
+        self._together = HeadsTogether([self])
         return self
 
     def log_odds(self, blocks: Any) -> Floats:
         """(n,) log-odds of harm."""
-        named = _named(blocks)
-        if set(named) != set(self._coefficients):
-            raise ParameterError(
-                "other blocks than were fitted",
-                where="blocks",
-                expected=", ".join(sorted(self._coefficients)),
-                got=", ".join(sorted(named)),
-            )
-        raw: Any = self._constant
-        for name, block in named.items():
-            if block.shape[1] != len(self._coefficients[name]):
-                raise ParameterError(
-                    "wrong number of columns",
-                    where=f"block {name}",
-                    expected=str(len(self._coefficients[name])),
-                    got=str(block.shape[1]),
-                )
-            raw = raw + np.asarray(self._ready(name, block) @ self._coefficients[name]).ravel()
-        found: Floats = self._link[0] * raw + self._link[1]
-        return found
+        return self._together.log_odds(blocks)[:, 0]
 
     def predict(self, blocks: Any) -> Floats:
         """(n,) probabilities of harm."""
-        odds = self.log_odds(blocks)
-        found: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -500.0, 500.0)))
-        return found
+        return probability(self.log_odds(blocks))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; of sparse blocks only what differs from 0."""
+        """Plain JSON values; the arrays as base64 of their bytes."""
         blocks = {}
         for name, coefficients in self._coefficients.items():
-            used = np.flatnonzero(coefficients)
             scale = self._scales[name]
+            used = coefficients != 0
             blocks[name] = {
                 "columns": len(coefficients),
-                "used": used.tolist(),
-                "coefficients": coefficients[used].tolist(),
-                "scale": None if scale is None else [part.tolist() for part in scale],
+                "used": _text(np.packbits(used, bitorder="little")),
+                "coefficients": _text(coefficients[used].astype(_kind(scale))),
+                "scale": None if scale is None else [_text(part) for part in scale],
             }
         return {
             "blocks": blocks,
@@ -162,15 +146,14 @@ class TextHead:
         try:
             head._coefficients, head._scales = {}, {}
             for name, block in body["blocks"].items():
-                coefficients = np.zeros(int(block["columns"]))
-                coefficients[np.array(block["used"], dtype=int)] = block["coefficients"]
-                head._coefficients[name] = coefficients
                 scale = block["scale"]
-                head._scales[name] = scale and (np.array(scale[0]), np.array(scale[1]))
+                head._scales[name] = scale and (_array(scale[0]), _array(scale[1]))
+                head._coefficients[name] = _coefficients(block, _kind(scale))
             head._constant = float(body["constant"])
             head._link = (float(body["link"][0]), float(body["link"][1]))
             head.shares_ = dict(body["shares"])
             head.penalty_, head.n_ = float(body["penalty"]), int(body["n"])
+            head._together = HeadsTogether([head])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             raise ArtifactError("not a head of texts", where="head") from None
         return head
@@ -179,6 +162,7 @@ class TextHead:
     _coefficients: dict[str, Floats]
     _constant: float
     _link: tuple[float, float]
+    _together: HeadsTogether
 
     def _ready(self, name: str, block: Any) -> Any:
         scale = self._scales[name]
@@ -203,18 +187,119 @@ class TextHead:
         return dual
 
 
+class HeadsTogether:
+    """Heads that were fitted to the same blocks, read in one pass over them.
+
+    Parameters
+    ----------
+    heads : at least one.
+
+    Notes
+    -----
+    For h heads O(h d) a row of dense blocks, O(h) for each number of sparse ones that is not 0.
+    """
+
+    def __init__(self, heads: Sequence[TextHead]) -> None:
+        self._slopes: dict[str, Floats] = {}
+        self._start = np.array([h._link[0] * h._constant + h._link[1] for h in heads])
+        for name in heads[0]._coefficients:
+            columns = [h._link[0] * h._coefficients[name] for h in heads]
+            for k, head in enumerate(heads):
+                scale = head._scales[name]
+                if scale is not None:
+                    columns[k] = columns[k] / scale[1]
+                    self._start[k] -= scale[0] @ columns[k]
+            self._slopes[name] = np.column_stack(columns)
+
+    def log_odds(self, blocks: Any) -> Floats:
+        """(n, heads) log-odds; raises `ParameterError` for other blocks than were fitted."""
+        named = _named(blocks)
+        if named.keys() != self._slopes.keys():
+            raise ParameterError(
+                "other blocks than were fitted",
+                where="blocks",
+                expected=", ".join(sorted(self._slopes)),
+                got=", ".join(sorted(named)),
+            )
+        found = self._start
+        for name, block in named.items():
+            slopes = self._slopes[name]
+            if block.shape[1] != len(slopes):
+                raise ParameterError(
+                    "wrong number of columns",
+                    where=f"block {name}",
+                    expected=str(len(slopes)),
+                    got=str(block.shape[1]),
+                )
+            found = found + _product(block, slopes)
+        return found
+
+
+def _product(block: Any, slopes: Floats) -> Floats:
+    """Row by row, so that what a row gets does not depend on the rows beside it."""
+    if not isinstance(block, np.ndarray):
+        found: Floats = block @ slopes
+        return found
+    rows = [row @ slopes for row in block]
+    return np.array(rows, dtype=np.float64).reshape(len(block), slopes.shape[1])
+
+
+def probability(log_odds: Floats) -> Floats:
+    """The standard logistic function, for any finite log-odds."""
+    found: Floats = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -500.0, 500.0)))
+    return found
+
+
+def _kind(scale: Any) -> str:
+    """How coefficients are kept: the few of dense blocks as 64 bits, those of sparse ones as 32."""
+    return _SHORT if scale is None else _PRECISE
+
+
+def _rounded(coefficients: Floats, scale: Any) -> Floats:
+    return coefficients.astype(_kind(scale)).astype(np.float64)
+
+
+def _text(array: NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def _array(text: str, kind: str = _PRECISE) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text, validate=True), kind)
+
+
+def _coefficients(block: Mapping[str, Any], kind: str) -> Floats:
+    columns, bits = int(block["columns"]), _array(block["used"], "u1")
+    if len(bits) != -(-columns // 8):
+        raise ValueError
+    found = np.zeros(columns)
+    used = np.unpackbits(bits, count=columns, bitorder="little").astype(bool)
+    found[used] = _array(block["coefficients"], kind)
+    return found
+
+
 def _named(blocks: Any) -> dict[str, Any]:
     given = dict(blocks) if isinstance(blocks, Mapping) else {"features": blocks}
     found = {}
     for name, block in given.items():
-        sparse = hasattr(block, "tocsr")
-        values = block.tocsr() if sparse else np.asarray(block, dtype=float)
-        if values.ndim != 2 or not np.all(np.isfinite(values.data if sparse else values)):
+        values = block if hasattr(block, "tocsr") else np.asarray(block, dtype=float)
+        if len(values.shape) != 2 or not np.isfinite(_cells(values)).all():
             raise ParameterError("no table of finite numbers", where=f"block {name}")
         found[name] = values
     if len({block.shape[0] for block in found.values()}) != 1:
         raise ParameterError("blocks of different lengths, or none", where="blocks")
     return found
+
+
+def _cells(block: Any) -> Floats:
+    """The numbers that a block holds, without the zeros of a sparse one."""
+    if isinstance(block, np.ndarray):
+        return block
+    held: Floats = block.values if isinstance(block, SparseRows) else block.data
+    return held
+
+
+def _table(block: Any) -> Any:
+    return block.tocsr() if hasattr(block, "tocsr") else block
 
 
 def _labels(y: Any, sample_weight: Any, n: int) -> tuple[Floats, Floats]:
@@ -291,7 +376,8 @@ def _loo(kernel: Floats, target: Floats, root: Floats, penalties: Floats) -> tup
 
 
 def _platt(raw: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
-    """Slope and constant of the log-odds, with Platt's smoothed targets.
+    """Slope and constant of the log-odds, with Platt's smoothed targets; a row with a share of
+    labels counts as both, by its share.
 
     Where the predictions tell nothing, leave-one-out ones fall with the label, as each misses its
     own label in the mean; the slope is then `_LEAST_SLOPE`, and the constant that of the base rate.

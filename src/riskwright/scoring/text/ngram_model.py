@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,7 @@ from riskwright.core import ArtifactError, ContentHashError, ParameterError
 from riskwright.core.artifacts import atomic_write, read_artifact, write_artifact
 from riskwright.core.names import nearest, quoted
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+from .sparse_rows import SparseRows
 
 __all__ = ["WEIGHTS", "NgramModel"]
 
@@ -95,17 +94,14 @@ class NgramModel:
         found: Floats = 1.0 / (1.0 + np.exp(-np.clip(mean, -500.0, 500.0)))
         return found
 
-    def tf_idf(self, texts: list[bytes]) -> csr_matrix:
+    def tf_idf(self, texts: list[bytes]) -> SparseRows:
         """(n, n_grams) values of UTF-8 texts over the Euclidean length of each."""
-        from scipy.sparse import csr_matrix
-
         (begins, columns, counts), squares = self.kernel.known(texts)
         damped = np.round(64.0 * (1.0 + np.log(np.minimum(counts, 4095))))
         value = self.rarity[columns] * damped
         length = np.sqrt(np.maximum(squares, 1).astype(float))
         value /= np.repeat(length, np.diff(begins))
-        shape = (len(texts), len(self.hashes))
-        return csr_matrix((value, columns.astype(np.int64), begins), shape=shape)
+        return SparseRows(begins, columns.astype(np.int64), value, len(self.hashes))
 
     def word_weights(self, text: bytes, hazard: str) -> list[tuple[int, int, float]]:
         """(start, end, what it adds to the log-odds) of every word; see `NgramScorer.explain`."""

@@ -72,7 +72,7 @@ def train_ngrams(
     model = _vocabulary(encoded, hazards, n_grams, min_texts, taxonomy, window, training or {})
     weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     groups = np.zeros(n, dtype=int) if strata is None else np.asarray(strata, dtype=int)
-    X = model.tf_idf(encoded)
+    X = model.tf_idf(encoded).tocsr()
     fits = [_logistic(X, y[:, k], weight, groups, penalty) for k in range(y.shape[1])]
     coefficients = np.column_stack([coefficient for coefficient, _ in fits])
     dense = _dense(X, n_dense, seed)

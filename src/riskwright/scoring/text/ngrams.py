@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,7 @@ from riskwright.core.scores import Part, Score, Span
 from riskwright.evidence.exchanges import MAX_TEXT, Exchange
 
 from .ngram_model import WEIGHTS, NgramModel
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+from .sparse_rows import SparseRows
 
 __all__ = ["NgramScorer", "NgramState", "default_ngram_scorer"]
 
@@ -62,6 +60,7 @@ class NgramScorer:
     """
 
     kind = name = "ngrams"
+    one_by_one = True
     cost = 0.0
 
     def __init__(self, model: NgramModel) -> None:
@@ -126,11 +125,11 @@ class NgramScorer:
         )
 
     def inputs(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Blocks for `TextHead`: `features` and `grams`."""
-        return {"features": self.features(texts), "grams": self.grams(texts)}
+        """Blocks to fit a `TextHead` to: `features`, and `grams` as a sparse matrix of scipy."""
+        return {"features": self.features(texts), "grams": self.grams(texts).tocsr()}
 
-    def grams(self, texts: Sequence[str]) -> csr_matrix:
-        """tf-idf of the known n-grams, rows of Euclidean length at most 1: (n, n_grams), sparse.
+    def grams(self, texts: Sequence[str]) -> SparseRows:
+        """tf-idf of the known n-grams, rows of Euclidean length at most 1: (n, n_grams).
 
         Rarity (idf) comes from the training sets, so that few local texts suffice.
         """

@@ -51,6 +51,7 @@ class SS3Scorer:
     """
 
     kind = "ss3"
+    one_by_one = True
 
     def __init__(
         self,

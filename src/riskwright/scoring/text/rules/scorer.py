@@ -88,6 +88,7 @@ class RuleScorer:
 
     kind = "rules"
     detector = True
+    one_by_one = True
 
     def __init__(
         self,
