@@ -88,3 +88,16 @@ def test_a_guard_keeps_every_exchange_of_a_dead_endpoint(server, fakes, quick_re
     assert not any("zzqx" in score.reason for score in scores)
     if fault == "nobody there":
         server.close = lambda: None
+
+
+def test_failures_between_successes_are_not_in_a_row(server, fakes, monkeypatch):
+    import riskwright.language_models.runs as runs
+
+    monkeypatch.setattr(runs, "_PATIENCE_S", 0.0)
+    ill, well = fakes.Answer(status=500), fakes.Answer(fakes.chat("safe"))
+    server.answer = lambda asked, number: ill if number % 4 else well
+    found = complete_many(
+        server.endpoint(concurrency=1, max_retries=0), [fakes.ask(str(k)) for k in range(120)]
+    )
+    assert len(server.asked) == 120
+    assert sum(isinstance(reply, Failure) for reply in found) == 90

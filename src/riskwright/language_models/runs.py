@@ -111,7 +111,7 @@ class Run:
         self.done += 1
         if isinstance(answer, Failure):
             self.failed += 1
-            if answer.attempts and _of_the_server(answer):
+            if _of_the_server(answer):
                 self._dead |= answer.kind in SILENT
                 self._in_a_row, self._last = self._in_a_row + 1, answer
         elif answer.cached:
