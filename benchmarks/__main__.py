@@ -11,7 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import auditing, cold, data, guarding, learning, measuring, process, report, volume
+from . import (
+    auditing,
+    cold,
+    data,
+    endpoint_throughput,
+    guarding,
+    learning,
+    measuring,
+    process,
+    report,
+    volume,
+)
 from .environments import Unavailable, interpreter, versions
 from .tasks import Task
 
@@ -25,12 +36,13 @@ FAMILIES = {
     measuring: (2, 5),
     auditing: (1, 3),
     guarding: (1, 1),
+    endpoint_throughput: (1, 1),
 }
 SECTIONS = {
     "learning": (learning, volume, cold),
     "measuring": (measuring,),
     "auditing": (auditing,),
-    "guarding": (guarding,),
+    "guarding": (guarding, endpoint_throughput),
 }
 
 

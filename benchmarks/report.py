@@ -7,9 +7,9 @@ from .tasks import Limit
 __all__ = ["ours_beside_peers", "table", "verdicts"]
 
 OURS = "riskwright"
-HIGHER_IS_BETTER = ("auc", "million_rows_per_s")
+HIGHER_IS_BETTER = ("auc", "million_rows_per_s", "calls_per_s")
 DIFFERENCES = ("loss", "auc")
-RATIOS = ("wall_s", "cpu_s", "peak_mb", "million_rows_per_s", "us_per_row")
+RATIOS = ("wall_s", "cpu_s", "peak_mb", "million_rows_per_s", "us_per_row", "calls_per_s")
 DIGITS = {"auc": 5, "mean_risk": 5, "value": 7, "low": 5, "high": 5, "threshold": 5}
 NAMES = {
     "wall_s": "seconds",
@@ -17,6 +17,7 @@ NAMES = {
     "peak_mb": "memory",
     "million_rows_per_s": "rows/s",
     "us_per_row": "µs",
+    "calls_per_s": "calls/s",
 }
 HEAD = (
     *("measure", "case", "competitor", "result", "first s", "wall s", "CPU s", "peak MB"),

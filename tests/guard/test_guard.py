@@ -162,13 +162,17 @@ class TestPerception:
 
     def test_levels_are_equal_ranges_of_severity(self):
         def level(severity, **how):
-            return Guard([Fixed("a", severity=severity)], **how).score(Exchange(prompt="x")).level
+            score = Score(severity=severity, calibrated=("any",))
+            return Guard([Fixed("a")], **how).calibrated([Exchange(prompt="x")], [score])[0].level
 
         told = [level(v) for v in (0.0, 0.2499, 0.25, 0.5, 0.75, 1.0)]
         assert told == ["SAFE", "SAFE", "LOW", "MEDIUM", "HIGH", "HIGH"]
         assert level(0.4, levels=["fine", "bad"]) == "fine"
         with pytest.raises(ParameterError, match="no levels"):
             Guard(levels=[])
+
+    def test_a_severity_that_only_ranks_has_no_level(self):
+        assert Guard([Fixed("a", severity=0.9)]).score(Exchange(prompt="x")).level == ""
 
     def test_progress_is_told_per_scorer(self):
         seen = []

@@ -317,6 +317,7 @@ def verify_log(
     Raises
     ------
     UnreadableError : no such file.
+    ArtifactError : neither the file nor anything beside it says that it is a log.
     UsageError : the log was written with a key, and none is given.
 
     Notes
@@ -327,6 +328,12 @@ def verify_log(
     together with its older head. About 10 us per line of 2 kB, in constant memory.
     """
     path, secret = Path(path), _key_given(key)
+    if path.exists() and not is_log(path) and not _head_of(path).exists():
+        raise ArtifactError(
+            "not a decision log",
+            where=str(path),
+            expected="a file that `guard score --log` wrote, or its .head beside it",
+        )
     head = _read_head(path, secret)
     chain = _Chain(secret, head)
     for number, line in _lines(path):

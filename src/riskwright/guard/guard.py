@@ -43,7 +43,8 @@ class Guard:
     scorers : objects that judge exchanges (`riskwright.scoring.perception.Scorer`), with different
         names; by default the rules and the n-gram model that come with the package.
     taxonomy : of the hazards of its scores; those of other taxonomies are translated.
-    levels : names of equal ranges of severity in [0, 1], from the mildest.
+    levels : names of equal ranges of severity in [0, 1], from the mildest; only a severity that is
+        calibrated on labels of one's own has one.
     random_state : seed of everything random in `fit`.
 
     Attributes
@@ -169,6 +170,8 @@ class Guard:
                 return score
             reason = "; ".join(filter(None, (score.reason, "no scorer judges before fit")))
             return msgspec.structs.replace(score, outcome="not scored", reason=reason)
+        if "any" not in score.calibrated:
+            return score
         place = min(int(score.severity * len(self.levels)), len(self.levels) - 1)
         return msgspec.structs.replace(score, level=self.levels[place])
 
