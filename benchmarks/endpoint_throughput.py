@@ -1,32 +1,36 @@
 """Calls per second to an OpenAI-compatible server that answers at once, or after a wait.
 
-`python -m benchmarks.endpoint_throughput [--quick]` prints a table. The server and each client run
-in processes of their own; a reply has one token with 20 alternatives, which are read.
+The server and each client run in processes of their own; a reply has one token with 20
+alternatives, which are read.
 """
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from . import process
-from .environments import OURS, Unavailable, interpreter
+from .environments import OURS
+from .tasks import Limit, Task
 
-__all__ = ["ask", "endpoint_throughput"]
+__all__ = ["ask", "tasks"]
 
 PEERS = ("httpx", "openai", "litellm")
 HOME = "litellm"  # its environment has all of them
-# case, seconds until an answer, calls in flight, calls of us and of peers
-CASES = (
-    ("at once, 64 in flight", 0.0, 64, 20_000, 2_000),
-    ("after 200 ms, 512 in flight", 0.2, 512, 20_000, 2_000),
+# case, seconds until an answer, calls in flight, what ours does with the answers, peers
+CASES: tuple[tuple[str, float, int, str, tuple[str, ...]], ...] = (
+    ("answers at once, 64 in flight", 0.0, 64, "", PEERS),
+    ("answers at once, 64 in flight, kept in a journal", 0.0, 64, "journal", ()),
+    ("answers at once, 64 in flight, scored as Llama Guard's", 0.0, 64, "scores", ()),
+    ("answers after 200 ms, 512 in flight", 0.2, 512, "", PEERS),
 )
+CALLS, OF_PEERS = 20_000, 2_000
 BODY = {
     "model": "guard",
     "messages": [{"role": "user", "content": "a made-up phrase " * 20}],
@@ -37,42 +41,50 @@ BODY = {
 }
 
 
-def endpoint_throughput(quick: bool = False) -> list[dict[str, Any]]:
-    """One row per case and client: calls per second, CPU milliseconds per call, peak memory."""
-    rows = []
-    for case, delay, in_flight, ours, theirs in CASES[:1] if quick else CASES:
-        with _server(delay) as port:
-            for client in (OURS, f"{OURS}, journal", *PEERS):
-                calls = (ours if client.startswith(OURS) else theirs) // (10 if quick else 1)
-                arguments = {"client": client, "port": port, "calls": calls, "in_flight": in_flight}
-                rows.append({"case": case, "competitor": client} | _asked(client, arguments))
-    return rows
+def tasks(repeats: int) -> list[Task]:
+    """All tasks of this family; a client's calls stand for repeats."""
+    return [
+        _task(case, side, delay, in_flight, use, full)
+        for full in (True, False)
+        for case, delay, in_flight, use, peers in CASES
+        for side in (OURS, *peers)
+        if full or (side == OURS and not delay)
+    ]
 
 
-def ask(client: str, port: int, calls: int, in_flight: int) -> dict[str, float]:
+def _task(case: str, side: str, delay: float, in_flight: int, use: str, full: bool) -> Task:
+    calls = (CALLS if side == OURS else OF_PEERS) // (1 if full else 10)
+    told = {"client": side, "use": use, "delay": delay, "calls": calls, "in_flight": in_flight}
+    return Task(
+        measure="endpoint",
+        case=case,
+        competitor=side,
+        environment=OURS if side == OURS else HOME,
+        function="endpoint_throughput:ask",
+        arguments=told,
+        limits=(Limit("calls_per_s", 1500.0, at_least=True),) if full and side == OURS else (),
+        quick=not full,
+        full=full,
+    )
+
+
+def ask(client: str, use: str, delay: float, calls: int, in_flight: int) -> dict[str, Any]:
     """What `client` needs for so many calls; the first hundred go before."""
-    url = f"http://127.0.0.1:{port}/v1"
-    run = _ours if client.startswith(OURS) else _theirs
-    wall, cpu = run(client.partition(", ")[2] or client, url, calls, in_flight)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return {
-        "calls": calls,
-        "calls_per_s": calls / wall,
-        "cpu_ms_per_call": 1000.0 * cpu / calls,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
-    }
+    with _server(delay) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        if client == OURS:
+            wall, cpu = (
+                _scored(url, calls, in_flight)
+                if use == "scores"
+                else _ours(use, url, calls, in_flight)
+            )
+        else:
+            wall, cpu = _theirs(client, url, calls, in_flight)
+    figures = {"calls_per_s": calls / wall, "cpu_ms_per_call": 1000.0 * cpu / calls}
+    return {"wall_s": wall, "cpu_s": cpu, "figures": figures}
 
 
-def _asked(client: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    try:
-        python = interpreter(OURS if client.startswith(OURS) else HOME)
-        found, _ = process.call(python, "endpoint_throughput:ask", arguments, 600.0)
-    except (Unavailable, RuntimeError) as problem:
-        return {"status": f"not available: {problem}"}
-    return {"status": "ok"} | found
-
-
-def _ours(journal: str, url: str, calls: int, in_flight: int) -> tuple[float, float]:
+def _ours(use: str, url: str, calls: int, in_flight: int) -> tuple[float, float]:
     from riskwright.language_models import ChatRequest, Completion, Endpoint, complete_many
 
     def requests(n: int, seed: int) -> list[ChatRequest]:
@@ -81,7 +93,7 @@ def _ours(journal: str, url: str, calls: int, in_flight: int) -> tuple[float, fl
         return [ChatRequest(**common, seed=seed + i) for i in range(n)]
 
     with tempfile.TemporaryDirectory() as folder:
-        kept = str(Path(folder) / "calls.jsonl") if journal == "journal" else None
+        kept = str(Path(folder) / "calls.jsonl") if use == "journal" else None
         endpoint = Endpoint(url=url, model="guard", concurrency=in_flight, journal=kept)
         complete_many(endpoint, requests(100, 0))
         work = requests(calls, 100)
@@ -89,6 +101,23 @@ def _ours(journal: str, url: str, calls: int, in_flight: int) -> tuple[float, fl
         found = complete_many(endpoint, work)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert all(isinstance(r, Completion) and len(r.tokens[0].top) == 20 for r in found)
+    return wall, cpu
+
+
+def _scored(url: str, calls: int, in_flight: int) -> tuple[float, float]:
+    from riskwright.evidence.exchanges import Exchange
+    from riskwright.language_models import Endpoint
+    from riskwright.scoring.guard_models import EndpointScorer, LlamaGuard
+
+    endpoint = Endpoint(url=url, model="guard", concurrency=in_flight)
+    scorer = EndpointScorer(LlamaGuard(layout="prompt"), endpoint)
+    texts = [f"{BODY['messages'][0]['content']} {k}" for k in range(calls)]
+    work = [Exchange(prompt=text) for text in texts]
+    scorer.score(work[:100])
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = scorer.score(work)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    assert {score.meaning for score in found} == {"probability"}
     return wall, cpu
 
 
@@ -170,8 +199,12 @@ class _Answers(asyncio.Protocol):
     """HTTP/1.1 with keep-alive that reads no further than to the length of a body."""
 
     delay = 0.0
-    top = [{"token": f" t{i}", "logprob": -0.5 - i, "bytes": [32, 116, 49]} for i in range(20)]
-    token = {"token": "safe", "logprob": -0.5, "bytes": [115, 97, 102, 101], "top_logprobs": top}
+    words = ("safe", "unsafe", *(f" t{i}" for i in range(18)))
+    top = [
+        {"token": word, "logprob": -0.1 - 2.5 * i, "bytes": list(word.encode())}
+        for i, word in enumerate(words)
+    ]
+    token = {**top[0], "top_logprobs": top}
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": "safe", "refusal": None},
@@ -223,26 +256,15 @@ async def _serve(delay: float) -> None:
 
 
 @contextmanager
-def _server(delay: float) -> Any:
+def _server(delay: float) -> Iterator[int]:
     command = [sys.executable, "-m", "benchmarks.endpoint_throughput", "--serve", str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=process.ROOT) as server:
         try:
+            assert server.stdout is not None
             yield int(server.stdout.readline())
         finally:
             server.terminate()
 
 
-def main() -> int:
-    if "--serve" in sys.argv:
-        asyncio.run(_serve(float(sys.argv[-1])))
-    names = ("calls_per_s", "cpu_ms_per_call", "peak_mb")
-    print("| case | client | calls/s | CPU ms/call | peak MB |\n|---|---|---|---|---|")
-    for row in endpoint_throughput("--quick" in sys.argv):
-        told = [f"{row[n]:,.3g}" if row[n] < 100 else f"{row[n]:,.0f}" for n in names if n in row]
-        cells = told or [row["status"], "", ""]
-        print(f"| {' | '.join([row['case'], row['competitor'], *cells])} |", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+if __name__ == "__main__" and "--serve" in sys.argv:
+    asyncio.run(_serve(float(sys.argv[-1])))

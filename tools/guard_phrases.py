@@ -2,8 +2,9 @@
 contempt beside their friendly twins, words of harm in harmless use, and harmless texts in the
 languages that the harmful prompts come in.
 
-All are made from short lists, mild on purpose, and drawn with a seed. They teach the weights of
-words, not what any real text looks like.
+All are made from short lists and drawn with a seed. They teach the weights of words, not what any
+real text looks like. Insults and contempt are spelled out, since a classifier has to know the
+words; nothing here helps anybody to do harm. The lists are no part of the package.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _anchor(module: str, name: str) -> str:
 
 
 def _name(module: str, name: str) -> str:
-    target = getattr(importlib.import_module(module), name)
+    target = inspect.unwrap(getattr(importlib.import_module(module), name))
     text = f"### {module}.{name}\n\n"
     if not inspect.isclass(target) and not inspect.isfunction(target):
         return f"{text}```python\n{name} = {_short(repr(target))}\n```\n\n"

@@ -223,11 +223,6 @@ def test_a_text_that_is_too_long_is_set_aside_by_its_number(
     out, err = capsys.readouterr()
     assert "line 1: prompt has 1,100,000 characters" in err
     assert len(out.splitlines()) == 1
-    stdin(json.dumps({"prompt": "long " * 205_000}).encode() + b"\n")
-    assert run("score") == 1
-    out, err = capsys.readouterr()
-    assert json.loads(out)["score"]["outcome"] in ("failed", "not scored")
-    assert "1 without a score" in err
 
 
 @pytest.mark.parametrize("word", ["score", "fit", "certify", "report", "compare", "certify-stream"])
@@ -521,3 +516,70 @@ def test_the_exit_code_and_the_scores_reach_the_shell(work: Path):
     assert done.returncode == 1
     assert 0 <= json.loads(done.stdout)["score"]["severity"] <= 1
     assert b"line 2" in done.stderr
+
+
+def test_thresholds_of_another_guard_are_refused_before_scoring(
+    work: Path, fruit: Callable[..., list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+):
+    options = ["--policy", work / "certified.yaml", "--out", work / "no.jsonl"]
+    assert "certified for another guard" in refused(
+        capsys, "score", work / "traffic.jsonl", *options
+    )
+    assert not (work / "no.jsonl").exists()
+
+
+def test_attributes_that_a_policy_decides_by_need_not_be_named(
+    work: Path, capsys: pytest.CaptureFixture[str]
+):
+    text = (work / "certified.yaml").read_text()
+    strict = text.split("regimes:")[1].split("- ")[1].split()[0]
+    (work / "minors.yaml").write_text(
+        text.replace(
+            "hazards:",
+            f"audiences: {{minors: {{when: {{age: minor}}, regime: {strict}}}}}\nhazards:",
+        )
+    )
+    (work / "one.jsonl").write_text('{"prompt": "hello", "age": "minor"}\n')
+    options = ["--guard", work / "guard.json", "--policy", work / "minors.yaml"]
+    assert run("score", work / "one.jsonl", *options) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["decision"]["regime"] == strict
+    assert "1 decisions rest on certified" in err
+
+
+def test_scores_without_a_policy_say_that_nothing_is_certified(
+    work: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("score", work / "traffic.jsonl") == 0
+    err = capsys.readouterr().err
+    assert "nothing is certified" in err
+    assert "not calibrated" in err
+
+
+def test_a_report_can_leave_out_what_the_guard_was_fitted_on(
+    work: Path, capsys: pytest.CaptureFixture[str]
+):
+    options = ["--guard", work / "guard.json", "--policy", work / "certified.yaml"]
+    scored = work / "all.jsonl"
+    assert run("score", work / "labels.jsonl", *options, "--out", scored) == 0
+    labels = ["--labels", work / "labels.jsonl"]
+    assert run("report", scored, *labels, "--json") == 0
+    out, err = capsys.readouterr()
+    whole = json.loads(out)["n"]
+    assert "--guard leaves them out" in err
+    assert run("report", scored, *labels, "--guard", work / "guard.json", "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    seen = len(Guard.load(work / "guard.json").fitted_on_)
+    assert whole - seen <= figures["n"] < whole
+    assert f"of {whole:,} exchanges were left out" in figures["notes"][0]
+
+
+def test_a_budget_that_cannot_be_read_is_named_with_its_line(
+    work: Path, capsys: pytest.CaptureFixture[str]
+):
+    wrong = work / "wrong.yaml"
+    wrong.write_text((work / "policy.yaml").read_text().replace("miss rate", "mis rate"))
+    found = refused(
+        capsys, "certify", work / "labels.jsonl", "--guard", work / "guard.json", "--policy", wrong
+    )
+    assert re.search(r"wrong\.yaml, line \d+: unknown loss", found)

@@ -23,8 +23,8 @@ def test_help_names_every_verb_and_the_codes(capsys: pytest.CaptureFixture[str])
     for verb in VERBS:
         assert f"riskwright {verb} " in out
     codes = " ".join(out[out.index("Exit codes") :].split())
-    assert codes.startswith("Exit codes: 0 done, 1 a budget cannot be certified, a policy is not")
-    assert "2 wrong usage or data, 130 interrupted." in codes
+    assert codes.startswith("Exit codes: 0 done 1 a budget, policy or card falls short")
+    assert "2 wrong usage or data 130 interrupted" in codes
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -29,3 +29,14 @@ def test_a_stage_without_an_answer_passes_the_row_on():
     assert all(finding.passed for finding in rule.certificate_.check(scores, y))
     again = Cascade.from_artifact(rule.to_artifact()[1])
     assert (again.decide(scores) == rule.decide(scores)).all()
+
+
+def test_a_stage_that_decides_nothing_is_said_to_do_so():
+    rng = np.random.default_rng(3)
+    y = (rng.random(800) < 0.3).astype(int)
+    scores = {"same": np.zeros(800), "good": y + rng.normal(0, 0.2, 800)}
+    budgets = ["miss rate <= 10%", "false alarm rate <= 10%"]
+    rule = Cascade({"same": 1.0, "good": 2.0}, budgets=budgets, person=10.0).fit(scores, y)
+    statement = rule.certificate_.statement
+    assert "same: decides nothing" in statement
+    assert "inf" not in statement

@@ -47,7 +47,7 @@ def test_every_public_name_has_a_heading(reference):
 def test_every_command_and_option_has_its_line(reference):
     text = page(reference.REFERENCE)
     commands = re.findall(r"^### riskwright ([\w -]+)$", text, re.M)
-    verbs = ["audit", "calibrate", "card", "decide", "evaluate", "fit", "score"]
+    verbs = ["audit", "calibrate", "card", "decide", "evaluate", "fit", "guard", "score"]
     card = ["assess", "check", "diff", "export", "new", "notice"]
     guard = ["certify", "compare", "fit", "policy", "replay", "report", "score", "stream"]
     guard += ["certify-stream", "verify-log"]

@@ -8,6 +8,7 @@ from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
 from riskwright.evidence.labels import Label
 from riskwright.guard.cascades import GuardCascade
+from riskwright.guard.guard import Guard
 
 
 class Told:
@@ -126,3 +127,10 @@ def test_bad_stages_and_labels_are_refused():
     exchanges, labels = traffic(50, 0)
     with pytest.raises(DataError, match="do not say"):
         GuardCascade(stages(), budgets=BUDGETS, person=1.0).fit(exchanges, [Label(), *labels[1:]])
+
+
+def test_a_guard_has_to_be_made_a_stage():
+    exchange = Exchange(prompt="hello")
+    cascade = GuardCascade([Guard()], budgets="miss rate <= 10%", person=1.0)
+    with pytest.raises(ParameterError, match="GuardStage"):
+        cascade.fit([exchange], [Label(harmful=0.0)])

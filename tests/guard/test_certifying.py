@@ -1,5 +1,7 @@
 """Thresholds of a policy are certified by the decision engine, nested, and say what they cost."""
 
+import re
+
 import msgspec
 import numpy as np
 import pytest
@@ -232,3 +234,10 @@ def test_thresholds_that_nothing_proves_carry_no_certificate(policy):
     assert [one.certified for one in part.bands[0].certificates] == [False, True]
     assert part.policy.decide(Score(severity=0.0)).action == "escalate"
     assert part.policy.decide(Score(severity=1.0)).certificate == part.bands[0].digest
+
+
+def test_the_best_level_is_told_in_the_unit_of_the_budget(policy, labelled):
+    scores, labels = labelled
+    found = certify_policy(policy(), scores[:40], labels[:40])
+    told = " ".join(one.statement for band in found.bands for one in band.certificates)
+    assert re.search(r"miss rate <= [^;]*the best level is [0-9.]+%; ", told)

@@ -1,5 +1,6 @@
 """A decision log can only grow: whatever else happens to it is found."""
 
+import hashlib
 import json
 import math
 import multiprocessing
@@ -362,3 +363,26 @@ def test_lines_are_plain_json_with_the_hash_last(tmp_path):
         told = json.loads(line)
         assert list(told)[-1] == "hash"
         assert msgspec.json.decode(line, type=dict)["n"] == told["n"]
+
+
+def test_a_changed_line_with_a_hash_made_anew_does_not_fit_the_next(tmp_path):
+    path = written(tmp_path / "log.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    bare = lines[2].replace(b'"allow"', b'"block"').rpartition(b',"hash":')[0] + b"}"
+    seal = hashlib.sha256(bare).hexdigest().encode()
+    lines[2] = bare[:-1] + b',"hash":"sha256:' + seal + b'"}\n'
+    path.write_bytes(b"".join(lines))
+    (finding,) = verify_log(path)
+    assert "line 4: it does not follow the line before" in finding.sentence
+
+
+def test_a_process_that_was_split_off_does_not_write(tmp_path, monkeypatch):
+    path = tmp_path / "log.jsonl"
+    with DecisionLog(path) as log:
+        with monkeypatch.context() as child:
+            child.setattr(os, "getpid", lambda: -1)
+            with pytest.raises(UsageError, match="another process"):
+                log.append(score(0), Decision(action="allow"))
+            log.close()
+        log.append(score(0), Decision(action="allow"))
+    assert sound(path)

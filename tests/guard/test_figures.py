@@ -8,6 +8,7 @@ from riskwright.core import DataError
 from riskwright.core.scores import Decision, Score
 from riskwright.evidence.labels import Label
 from riskwright.guard.certifying import certify_policy
+from riskwright.guard.costs import costs_of
 from riskwright.guard.figures import guard_figures
 from riskwright.stats import proportion_interval
 
@@ -49,7 +50,7 @@ def test_rates_are_counted_among_the_right_rows():
     assert (hate.n, hate.harmful, hate.missed.value) == (7, 2, 0.5)
     english = figures.by_group["language"]["en"]
     assert (english.missed.value, english.refused.value) == (pytest.approx(1 / 3), 0.0)
-    assert figures.certified
+    assert figures.certified == 8
     assert figures.actions["allow"] == 3
 
 
@@ -94,7 +95,7 @@ def test_severity_calibration_is_shown_only_where_it_means_something():
     probable = [Score(severity=float(v), meaning="probability", calibrated=("any",)) for v in p]
     figures = guard_figures(probable, decisions, labels)
     assert figures.calibration is not None
-    assert abs(figures.quality["observed minus expected"].value) < 0.1
+    assert abs(figures.quality["calibration in the large (log-odds)"].value) < 0.1
 
 
 def test_bad_input_is_refused():
@@ -116,3 +117,28 @@ def test_the_page_is_whole_and_loads_nothing(policy, labelled):
     for forbidden in ("<script", "http://", "https://", "src="):
         assert forbidden not in page.replace("http://www.w3.org", "")
     assert len(page) < 200_000
+
+
+def test_the_report_says_how_many_decisions_are_certified():
+    scores, decisions, labels = small()
+    decisions[2:] = [Decision(action="block") for _ in decisions[2:]]
+    figures = guard_figures(scores, decisions, labels)
+    assert figures.promise.startswith("2 of 8 decisions rest on certified thresholds")
+    assert figures.promise in guard_page(figures)
+    assert guard_figures(scores[2:], decisions[2:], labels[2:]).promise.startswith("None of 6")
+    assert guard_figures(scores[:2], decisions[:2], labels[:2]).promise.startswith("All 2 ")
+
+
+def test_a_group_without_a_name_is_called_so():
+    scores, decisions, labels = small()
+    scores = [Score(severity=0.5, attributes={"audience": ""}) for _ in scores]
+    assert list(
+        guard_figures(scores, decisions, labels, groups=["audience"]).by_group["audience"]
+    ) == ["(none)"]
+
+
+def test_a_quantile_of_latencies_needs_latencies_of_single_exchanges():
+    batch = costs_of([Score(latency_ms=2.0) for _ in range(40)])
+    assert set(batch) == {"mean latency (ms)"}
+    single = costs_of([Score(latency_ms=float(k), cost=1.0) for k in range(40)])
+    assert set(single) == {"mean cost", "mean latency (ms)", "p95 latency (ms)"}

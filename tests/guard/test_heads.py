@@ -140,6 +140,30 @@ def test_contradicting_labels_of_one_text_are_weighed():
     assert np.allclose(severities(weighed, exchanges), plain)
 
 
+def test_one_reply_to_many_prompts_keeps_its_share_of_harm():
+    """The prompt is not judged where there is a reply: what it explains is not known, and the
+    figures and probabilities must say so."""
+    rng = np.random.default_rng(6)
+
+    def answered(n, start):
+        told = [(f"{k} 0.5", "0.5 0.5") for k in range(start, start + n)]
+        return [Exchange(prompt=prompt, reply=reply) for prompt, reply in told]
+
+    class Replies(Told):
+        def _one(self, exchange):
+            return super()._one(Exchange(prompt=exchange.judged[1]))
+
+    exchanges, labels = binary(100, 7)
+    same = answered(200, 0)
+    harmful = [Label(harmful=float(v)) for v in rng.random(200) < 0.25]
+    guard = Guard([Replies()]).fit([*exchanges, *same], [*labels, *harmful])
+    share = np.mean([label.harmful for label in harmful])
+    assert abs(guard.score_all(answered(1, 900))[0].severity - share) < 0.1
+    brier = guard.heads_.summary["any"]["Brier score (left out)"]
+    at_best = 2 / 3 * share * (1 - share)
+    assert brier.value > at_best
+
+
 def test_weights_move_the_probabilities():
     """Harm drawn three times as often as it occurs, and weighed accordingly."""
     exchanges, _, chance, rng = draw(6000, 4)

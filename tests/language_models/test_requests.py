@@ -157,6 +157,13 @@ def test_endpoints_that_cannot_be_are_refused_without_a_secret(fields):
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("query", ["key=zzqx", "api-key=zzqx", "a=1&access_token=zzqx", "sig=zzqx"])
+def test_a_secret_in_the_query_of_an_address_is_refused_unseen(query):
+    with pytest.raises(ParameterError, match="a secret in the address") as error:
+        Endpoint(url=f"https://host/v1?{query}")
+    assert "zzqx" not in str(error.value)
+
+
 def test_call_addresses_keep_their_query():
     assert Endpoint(url="https://h/v1/").call_url("completions") == "https://h/v1/completions"
     azure = Endpoint(url="https://h/openai/deployments/d?api-version=1")

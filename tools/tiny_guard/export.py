@@ -1,4 +1,4 @@
-"""Write the tiny guard as GGUF: `python export.py folder`."""
+"""Write the tiny guard as GGUF: `python export.py folder/weights.pt file.gguf`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TEMPLATE = (
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    weights = torch.load(folder / "weights.pt", weights_only=True)
-    described = json.loads((folder / "tokenizer.json").read_text())["model"]
+    trained = Path(sys.argv[1])
+    weights = torch.load(trained, weights_only=True)
+    described = json.loads(trained.with_name("tokenizer.json").read_text())["model"]
     tokens = sorted(described["vocab"], key=described["vocab"].get)
-    writer = gguf.GGUFWriter(str(folder / "tiny_guard.gguf"), "llama")
+    writer = gguf.GGUFWriter(sys.argv[2], "llama")
     writer.add_name("tiny guard")
     writer.add_context_length(CONFIG["context"])
     writer.add_embedding_length(CONFIG["width"])

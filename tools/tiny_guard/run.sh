@@ -2,13 +2,17 @@
 # Trains a tiny guard model on harmless texts, serves it with llama.cpp and tests the adapter on it.
 #
 # run.sh PYTHON: the project's Python. What is built stays in build/tiny_guard; a second run only
-# starts the server. GUARD_SECONDS limits the training (600), GUARD_PORT is the server's (8765).
+# starts the server. GUARD_PORT is the server's, by default a free one.
 set -eu
 python=$(realpath -s "$1")
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work="$root/build/tiny_guard"
-port=${GUARD_PORT:-8765}
+port=${GUARD_PORT:-$("$python" -c "
+import socket
+with socket.socket() as s:
+    s.bind(('127.0.0.1', 0))
+    print(s.getsockname()[1])")}
 mkdir -p "$work"
 
 if [ ! -x "$work/venv/bin/python" ]; then
@@ -22,8 +26,9 @@ if ! "$own" -c "import llama_cpp.server, torch, gguf, tokenizers" 2>/dev/null; t
 fi
 if [ ! -f "$work/tiny_guard.gguf" ]; then
     PYTHONPATH="$root/src" "$python" "$here/corpus.py" "$work/corpus.jsonl"
-    (cd "$here" && "$own" train.py "$work/corpus.jsonl" "$work" "${GUARD_SECONDS:-600}")
-    (cd "$here" && "$own" export.py "$work")
+    (cd "$here" && "$own" train.py "$work/corpus.jsonl" "$work")
+    (cd "$here" && "$own" export.py "$work/weights.pt" "$work/new.gguf")
+    mv "$work/new.gguf" "$work/tiny_guard.gguf"
 fi
 
 "$own" -m llama_cpp.server --model "$work/tiny_guard.gguf" --logits_all true --n_ctx 512 \

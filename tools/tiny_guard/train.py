@@ -1,4 +1,8 @@
-"""Train the tiny guard from nothing: `python train.py corpus.jsonl folder [seconds]`."""
+"""Train the tiny guard from nothing: `python train.py corpus.jsonl folder`.
+
+First on the texts alone, then in whole prompts, which cost seven times as much. The number of
+steps is fixed: the same machine gives the same weights, however busy it is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,10 @@ FRAME = (
     "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|>"
     "<|start_header_id|>assistant<|end_header_id|>\n\n"
 )
-ROWS, VOCABULARY = 24, 1200
+VOCABULARY = 1200
+STAGES = (("text", 150, 48), ("prompt", 70, 24))
+"""What is read, for how many steps, of how many rows each."""
+FASTEST = 3e-3
 
 
 def tokenizer_of(texts: list[str]) -> Tokenizer:
@@ -35,57 +42,64 @@ def tokenizer_of(texts: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def batches(rows: list[tuple[list[int], int]], seed: int):
+def rows_of(lines: list[dict[str, str]], tokenizer: Tokenizer, stage: str):
+    """Tokens of question and answer, and where the answer begins."""
+    rows = []
+    for line in lines:
+        asked = line["prompt"]
+        if stage == "text":
+            asked = asked.partition("<BEGIN CONVERSATION>\n\n")[2].partition("\n\n<END")[0]
+        start = tokenizer.encode(FRAME.format(asked)).ids
+        answer = tokenizer.encode(line["answer"] + "<|eot_id|>").ids
+        rows.append((start + answer, len(start)))
+    return rows
+
+
+def batches(lines: list[dict[str, str]], tokenizer: Tokenizer):
     """Tokens, and where the answers stand."""
-    rng = torch.Generator().manual_seed(seed)
-    while True:
-        chosen = torch.randint(len(rows), (ROWS,), generator=rng).tolist()
-        longest = max(len(rows[k][0]) for k in chosen)
-        tokens = torch.zeros(ROWS, longest, dtype=torch.long)
-        answers = torch.zeros(ROWS, longest, dtype=torch.bool)
-        for place, k in enumerate(chosen):
-            ids, start = rows[k]
-            tokens[place, : len(ids)] = torch.tensor(ids)
-            answers[place, start : len(ids)] = True
-        yield tokens, answers
+    rng = torch.Generator().manual_seed(1)
+    for stage, steps, count in STAGES:
+        for _ in range(steps):
+            drawn = torch.randint(len(lines), (count,), generator=rng).tolist()
+            rows = rows_of([lines[k] for k in drawn], tokenizer, stage)
+            longest = max(len(ids) for ids, _ in rows)
+            tokens = torch.zeros(count, longest, dtype=torch.long)
+            answers = torch.zeros(count, longest, dtype=torch.bool)
+            for place, (ids, start) in enumerate(rows):
+                tokens[place, : len(ids)] = torch.tensor(ids)
+                answers[place, start : len(ids)] = True
+            yield tokens, answers
 
 
 def main() -> None:
     torch.manual_seed(0)
     corpus, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    limit = float(sys.argv[3]) if len(sys.argv) > 3 else 600.0
     folder.mkdir(parents=True, exist_ok=True)
     lines = [json.loads(line) for line in corpus.open()]
     texts = [FRAME.format(line["prompt"]) + line["answer"] for line in lines[:2000]]
     tokenizer = tokenizer_of(texts)
-    rows = []
-    for line in lines:
-        prompt = tokenizer.encode(FRAME.format(line["prompt"])).ids
-        answer = tokenizer.encode(line["answer"] + "<|eot_id|>").ids
-        rows.append((prompt + answer, len(prompt)))
-    held, rows = rows[:500], rows[500:]
+    held, lines = lines[:500], lines[500:]
     model = TinyLlama(tokenizer.get_vocab_size())
     count = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{count:,} parameters, {len(rows):,} texts of {len(rows[0][0])} tokens", flush=True)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
-    began = time.monotonic()
-    for step, (tokens, answers) in enumerate(batches(rows, 1), 1):
-        spent = (time.monotonic() - began) / limit
+    print(f"{count:,} parameters, {len(lines):,} texts", flush=True)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=FASTEST, weight_decay=0.01)
+    began, total = time.monotonic(), sum(steps for _, steps, _ in STAGES)
+    for step, (tokens, answers) in enumerate(batches(lines, tokenizer), 1):
         for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * min(1.0, step / 30) * max(0.05, 1 - spent)
+            group["lr"] = FASTEST * min(1.0, step / 30) * max(0.05, 1 - step / total)
         logits = model(tokens[:, :-1], answers[:, 1:])
         loss = torch.nn.functional.cross_entropy(logits, tokens[:, 1:][answers[:, 1:]])
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        if step % 50 == 0:
-            right = accuracy(model, held, tokenizer)
-            print(f"{step} {spent * limit:.0f} s loss {loss.item():.3f} right {right}", flush=True)
-            if min(right.values()) > 0.93:
-                break
-        if spent >= 1:
-            break
+        if step % 50 == 0 or step == total:
+            seconds = time.monotonic() - began
+            print(f"step {step} of {total}, {seconds:.0f} s, loss {loss.item():.3f}", flush=True)
+    right = accuracy(model, rows_of(held[:120], tokenizer, "prompt"), tokenizer)
+    print(f"right: {right}", flush=True)
+    if min(right.values()) < 0.8:
+        sys.exit("the model has not learnt its task")
     torch.save(model.state_dict(), folder / "weights.pt")
     tokenizer.save(str(folder / "tokenizer.json"))
 
@@ -95,7 +109,7 @@ def accuracy(model: TinyLlama, rows: list[tuple[list[int], int]], tokenizer: Tok
     """Share of held-out texts with the right verdict, and of grave ones with the right code."""
     grave = tokenizer.token_to_id("unsafe")
     verdicts, codes = [], []
-    for ids, start in rows[:120]:
+    for ids, start in rows:
         best = model(torch.tensor([ids[:-1]]))[0].argmax(-1).tolist()
         verdicts.append(best[start - 1] == ids[start])
         if ids[start] == grave:

@@ -130,11 +130,7 @@ def _sentences(figures: GuardFigures) -> list[str]:
             f"{wording.count(rates.refused.n)} harmless ones {_of(rates.refused)} were refused; "
             f"{_of(rates.escalated)} of all went to somebody else to look at."
         )
-    lines.append(
-        "Every decision rests on certified thresholds."
-        if figures.certified
-        else "Not every decision rests on a certified threshold."
-    )
+    lines.append(figures.promise)
     if worst := figures.worst_regime:
         scores = [r.f1.value for r in figures.regimes.values() if not math.isnan(r.f1.value)]
         lines.append(

@@ -164,10 +164,25 @@ _GUARD = {
 }
 _CODES = """
 Results go to standard output, talk to standard error.
-Exit codes: 0 done, 1 a budget cannot be certified, a policy is not kept, a card has gaps, a log
-was altered, a stream was stopped, lines were set aside or a scorer failed, 2 wrong usage or data,
-130 interrupted.
+Exit codes:
+  0    done{}
+  2    wrong usage or data
+  130  interrupted
 """
+_ANY_ONE = "a budget, policy or card falls short, or something was left out"
+_ASIDE = "lines were set aside"
+_ONES = {
+    "policy": "",
+    "score": "lines were set aside, or a scorer failed on some exchanges",
+    "fit": _ASIDE,
+    "certify": "a budget is not certified, or lines were set aside",
+    "stream": "the stream was stopped, or withheld for a person",
+    "certify-stream": "a budget is not certified, or lines were set aside",
+    "replay": "",
+    "report": _ASIDE,
+    "compare": _ASIDE,
+    "verify-log": "the log is not as it was written",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -230,13 +245,17 @@ def _sub_app(name: str, summary: str, *examples: str) -> App:
     words = _DOCUMENTS if name == "card" else _GUARD
     for word, (what, target, *shown) in words.items():
         app.command(
-            f"riskwright.cli.{target}", name=word, help=what, help_epilogue=_epilogue(shown)
+            f"riskwright.cli.{target}",
+            name=word,
+            help=what,
+            help_epilogue=_epilogue(shown, _ONES.get(word, _ANY_ONE)),
         )
     return app
 
 
-def _epilogue(examples: Sequence[str]) -> str:
-    return "\n  ".join(("Examples:\n", *examples)) + "\n" + _CODES.rstrip()
+def _epilogue(examples: Sequence[str], one: str = _ANY_ONE) -> str:
+    codes = _CODES.format(f"\n  1    {one}" if one else "")
+    return "\n  ".join(("Examples:\n", *examples)) + "\n" + codes.rstrip()
 
 
 if __name__ == "__main__":

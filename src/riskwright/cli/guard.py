@@ -17,6 +17,7 @@ from riskwright.evidence.exchange_files import ExchangeFile, read_exchanges
 from riskwright.evidence.exchanges import Exchange
 from riskwright.evidence.labels import Label
 from riskwright.guard.guard import Guard
+from riskwright.taxonomy.policies import Policy
 
 from .running import say
 
@@ -31,6 +32,7 @@ __all__ = [
     "code_of",
     "file_of",
     "guard_of",
+    "kept_for",
     "read",
 ]
 
@@ -75,6 +77,19 @@ def read(
             "no exchange that can be read", where=found.source, got=f"{len(found.problems):,} lines"
         )
     return found
+
+
+def kept_for(rules: Policy | None, attributes: Sequence[str] | None) -> list[str]:
+    """The attributes that were asked for, and those that the policy decides by."""
+    names = dict.fromkeys(attributes or ())
+    if rules is not None:
+        if rules.audiences:
+            names["audience"] = None
+        if rules.languages:
+            names["language"] = None
+        for audience in rules.audiences.values():
+            names |= dict.fromkeys(audience.when)
+    return list(names)
 
 
 def code_of(*files: ExchangeFile) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from riskwright.core import UsageError, json_values
+from riskwright.core import ParameterError, UsageError, json_values
 from riskwright.guard.guard import Guard
-from riskwright.taxonomy.policies import load_policy, policy_schema, policy_template
+from riskwright.taxonomy._reading import place
+from riskwright.taxonomy.policies import Policy, load_policy, policy_schema, policy_template
 
-from .guard import Flag, Progress, Words, at_random, read
+from .guard import Flag, Progress, Words, at_random, kept_for, read
 from .running import Whole, check_outputs, say, show, show_json, verb, wrapped, write
 
 __all__ = ["certify", "policy"]
@@ -32,7 +33,8 @@ def certify(
 
     Missed harm and over-refusal are bounded together, for every hazard and regime of the policy,
     on labels that the guard was not fitted on. What cannot be certified is an answer: the nearest
-    level and the labels needed are printed, nothing passes or is blocked there, exit code 1.
+    level and the labels needed are printed. Without a bound on missed harm nothing passes there,
+    without one on over-refusal nothing is blocked, and the exit code is 1.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def certify(
     certificates
         File for the full certificates, as JSON.
     attributes
-        Keys or columns to keep, such as language for budgets "per language".
+        Keys or columns to keep; those of budgets "per language" are kept anyway.
     seed
         Of the labels left out where --to-label chose them.
     json
@@ -55,8 +57,9 @@ def certify(
     """
     check_outputs(out, certificates, inputs=[labels, guard, policy])
     rules = load_policy(policy)
+    grouped = _groups_of(rules, policy)
     model = Guard.load(guard)
-    file = read(labels, attributes, labels=True)
+    file = read(labels, kept_for(rules, [*(attributes or ()), *grouped]), labels=True)
     exchanges, told = at_random(*file.labelled, seed)
     shown = Progress()
     found = model.certify(rules, exchanges, told, progress=shown)
@@ -74,6 +77,25 @@ def certify(
         if out is not None:
             say(f"Policy with thresholds: {out}")
     return int(not found.certified or bool(file.problems))
+
+
+def _groups_of(rules: Policy, path: Path) -> list[str]:
+    """The attributes that budgets hold per value of; raises with the line of a wrong budget."""
+    from riskwright.decision import Budget
+
+    names = []
+    for regime, texts in rules.budgets.items():
+        try:
+            names += [budget.per for budget in map(Budget.parse, texts) if budget.per is not None]
+        except ParameterError as error:
+            raise ParameterError(
+                error.problem,
+                where=place(path, ("budgets", regime)),
+                expected=error.expected,
+                got=error.got,
+                hint=error.hint,
+            ) from None
+    return names
 
 
 def _bands(found: Any) -> list[dict[str, Any]]:

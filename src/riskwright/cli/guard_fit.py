@@ -93,6 +93,8 @@ def _share_of(n: int, use: float, seed: int) -> list[int]:
 
 def _fit_lines(model: Guard, used: int, labelled: int, found: ExchangeFile) -> list[str]:
     lines = [f"{used:,} of {labelled:,} labels, {len(found.pairs):,} pairs used."]
+    if used < labelled:
+        lines.append(f"The other {labelled - used:,} labels can certify: riskwright guard certify.")
     for key, figures in model.heads_.summary.items():
         for name, estimate in figures.items():
             lines.append(f"  {key:<6} {name}: {estimate}")

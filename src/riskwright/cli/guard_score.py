@@ -12,15 +12,16 @@ from typing import Any
 
 from riskwright.core import DataError, ParameterError, UsageError
 from riskwright.core.names import quoted
-from riskwright.core.scores import Decision, Score
+from riskwright.core.scores import ACTIONS, Decision, Score
 from riskwright.evidence.exchange_files import ExchangeFile
 from riskwright.evidence.exchanges import Exchange
 from riskwright.guard.decision_log import DecisionLog
 from riskwright.guard.guard import Guard
+from riskwright.guard.regimes import certified_sentence
 from riskwright.guard.scored_files import check_ending, scored_line, write_scored
 from riskwright.taxonomy.policies import Policy, load_policy
 
-from .guard import CHANCE, STDIN, Flag, Progress, Words, file_of, guard_of, read
+from .guard import CHANCE, STDIN, Flag, Progress, Words, file_of, guard_of, kept_for, read
 from .running import Whole, check_outputs, say, show_json, verb, write
 
 __all__ = ["score"]
@@ -69,7 +70,7 @@ def score(
     audience
         Of all exchanges; by default what their attributes say.
     attributes
-        Keys or columns to keep, such as language, for policies and reports.
+        Keys or columns to keep, such as language, for reports; the policy's are kept anyway.
     out
         File to write, .jsonl, .csv or .parquet; JSON lines on standard output if there is none.
     log
@@ -87,7 +88,7 @@ def score(
     check_outputs(out, label_out, log, inputs=[file_of(traffic), guard, scorers, policy])
     rules = None if policy is None else load_policy(policy)
     model = guard_of(guard, scorers)
-    found = read(traffic, attributes)
+    found = read(traffic, kept_for(rules, attributes))
     if rules is not None:
         _check_policy(rules, model, found, audience)
     scores: list[Score] = []
@@ -134,6 +135,7 @@ def _check_options(
 
 def _check_policy(rules: Policy, model: Guard, found: ExchangeFile, audience: str | None) -> None:
     """Refuse before any scoring what could not be decided after it."""
+    _check_certificates(rules, model)
     rules.decide(Score(outcome="not scored"), audience="" if audience is None else audience)
     rules.decide(Score(severity=0.0, hazards={"any": 0.0}, taxonomy=model.taxonomy), audience="")
     if audience is not None:
@@ -148,6 +150,19 @@ def _check_policy(rules: Policy, model: Guard, found: ExchangeFile, audience: st
                 expected=", ".join(rules.audiences) or "none, as the policy has no audiences",
                 got=quoted(exchange.attributes.get("audience", "")),
             ) from None
+
+
+def _check_certificates(rules: Policy, model: Guard) -> None:
+    """Refuse thresholds that were certified for the scores of another guard."""
+    named = {one.guard for by in rules.certificates.values() for one in by.values()} - {""}
+    if named and named != {model.version}:
+        raise UsageError(
+            "the thresholds of this policy were certified for another guard",
+            where="--policy",
+            expected="scores of the guard that certified them",
+            got="another guard" if hasattr(model, "heads_") else "a guard without calibration",
+            hint="Name that guard, or certify anew: riskwright guard certify",
+        )
 
 
 def _opened(log: Path | None, model: Guard) -> Any:
@@ -209,7 +224,9 @@ def _summary(
     as_json: bool,
 ) -> None:
     outcomes = Counter(one.outcome for one in scores)
-    actions = Counter(decision.action for decision in decisions)
+    counted = Counter(decision.action for decision in decisions)
+    actions = {action: counted[action] for action in ACTIONS if counted[action]}
+    certified = sum(bool(decision.certificate) for decision in decisions)
     reasons = Counter(one.reason or one.outcome for one in scores if one.outcome != "scored")
     calibrated = bool(scores) and all(
         "any" in s.calibrated for s in scores if s.severity is not None
@@ -222,6 +239,7 @@ def _summary(
                 "outcomes": outcomes,
                 "without_score": dict(reasons.most_common(_REASONS_KEPT)),
                 "actions": actions,
+                "certified": certified,
                 "calibrated": calibrated,
                 "seconds": round(seconds, 3),
             }
@@ -235,6 +253,9 @@ def _summary(
         say(f"  {count:,} without a score: {reason}")
     if actions:
         say("Decisions: " + ", ".join(f"{count:,} {name}" for name, count in actions.items()) + ".")
+        say(certified_sentence(certified, len(decisions)))
+    else:
+        say("No policy was named: nothing is decided, and nothing is certified.")
     if not calibrated:
         say(
             "The scores are not calibrated on labels of yours: they order exchanges and mean "

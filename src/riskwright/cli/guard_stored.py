@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from riskwright.core import DataError, UsageError
 from riskwright.core.scores import Decision, Score
 from riskwright.evidence.exchange_files import ExchangeFile
 from riskwright.evidence.labels import Label
+from riskwright.guard.guard import Guard
+from riskwright.guard.replaying import Stored
 from riskwright.taxonomy.policies import Policy, load_policy
 
 from .guard import CHANCE, Flag, Matches, Words, code_of, read
@@ -78,6 +82,7 @@ def report(
     /,
     *,
     labels: Path,
+    guard: Path | None = None,
     policy: Path | None = None,
     groups: Words = None,
     out: Path | None = None,
@@ -92,6 +97,8 @@ def report(
         Decision log, or scores with decisions that `guard score` wrote.
     labels
         Labels of the same exchanges, found by their text or else by their id.
+    guard
+        The guard that scored; exchanges that it was fitted on are left out.
     policy
         For the strictness table; it decides where the stored scores have no decision.
     groups
@@ -106,14 +113,15 @@ def report(
     from riskwright.guard.figures import guard_figures
     from riskwright.guard.replaying import stored_scores
 
-    check_outputs(out, inputs=[stored, labels, policy])
+    check_outputs(out, inputs=[stored, labels, guard, policy])
     rules = None if policy is None else load_policy(policy)
-    pairs = list(stored_scores(stored))
+    pairs, notes = _fresh(list(stored_scores(stored)), guard, stored)
     decisions = [_decided(one, made, rules) for one, made in pairs]
     scores = [one for one, _ in pairs]
     file = read(labels, groups, labels=True)
     told = _labels_of(scores, file)
     figures = guard_figures(scores, decisions, told, policy=rules, groups=tuple(groups or ()))
+    figures = msgspec.structs.replace(figures, notes=(*notes, *figures.notes))
     if out is not None:
         from riskwright.cards.guard_page import guard_page
 
@@ -135,6 +143,28 @@ def report(
         if out is not None:
             say(f"Page: {out}")
     return code_of(file)
+
+
+def _fresh(pairs: list[Stored], path: Path | None, stored: Path) -> tuple[list[Stored], list[str]]:
+    """Scores of exchanges that the guard was not fitted on, and what to say of the others."""
+    if path is None:
+        if any(score.calibrated for score, _ in pairs):
+            say("Exchanges that the guard was fitted on are counted, too; --guard leaves them out.")
+        return pairs, []
+    seen = Guard.load(path).fitted_on_
+    kept = [pair for pair in pairs if pair[0].digest not in seen]
+    if not kept:
+        raise DataError(
+            "every one of these exchanges was used to fit the guard",
+            where=str(stored),
+            expected="exchanges that it has not seen",
+        )
+    left = len(pairs) - len(kept)
+    if not left:
+        return kept, [f"None of {len(pairs):,} exchanges had fitted the guard."]
+    return kept, [
+        f"{left:,} of {len(pairs):,} exchanges were left out: the guard was fitted on them."
+    ]
 
 
 def _decided(score: Score, made: Decision | None, rules: Policy | None) -> Decision:
@@ -216,7 +246,7 @@ def _figure_lines(figures: Any) -> list[str]:
         ]
     for table in (figures.quality, figures.passed_tail, figures.cost):
         lines += [f"{name}: {estimate}" for name, estimate in table.items()]
-    return [*lines, *figures.notes]
+    return [*lines, figures.promise, *figures.notes]
 
 
 @verb

@@ -253,8 +253,7 @@ class Cascade(BaseEstimator):  # type: ignore[misc]
     ) -> RiskCertificate:
         verdict: Literal["certified", "not attainable"] = "certified" if found else "not attainable"
         stages = "; ".join(
-            f"{name}: pass below {low:.6g}, flag from {high:.6g} on"
-            for name, (low, high) in self.thresholds_.items()
+            f"{name}: {_settles(low, high)}" for name, (low, high) in self.thresholds_.items()
         )
         cost = details["mean cost"]
         rule = f"{stages}; the rest goes to a person. Mean cost per row: {cost}."
@@ -456,3 +455,12 @@ def _cut(score: Floats, passing: Floats, flagging: Floats, onwards: Floats) -> t
     low = int(np.argmin(below[: high + 1]))
     edges = np.concatenate([value, [math.inf]])
     return (-math.inf if low == 0 else float(edges[low])), float(edges[high])
+
+
+def _settles(low: float, high: float) -> str:
+    """What a stage decides by itself, in words."""
+    parts = [
+        *([] if low == -math.inf else [f"pass below {low:.6g}"]),
+        *([] if high == math.inf else [f"flag from {high:.6g} on"]),
+    ]
+    return ", ".join(parts) or "decides nothing"

@@ -78,8 +78,16 @@ def _refusal(bounds: Sequence[BudgetBound], n: int) -> str:
     for bound in missed:
         where = f" in group {bound.group}" if bound.group is not None else ""
         best = bound.upper if bound.attainable is None else bound.attainable
-        parts.append(f"'{bound.budget}'{where}: the best level is {best:.4g}; {_needed(bound)}")
+        parts.append(
+            f"'{bound.budget}'{where}: the best level is {_level(bound, best)}; {_needed(bound)}"
+        )
     return f"Not attainable on these {n:,} rows. {'. '.join(parts)}. The rule abstains."
+
+
+def _level(bound: BudgetBound, value: float) -> str:
+    """In percent where the budget is stated so."""
+    limit = bound.budget.partition("= ")[2].partition(" ")[0]
+    return f"{100 * value:.4g}%" if limit.endswith("%") else f"{value:.4g}"
 
 
 def _needed(bound: BudgetBound) -> str:
@@ -94,5 +102,6 @@ def _needed(bound: BudgetBound) -> str:
         return "no row counts for it"
     return (
         f"the level seen among the {bound.members:,} rows that count for it, "
-        f"{bound.empirical:.4g}, is not below the limit, so that more labels alone will hardly do"
+        f"{_level(bound, bound.empirical)}, is not below the limit, so that more labels alone "
+        "will hardly do"
     )

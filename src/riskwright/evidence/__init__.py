@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from riskwright.core.rooms import lazy_names
 
 if TYPE_CHECKING:
+    from .action_files import ActionFile, read_actions
     from .action_formats import parse_action, parse_actions, parse_plan
     from .action_tools import load_tools
     from .actions import AgentAction, Money, Plan, Target, Trace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .table import Table, read_table
 
 _HOMES = {
+    "ActionFile": "action_files",
     "AgentAction": "actions",
     "Binarizer": "binarisation",
     "Exchange": "exchanges",
@@ -43,6 +45,7 @@ _HOMES = {
     "parse_action": "action_formats",
     "parse_actions": "action_formats",
     "parse_plan": "action_formats",
+    "read_actions": "action_files",
     "read_exchanges": "exchange_files",
     "read_table": "table",
 }
@@ -65,8 +68,10 @@ __all__ = [
     "load_schema",
     "load_tools",
     "parse_action",
+    "ActionFile",
     "parse_actions",
     "parse_plan",
+    "read_actions",
     "read_exchanges",
     "read_table",
 ]

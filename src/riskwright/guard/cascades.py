@@ -133,6 +133,10 @@ class GuardCascade:
                 expected=f"{len(exchanges):,}",
                 got=f"{len(labels):,}",
             )
+        if any(isinstance(scorer, Guard) for scorer in self.scorers):
+            raise ParameterError(
+                "a guard is not a stage", where="scorers", hint="Write GuardStage(guard)"
+            )
         seen = frozenset().union(*(getattr(s, "fitted_on_", ()) for s in self.scorers))
         fresh = [k for k, one in enumerate(exchanges) if one.digest not in seen]
         if not fresh:

@@ -15,18 +15,17 @@ from riskwright.core import (
     Estimate,
     ParameterError,
     Record,
-    RiskwrightError,
     content_hash,
 )
 from riskwright.core.scores import ACTIONS, Band, Score
 from riskwright.decision import Budget, RiskCertificate, ThreeWay, Threshold
 from riskwright.evidence.labels import Label
-from riskwright.metrics import tail
 from riskwright.stats.shares import counted_share
 from riskwright.taxonomy.policies import Policy
 from riskwright.taxonomy.policy_plans import value_of
 from riskwright.taxonomy.policy_records import Certified
 
+from .costs import costs_of
 from .regimes import PASSING, REFUSING, acted_on, in_regime
 from .truths import shares_of
 
@@ -91,7 +90,7 @@ class Certification(Record, frozen=True, kw_only=True):
 
 
 def certify_policy(
-    policy: Policy, scores: Sequence[Score], labels: Sequence[Label]
+    policy: Policy, scores: Sequence[Score], labels: Sequence[Label], *, guard: str = ""
 ) -> Certification:
     """Choose and certify the thresholds of a policy on scores with labels.
 
@@ -107,6 +106,7 @@ def certify_policy(
         "per NAME" asks for every group of the attribute NAME of the scores.
     scores : of the guard that is to be used, of rows that it was not fitted on.
     labels : one per score.
+    guard : its version, for the policy's certificates.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def certify_policy(
             where="labels",
             got="; ".join(f"{hazard}: {why}" for hazard, why in left_out.items()),
         )
-    certified = _with_thresholds(policy, bands)
+    certified = _with_thresholds(policy, bands, guard)
     return Certification(
         policy=certified,
         bands=tuple(bands),
@@ -295,7 +295,7 @@ def _nested(bands: list[CertifiedBand]) -> list[CertifiedBand]:
     ]
 
 
-def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand]) -> Policy:
+def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand], guard: str) -> Policy:
     thresholds: dict[str, dict[str, Band]] = {}
     certificates: dict[str, dict[str, Certified]] = {}
     for one in bands:
@@ -305,6 +305,7 @@ def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand]) -> Policy:
         certificates.setdefault(one.hazard, {})[one.regime] = Certified(
             digest=one.digest,
             statement=" ".join(certificate.statement for certificate in one.certificates),
+            guard=guard,
         )
     return policy.with_thresholds(thresholds, certificates=certificates)
 
@@ -312,7 +313,7 @@ def _with_thresholds(policy: Policy, bands: Sequence[CertifiedBand]) -> Policy:
 def _expected(
     policy: Policy, regime: str, scores: Sequence[Score], labels: Sequence[Label]
 ) -> dict[str, Estimate]:
-    """Shares of the actions and of wrong ones, mean cost and p95 latency."""
+    """Shares of the actions and of wrong ones, cost and latency."""
     under = in_regime(policy, regime)
     decisions = [under.decide(score) for score in scores]
     actions = [decision.meant for decision in decisions]
@@ -328,12 +329,4 @@ def _expected(
         if rows.any():
             among = [a in wrong for a, kept in zip(actions, rows, strict=True) if kept]
             found[name] = counted_share(name, sum(among), len(among))
-    for name, column, measure in (
-        ("mean cost", [score.cost for score in scores], "mean"),
-        ("p95 latency (ms)", [score.latency_ms for score in scores], "var 0.95"),
-    ):
-        try:
-            found[name] = msgspec.structs.replace(tail(column, measure), name=name)
-        except RiskwrightError:
-            continue
-    return found
+    return found | costs_of(scores)

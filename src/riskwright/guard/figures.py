@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -24,7 +24,8 @@ from riskwright.stats import proportion_interval
 from riskwright.stats.shares import counted_share
 from riskwright.taxonomy.policies import Policy
 
-from .regimes import PASSING, REFUSING, in_regime
+from .costs import costs_of
+from .regimes import PASSING, REFUSING, certified_sentence, in_regime
 from .truths import severities_of, shares_of
 
 __all__ = ["GuardFigures", "Rates", "guard_figures"]
@@ -52,7 +53,8 @@ class Rates(Record, frozen=True, kw_only=True):
 class GuardFigures(Record, frozen=True, kw_only=True):
     """All figures of a report; aggregates only.
 
-    `overall` counts every labelled exchange; `by_hazard` those with that hazard against those
+    `certified` counts the decisions that rest on certified thresholds alone, of all `n`. `overall`
+    counts every labelled exchange; `by_hazard` those with that hazard against those
     without any; `by_group` attribute -> value -> rates; `regimes` the strictness table, the same
     exchanges under every regime of the policy; `actions` counts; `quality` AUROC and the like of
     the severity; `calibration` the reliability curve where the severity is a probability;
@@ -63,7 +65,7 @@ class GuardFigures(Record, frozen=True, kw_only=True):
     n: int
     labelled: int
     policy: str
-    certified: bool
+    certified: int
     overall: Rates | None
     by_hazard: dict[str, Rates]
     by_group: dict[str, dict[str, Rates]]
@@ -77,6 +79,11 @@ class GuardFigures(Record, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     scorers: dict[str, str]
     notes: tuple[str, ...] = ()
+
+    @property
+    def promise(self) -> str:
+        """How many decisions rest on certified thresholds, as a sentence."""
+        return certified_sentence(self.certified, self.n)
 
     @property
     def worst_regime(self) -> str | None:
@@ -128,7 +135,7 @@ def guard_figures(
         n=len(scores),
         labelled=len(kept),
         policy=decisions[0].policy,
-        certified=all(decision.certificate for decision in decisions),
+        certified=sum(bool(decision.certificate) for decision in decisions),
         overall=count.rates(np.ones(len(kept), bool)) if kept else None,
         by_hazard=_by_hazard(count, told, harm),
         by_group={name: _by_group(count, seen, name) for name in groups} if kept else {},
@@ -138,7 +145,7 @@ def guard_figures(
         quality_by_hazard=_quality_by_hazard(seen, told, level),
         calibration=_calibration(seen, harm, level),
         passed_tail=_tail(scores, decisions, labels, level),
-        cost=_cost(scores, level),
+        cost=costs_of(scores, level=level),
         outcomes=_outcomes(scores),
         scorers={k: v for score in scores for k, v in score.scorers.items()},
         notes=_notes(labels, len(kept)),
@@ -214,7 +221,7 @@ def _by_group(count: _Counter, scores: Sequence[Score], name: str) -> dict[str, 
     values = np.array([score.attributes.get(name, "(missing)") for score in scores], dtype=object)
     if (values == "(missing)").all():
         raise DataError(f"no exchange has the attribute {name!r}", where="groups")
-    return {str(v): count.rates(values == v) for v in sorted(set(values.tolist()))}
+    return {str(v) or "(none)": count.rates(values == v) for v in sorted(set(values.tolist()))}
 
 
 def _by_regime(
@@ -256,7 +263,7 @@ def _quality(scores: Sequence[Score], harm: Bools, level: float) -> dict[str, Es
     }
     if _probable(scores):
         found["Brier score"] = brier(y, p, level=level)
-        found["observed minus expected"] = calibration_in_the_large(y, p, level=level)
+        found["calibration in the large (log-odds)"] = calibration_in_the_large(y, p, level=level)
     return found
 
 
@@ -300,21 +307,6 @@ def _tail(
             found[f"{measure} of passed severity"] = msgspec.structs.replace(
                 tail(losses, measure, level=level), name=f"{measure}, {source}"
             )
-        except RiskwrightError:
-            continue
-    return found
-
-
-def _cost(scores: Sequence[Score], level: float) -> dict[str, Estimate]:
-    columns: Mapping[str, tuple[list[float], str]] = {
-        "mean cost": ([score.cost for score in scores], "mean"),
-        "mean latency (ms)": ([score.latency_ms for score in scores], "mean"),
-        "p95 latency (ms)": ([score.latency_ms for score in scores], "var 0.95"),
-    }
-    found = {}
-    for name, (column, measure) in columns.items():
-        try:
-            found[name] = msgspec.structs.replace(tail(column, measure, level=level), name=name)
         except RiskwrightError:
             continue
     return found

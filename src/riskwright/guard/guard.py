@@ -253,7 +253,7 @@ class Guard:
             )
         kept = [exchanges[k] for k in fresh]
         scores = self.score_all(kept, progress=progress)
-        found = certify_policy(policy, scores, [labels[k] for k in fresh])
+        found = certify_policy(policy, scores, [labels[k] for k in fresh], guard=self.version)
         left = len(exchanges) - len(fresh)
         if not left:
             return found

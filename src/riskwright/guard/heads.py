@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -36,9 +36,10 @@ _EDGE = 1e-4
 class LocalHeads:
     """Heads on the scorers' values and features: one for the severity, one per labelled hazard.
 
-    What half of the raters or more saw counts as seen, as where thresholds are certified. Rows
-    that no scorer tells apart count as one, by the weighted majority of their labels, so that a
-    prediction that leaves a row out has not seen its twin.
+    What half of the raters or more saw counts as seen, as where thresholds are certified; labels
+    of the same exchange are raters, too. Different exchanges that no scorer tells apart, such as
+    two prompts with one reply, are fitted as one row, to the weighted share of them that is
+    harmful, so that a prediction that leaves a row out has not seen its twin.
 
     Attributes
     ----------
@@ -102,7 +103,7 @@ class LocalHeads:
                 where="labels",
                 expected=f"{_FEWEST} with harm and {_FEWEST} without, or {_FEWEST_PAIRS} pairs",
                 got="; ".join(f"{key}: {why}" for key, why in self.left_out.items())
-                or f"{len(pairs):,} pairs",
+                or f"{len(labels):,} labels and {len(pairs):,} pairs",
             )
         if self._heads and "any" not in self._heads:
             self.meaning = "probability"
@@ -194,7 +195,7 @@ class LocalHeads:
         }
 
     def _fit_severity(
-        self, blocks: dict[str, Any], labels: Sequence[Label], weight: Floats, twins: Rows
+        self, blocks: dict[str, Any], labels: Sequence[Label], weight: Floats, twins: _Twins
     ) -> None:
         if self._pairs is not None:
             blocks["pairs"] = self._pairs[0].log_odds(blocks)[:, None]
@@ -216,19 +217,19 @@ class LocalHeads:
         severity: Floats,
         cuts: Sequence[float],
         weight: Floats,
-        twins: Rows,
+        twins: _Twins,
     ) -> None:
         heads, found = [], {}
         for cut in cuts:
             truth = np.where(np.isnan(severity), np.nan, severity >= cut)
             try:
-                head, y = _head(blocks, truth, weight, twins)
+                head, told = _head(blocks, truth, weight, twins)
             except DataError as error:
                 self.left_out[f"severity from {cut:g} on"] = error.problem
                 continue
             heads.append(head)
             found[f"AUROC (left out), severity from {cut:g} on"] = auroc(
-                y[head.compared_], head.loo_
+                told.y, told.log_odds, sample_weight=told.weight
             )
         if not heads:
             raise DataError(f"no level with {_FEWEST} labels on either side")
@@ -237,17 +238,17 @@ class LocalHeads:
         self.meaning = "severity"
 
     def _fit_key(
-        self, key: str, blocks: Mapping[str, Any], truth: Floats, weight: Floats, twins: Rows
+        self, key: str, blocks: Mapping[str, Any], truth: Floats, weight: Floats, twins: _Twins
     ) -> None:
-        head, y = _head(blocks, truth, weight, twins)
+        head, told = _head(blocks, truth, weight, twins)
         self._heads[key] = [head]
-        p, outcome = probability(head.loo_), y[head.compared_]
+        p = probability(told.log_odds)
         self.summary[key] = {
-            "AUROC (left out)": auroc(outcome, p),
-            "Brier score (left out)": brier(outcome, p),
+            "AUROC (left out)": auroc(told.y, p, sample_weight=told.weight),
+            "Brier score (left out)": brier(told.y, p, sample_weight=told.weight),
         }
         if key == "any":
-            self._nearest = LocalBounds.fit(p, outcome)
+            self._nearest = LocalBounds.fit(p, told.y)
 
     def apply(
         self, exchanges: Sequence[Exchange], scores: Sequence[Score], scorers: Sequence[Scorer]
@@ -311,7 +312,9 @@ class LocalHeads:
         found = cls(random_state=int(body["random_state"]))
         found.meaning = msgspec.convert(body["meaning"], Meaning)
         found.left_out = dict(body["left_out"])
-        found.summary = msgspec.convert(body["summary"], dict[str, dict[str, Estimate]])
+        found.summary = msgspec.convert(
+            body["summary"], dict[str, dict[str, Estimate]], strict=False
+        )
         found._columns = [(str(a), str(b), float(c)) for a, b, c in body["columns"]]
         found._heads = {
             key: [TextHead.from_json(one) for one in heads] for key, heads in body["heads"].items()
@@ -352,13 +355,25 @@ def _scored(scores: Sequence[Score]) -> list[int]:
     return rows
 
 
-def _twins(exchanges: Sequence[Exchange], values: Floats | None) -> Rows:
-    """For every row the first one with the same inputs: the same judged text and values."""
-    first: dict[Any, int] = {}
-    keys = (
+class _Twins(NamedTuple):
+    """For every row the first one of the same exchange, and the first one with the same inputs."""
+
+    same: Rows
+    alike: Rows
+
+
+def _twins(exchanges: Sequence[Exchange], values: Floats | None) -> _Twins:
+    """Inputs are the judged text and the values."""
+    inputs = (
         (exchange.judged[1], None if values is None else values[k].tobytes())
         for k, exchange in enumerate(exchanges)
     )
+    return _Twins(_firsts(exchange.digest for exchange in exchanges), _firsts(inputs))
+
+
+def _firsts(keys: Iterable[Any]) -> Rows:
+    """For every key the place of the first one like it."""
+    first: dict[Any, int] = {}
     return np.array([first.setdefault(key, k) for k, key in enumerate(keys)], dtype=np.intp)
 
 
@@ -382,18 +397,36 @@ def _cuts(severity: Floats) -> list[float]:
     return [float(v) for v in levels[1:]]
 
 
+class _LeftOut(NamedTuple):
+    """Left-out log-odds and outcomes: twins are one row, or two where their outcomes differ."""
+
+    log_odds: Floats
+    y: Floats
+    weight: Floats
+
+
 def _head(
-    blocks: Mapping[str, Any], truth: Floats, weight: Floats, twins: Rows
-) -> tuple[TextHead, Floats]:
-    """A head, and the outcomes of the rows that it was fitted on."""
-    known = ~np.isnan(truth) & (weight > 0)
-    total = np.bincount(twins[known], weight[known], truth.size)
-    seen = np.bincount(twins[known], (weight * truth)[known], truth.size)
+    blocks: Mapping[str, Any], truth: Floats, weight: Floats, twins: _Twins
+) -> tuple[TextHead, _LeftOut]:
+    """A head, and what it says of the rows that it was compared on when they are left out."""
+    known = np.flatnonzero(~np.isnan(truth) & (weight > 0))
+    same, alike, weighed = twins.same[known], twins.alike[known], weight[known]
+    raters = np.bincount(same, weighed, truth.size)
+    saw = np.bincount(same, weighed * truth[known], truth.size)
+    seen = saw[same] >= 0.5 * raters[same]
+    total = np.bincount(alike, weighed, truth.size)
     rows = np.flatnonzero(total)
-    y = (seen[rows] >= 0.5 * total[rows]).astype(np.float64)
-    if min(y.sum(), (1 - y).sum()) < _FEWEST:
+    total = total[rows]
+    harm = np.bincount(alike, weighed * seen, truth.size)[rows] / total
+    with_it = int((harm >= 0.5).sum())
+    if min(with_it, harm.size - with_it) < _FEWEST:
         raise DataError(
-            f"{int(y.sum()):,} labels with and {int((1 - y).sum()):,} without it, "
+            f"{with_it:,} labels with and {harm.size - with_it:,} without it, "
             f"fewer than {_FEWEST} of a kind"
         )
-    return TextHead().fit({name: b[rows] for name, b in blocks.items()}, y, total[rows]), y
+    head = TextHead().fit({name: b[rows] for name, b in blocks.items()}, harm, total)
+    share, each = harm[head.compared_], total[head.compared_]
+    doubled = np.concatenate([each * share, each * (1 - share)])
+    kept = doubled > 0
+    y = np.repeat([1.0, 0.0], share.size)
+    return head, _LeftOut(np.tile(head.loo_, 2)[kept], y[kept], doubled[kept])

@@ -1,4 +1,4 @@
-"""A policy seen in one regime, the hazards that it acts on, and which actions can be wrong."""
+"""A policy seen in one regime, what it acts on, which actions can be wrong, what is certified."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 from riskwright.taxonomy.policies import Policy
 
-__all__ = ["PASSING", "REFUSING", "acted_on", "in_regime"]
+__all__ = ["PASSING", "REFUSING", "acted_on", "certified_sentence", "in_regime"]
 
 REFUSING = ("block", "stop")
 """Actions that deny a harmless request what it asked for."""
@@ -35,3 +35,15 @@ def acted_on(policy: Policy) -> tuple[str, ...]:
     rules = [policy.hazards, *(audience.hazards for audience in policy.audiences.values())]
     kept = (code for table in rules for code, rule in table.items() if not rule.ignore)
     return tuple(dict.fromkeys(kept))
+
+
+def certified_sentence(certified: int, n: int) -> str:
+    """How many of n decisions rest on certified thresholds alone."""
+    if certified == n:
+        return f"All {n:,} decisions rest on certified thresholds."
+    if not certified:
+        return f"None of {n:,} decisions rests on certified thresholds."
+    return (
+        f"{certified:,} of {n:,} decisions rest on certified thresholds; the others rest on "
+        "thresholds or fallbacks without a certificate."
+    )

@@ -15,9 +15,10 @@ from riskwright.taxonomy.policies import Policy
 
 from .scored_files import records_of
 
-__all__ = ["Change", "Replay", "replay", "stored_scores"]
+__all__ = ["Change", "Replay", "Stored", "replay", "stored_scores"]
 
 Stored = tuple[Score, Decision | None]
+"""A score, and what was decided on it if anything was."""
 
 
 class Change(Record, frozen=True, kw_only=True):

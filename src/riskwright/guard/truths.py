@@ -49,6 +49,7 @@ def harm_of(
             else f"labels that say nothing of the hazard {key!r}",
             where="labels",
             got=f"{unknown.size:,} of them, the first at place {unknown[0] + 1}",
+            hint=None if key == "any" else f'Write "hazards": {{"{key}": 1}} or 0, or go by "any"',
         )
     return np.asarray(shares >= 0.5)
 

@@ -34,8 +34,9 @@ def complete_many(
     -------
     list
         One answer per request, in their order. What fails is a `Failure` and stops nothing else.
-        Where nothing has ever answered at the address after all attempts of one call, the other
-        calls are not made.
+        Calls that are no use any more are not made: where nothing has ever answered at the
+        address after all attempts of one call; where 32 calls in a row failed for a reason that is
+        the server's, and none has succeeded before or for a minute.
 
     Raises
     ------

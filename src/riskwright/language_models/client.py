@@ -28,14 +28,12 @@ from .journal import Journal, call_key
 from .pacing import Pace, back_off
 from .replies import Completion, Failure
 from .requests import Request, encoded
-from .runs import Progress, Run
+from .runs import SILENT, Progress, Run, passing
 from .streams import Delta, deltas
 
 __all__ = ["Client", "raised"]
 
-_RETRIED = {408, 409, 425, 429, *range(500, 600)}
 _OVERLOADED = {429, 503, 529}
-_LASTING = {"insufficient_quota", "tls"}  # what no further attempt can mend
 
 
 class Client:
@@ -68,6 +66,7 @@ class Client:
         self._pace = Pace(self.endpoint)
         self._rng = random.Random()
         self._urls: dict[str, str] = {}
+        self._alive = False
         if self.endpoint.journal is not None:
             self._journal = Journal(self.endpoint.journal)
         try:
@@ -164,7 +163,7 @@ class Client:
                 self._pace.leave()
             if not failed:
                 return
-            if not _passing(last) or attempt > self.endpoint.max_retries:
+            if not passing(last) or attempt > self.endpoint.max_retries:
                 break
             await asyncio.sleep(self._wait(last, attempt, sent))
         yield last
@@ -197,6 +196,7 @@ class Client:
                 sent = time.monotonic()
                 answer: Completion | Failure
                 answer, ms = await self._transport.post(url, body)
+                self._alive |= not (isinstance(answer, Failure) and answer.kind in SILENT)
                 if isinstance(answer, Completion):
                     self._pace.succeeded()
                     cost = self._charge(answer, len(body))
@@ -204,10 +204,14 @@ class Client:
             finally:
                 self._pace.leave()
             last = replace(answer, attempts=attempt)
-            if not _passing(last) or attempt > self.endpoint.max_retries:
+            if not passing(last) or attempt > self.endpoint.max_retries or self._mute(last):
                 return last
             await asyncio.sleep(self._wait(last, attempt, sent))
         return last
+
+    def _mute(self, failure: Failure) -> bool:
+        """Whether the server takes calls and has never answered one: no third wait is worth it."""
+        return failure.kind == "timeout" and failure.attempts > 1 and not self._alive
 
     def _charge(self, answer: Completion, sent: int) -> float:
         received = sum(len(text.encode("utf-8", "replace")) for text in answer.texts)
@@ -254,13 +258,6 @@ def raised(failure: Failure, endpoint: Endpoint) -> EndpointError:
     }
     where = dict(endpoint._told())["url"]
     return kinds.get(failure.kind, EndpointError)(failure.message, where=where)
-
-
-def _passing(failure: Failure) -> bool:
-    """May another attempt succeed?"""
-    if failure.code in _LASTING:
-        return False
-    return failure.kind in ("timeout", "truncated", "unreachable") or failure.status in _RETRIED
 
 
 def _transport() -> Any:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from riskwright.core import ParameterError
 
@@ -18,7 +18,7 @@ from .requests import MAX_TOP_LOGPROBS
 __all__ = ["Endpoint"]
 
 MAX_CONCURRENCY = 4096
-_SECRET_HEADERS = re.compile(r"(?i)auth|cookie|key|token|secret|password")
+_SECRET = re.compile(r"(?i)auth|cookie|key|token|secret|password|^sig")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CALLS = ("/chat/completions", "/completions", "/moderations")
 
@@ -39,7 +39,8 @@ class Endpoint(Quiet, frozen=True, kw_only=True):
     connect_timeout_s : for the connection, with name look-up and TLS.
     idle_timeout_s : for the first byte, and between any two reads.
     max_retries : attempts after the first one. What is retried: no connection, timeouts, replies
-        that broke off, and the statuses 408, 409, 425, 429 and 500 to 599.
+        that broke off, and the statuses 408, 409, 425, 429 and 500 to 599. A server that has
+        never answered is given two attempts to end a call in time.
     longest_wait_s : no wait between two attempts is longer, whatever the server asks for.
     concurrency : calls in flight at most. It is halved when the server answers 429, 503 or 529,
         and grows again by one per round of successes.
@@ -166,6 +167,12 @@ def _check_url(url: str) -> None:
             expected=expected,
             hint="Put the key into an environment variable, and its name into api_key_env",
         )
+    if any(_SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        raise ParameterError(
+            "a secret in the address",
+            where="url",
+            hint="Name the variable in api_key_env and the header in key_header",
+        )
     if parts.fragment or (call := parts.path.rstrip("/")).endswith(_CALLS):
         found = "a fragment" if parts.fragment else f"…{call[call.rfind('/v') :]}"
         raise ParameterError("not the base of the calls", where="url", expected=expected, got=found)
@@ -196,7 +203,7 @@ def _check_headers(headers: dict[str, str], key_header: str) -> None:
                 "not a header", where="headers", expected="name and value in ASCII"
             )
     for name in headers:
-        if _SECRET_HEADERS.search(name):
+        if _SECRET.search(name):
             raise ParameterError(
                 "a header that would hold a secret",
                 where=f"headers[{name!r}]",

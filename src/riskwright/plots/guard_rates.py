@@ -34,7 +34,8 @@ class GuardRatesDisplay(Display):
 
     reading: ClassVar[str] = (
         "Good guards are at the left in both: filled marks far right let harm pass, hollow marks "
-        "far right refuse people who asked for nothing harmful. Long bars mean few labels."
+        "far right refuse people who asked for nothing harmful. Long bars mean few labels. "
+        "At the right: harmful / harmless exchanges."
     )
 
     def __init__(self, rates: Mapping[str, Any], *, name: str = "") -> None:

@@ -78,8 +78,12 @@ class Fallback(Record, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     may_override: tuple[str, ...] = ()
 
 
-class Certified(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The certificate that the thresholds of one hazard and regime rest on."""
+class Certified(Record, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The certificate that the thresholds of one hazard and regime rest on.
+
+    `guard` is the version of the guard whose scores it speaks of, empty where none is named.
+    """
 
     digest: str
     statement: str
+    guard: str = ""

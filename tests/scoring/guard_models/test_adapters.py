@@ -319,6 +319,12 @@ def test_what_is_not_a_verdict_is_unparsable(words):
     assert not score.hazards
 
 
+@pytest.mark.parametrize("words", ["<think>yes", "<think>a</think><think>yes"])
+def test_thinking_without_an_end_is_no_answer(words):
+    score = read(LlamaGuard(), words)
+    assert score.reason == "the thinking was not brought to an end"
+
+
 ALL = [adapter_named(name) for name in adapter_names() if name != "openai-moderation"]
 MILD = re.compile(
     r"""[\s\ufeff*"'`]*(safe|no|sec|safety:\s*(safe|controversial)|harmful\ request|prompt\ harm

@@ -274,3 +274,15 @@ def test_an_answer_without_questions_splits_nothing(tmp_path):
                 complete=Fake(lambda _, a=answer: a),
             )
     assert not path.exists()
+
+
+def test_a_rule_is_dropped_only_where_it_surely_does_not_apply():
+    """P(it applies) is 0.02 among what was listed, but half of the mass was not listed."""
+
+    def answer(request):
+        unsure = "Is this rule about" in request.messages[-1]["content"]
+        return said(token("No", p=0.49, Yes=0.01)) if unsure else yes_with(0.3)
+
+    (score,) = judge(Fake(answer)).score([Exchange(prompt="x")])
+    assert score.severity > 0
+    assert len(score.evidence) == len(RULES)

@@ -247,3 +247,21 @@ def test_a_verdict_with_its_tokens_end_to_end():
     (score,) = EndpointScorer(LlamaGuard(), ENDPOINT, complete=fake).score(EXCHANGES[:1])
     assert score.meaning == "probability"
     assert score.values["llama-guard-3"]["any"] == pytest.approx(0.9)
+
+
+def test_a_price_of_calls_counts_where_the_endpoint_tells_of_none():
+    fake = Fake(lambda _: text("Yes"))
+    (score,) = EndpointScorer(ShieldGemma(), ENDPOINT, cost=0.5, complete=fake).score(EXCHANGES[:1])
+    assert score.cost == 2.0
+    paid = Fake(lambda _: msgspec.structs.replace(text("Yes"), cost=0.1))
+    (score,) = EndpointScorer(ShieldGemma(), ENDPOINT, cost=0.5, complete=paid).score(EXCHANGES[:1])
+    assert score.cost == pytest.approx(0.4)
+
+
+def test_scorers_of_one_family_bear_names_of_their_own():
+    fake = Fake(lambda _: text("unsafe\nS1"))
+    (score,) = EndpointScorer(LlamaGuard(), ENDPOINT, name="second", complete=fake).score(
+        EXCHANGES[:1]
+    )
+    assert list(score.scorers) == ["second"]
+    assert score.values["second"]["S1"] == 1.0

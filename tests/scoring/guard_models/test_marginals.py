@@ -214,3 +214,16 @@ def test_long_answers_are_read_in_linear_time():
     assert answers.found("unsafe\n" + "S" * 100_000, True) == frozenset()
     assert answers.found("unsafe\n" + "S1," * 30_000, True) == {"S1"}
     assert not math.isnan(marginal_at_any_place(lambda _: None, answers).open)
+
+
+def test_a_code_that_goes_on_as_one_that_is_not_known_is_not_found():
+    answers = AnswerLabels(["S1"])
+    for text in ("unsafe\nS12", "unsafe\nS1x", "unsafe\nS12,S13"):
+        assert answers.found(text, ended=True) == answers.found(text + ",", ended=False) == set()
+
+
+def test_what_is_not_listed_stays_open():
+    steps = {(): Step(tokens={"safe": 0.6, "unsafe": 0.1}), ("unsafe",): Step(tokens={"": 0.5})}
+    found = marginal_at_any_place(lambda prefix: steps.get(prefix), AnswerLabels(["S1"]))
+    assert found.open == pytest.approx(0.3 + 0.1 * 0.5)
+    assert found.bounds["S1"][1] == pytest.approx(0.3 + 0.1 * 0.5)

@@ -18,7 +18,7 @@ from riskwright.taxonomy.taxonomies import load_taxonomy, taxonomy_names
 
 from .adapters import Unreadable
 from .answers import answer_of
-from .endpoint_scorer import Complete
+from .endpoint_scorer import Complete, answers_of
 
 __all__ = ["Constitution", "Rule", "load_constitution", "save_constitution", "split_rules"]
 
@@ -121,7 +121,7 @@ def split_rules(
     if Path(path).exists():
         return load_constitution(path)
     todo = [rule for rule in constitution.rules if not rule.preconditions]
-    answers = _send(endpoint, [_split_request(rule) for rule in todo], complete)
+    answers = answers_of(endpoint, [_split_request(rule) for rule in todo], complete=complete)
     split = {rule.id: _questions(rule, a) for rule, a in zip(todo, answers, strict=True)}
     done = msgspec.structs.replace(
         constitution,
@@ -168,15 +168,3 @@ def _questions(rule: Rule, answer: object) -> tuple[str, ...]:
             hint="Write the preconditions by hand",
         )
     return found
-
-
-def _send(
-    endpoint: Endpoint, requests: list[ChatRequest], complete: Complete | None
-) -> list[object]:
-    if not requests:
-        return []
-    if complete is not None:
-        return list(complete(endpoint, requests))
-    from riskwright.language_models.bulk import complete_many
-
-    return list(complete_many(endpoint, requests))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from riskwright.language_models.requests import ChatRequest, Request
 from .adapters import REVISION, Unreadable, completed
 from .answers import answer_of, verdict_of
 from .constitution import Constitution, Rule, load_constitution
-from .endpoint_scorer import Complete
+from .endpoint_scorer import Complete, answers_of
 from .endpoint_settings import endpoint_of, told_endpoint
 from .prompts import quoted_text, turns_of
 from .tokens import first_word, share
@@ -83,7 +83,8 @@ class ConstitutionJudge:
         all rules.
     unsure : where the debiased probability of a precondition lies in this band, the model is asked
         again and reasons first; None never asks again.
-    cost : price of one call.
+    cost : price of one call, where the endpoint tells of none.
+    progress : as for `EndpointScorer`.
 
     Notes
     -----
@@ -109,6 +110,7 @@ class ConstitutionJudge:
         unsure: tuple[float, float] | None = (0.3, 0.7),
         cost: float = 0.0,
         complete: Complete | None = None,
+        progress: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         if not constitution.reviewed:
             raise ParameterError(
@@ -125,6 +127,7 @@ class ConstitutionJudge:
         self.unsure = unsure
         self._cost = cost
         self._complete = complete
+        self.progress = progress
         self._neutral: dict[str, Chance] = {}
 
     @property
@@ -203,8 +206,13 @@ class ConstitutionJudge:
         """One score per exchange, in order."""
         if not exchanges:
             return []
-        self._learn_neutral()
         cases = [_Case(exchange) for exchange in exchanges]
+        try:
+            self._learn_neutral()
+        except Unreadable as problem:
+            for case in cases:
+                case.problem = problem
+            return [self._scored(case) for case in cases]
         self._drop_irrelevant(cases)
         self._ask_preconditions(cases)
         self._ask_again(cases)
@@ -223,6 +231,8 @@ class ConstitutionJudge:
             try:
                 self._neutral[question] = _chance(completed([answer], 1)[0])
             except Unreadable as problem:
+                if problem.outcome == "failed":
+                    raise
                 raise ParameterError(
                     "the judge gives no probability for the neutral text",
                     where="endpoint",
@@ -284,7 +294,7 @@ class ConstitutionJudge:
             attributes=exchange.attributes,
             digest=exchange.digest,
             scorers={self.name: self.version},
-            cost=case.cost,
+            cost=case.cost or self._cost * case.answers,
             latency_ms=case.latency_ms,
         )
         if case.problem:
@@ -340,13 +350,7 @@ class ConstitutionJudge:
         return tuple(sorted(spans, key=lambda span: -span.weight))
 
     def _send(self, requests: Sequence[Request]) -> list[Completion | Failure]:
-        if not requests:
-            return []
-        if self._complete is not None:
-            return self._complete(self.endpoint, requests)
-        from riskwright.language_models.bulk import complete_many
-
-        return complete_many(self.endpoint, list(requests))
+        return answers_of(self.endpoint, requests, complete=self._complete, progress=self.progress)
 
 
 class _Case:
@@ -359,6 +363,7 @@ class _Case:
         self.problem: Unreadable | None = None
         self.reasoned = 0
         self.cost = self.latency_ms = 0.0
+        self.answers = 0
 
     def read(
         self, answer: Completion | Failure, *, after: str = "", needed: bool = True
@@ -366,6 +371,7 @@ class _Case:
         """P(yes) of an answer; where it is needed and cannot be read, that is the outcome."""
         if isinstance(answer, Completion):
             self.cost += answer.cost
+            self.answers += 1
             self.latency_ms += answer.latency_ms
         try:
             return _chance(completed([answer], 1)[0], after)

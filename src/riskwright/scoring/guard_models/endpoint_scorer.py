@@ -17,10 +17,34 @@ from riskwright.language_models.requests import Request
 
 from .adapters import Answer, GuardAdapter
 
-__all__ = ["Complete", "EndpointScorer"]
+__all__ = ["Complete", "EndpointScorer", "answers_of"]
 
 Complete = Callable[[Endpoint, Sequence[Request]], list[Completion | Failure]]
 """How requests are sent: one answer each, in order."""
+
+
+def answers_of(
+    endpoint: Endpoint,
+    requests: Sequence[Request],
+    *,
+    complete: Complete | None = None,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> list[Completion | Failure]:
+    """One answer per request, by `complete_many` or what stands in its place.
+
+    Ctrl-C is raised: scores of a part of the exchanges are not for fitting or certifying. With a
+    journal a repeated run makes only the calls that are left.
+    """
+    if not requests:
+        return []
+    if complete is not None:
+        return complete(endpoint, requests)
+    from riskwright.language_models.bulk import complete_many
+
+    found = complete_many(endpoint, requests, progress=progress)
+    if any(isinstance(answer, Failure) and answer.kind == "interrupted" for answer in found):
+        raise KeyboardInterrupt
+    return found
 
 
 class EndpointScorer:
@@ -90,23 +114,21 @@ class EndpointScorer:
         return EndpointSettings.of(self).to_dict()
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
-        """One score per exchange, in order."""
+        """One score per exchange, in order. Ctrl-C is raised (`answers_of`)."""
         asked = [self.adapter.requests(exchange) for exchange in exchanges]
-        answers = iter(self._send([request for requests in asked for request in requests]))
+        answers = iter(
+            answers_of(
+                self.endpoint,
+                [request for requests in asked for request in requests],
+                complete=self._complete,
+                progress=self.progress,
+            )
+        )
         scores, version = [], self.version
         for exchange, requests in zip(exchanges, asked, strict=True):
             own = [next(answers) for _ in requests]
             scores.append(self._told(self.adapter.read(exchange, own), exchange, own, version))
         return scores
-
-    def _send(self, requests: list[Request]) -> list[Completion | Failure]:
-        if not requests:
-            return []
-        if self._complete is not None:
-            return self._complete(self.endpoint, requests)
-        from riskwright.language_models.bulk import complete_many
-
-        return complete_many(self.endpoint, requests, progress=self.progress)
 
     def _told(
         self, score: Score, exchange: Exchange, answers: Sequence[Answer], version: str

@@ -10,7 +10,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from riskwright.core import ParameterError, Record
 from riskwright.language_models.replies import Token
@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 ROUNDING = 1e-12
+_SHORT = 200
 
 
 class Step(Record, frozen=True, kw_only=True):
@@ -103,6 +104,14 @@ class AnswerLabels:
 
     def found(self, text: str, ended: bool) -> frozenset[str]:
         """Labels that stand in every answer that begins with `text` (that is `text`, if ended)."""
+        return self._kept(text, ended) if len(text) <= _SHORT else self._found(text, ended)
+
+    @cached_property
+    def _kept(self) -> Callable[[str, bool], frozenset[str]]:
+        """Guard models write few different answers: those of before are looked up."""
+        return lru_cache(maxsize=2**14)(self._found)
+
+    def _found(self, text: str, ended: bool) -> frozenset[str]:
         body = self._body(text, ended)
         if body is None:
             return frozenset()
@@ -124,9 +133,17 @@ class AnswerLabels:
 
     def settled(self, text: str) -> bool:
         """Whether no answer that begins with `text` can hold a further label."""
-        if self._begins(text, False) is False:
+        if len(self.found(text, False)) == len(self.labels):
             return True
-        return len(self.found(text, False)) == len(self.labels)
+        return self._kept_mild(text) if len(text) <= _SHORT else self._mild(text)
+
+    @cached_property
+    def _kept_mild(self) -> Callable[[str], bool]:
+        return lru_cache(maxsize=2**14)(self._mild)
+
+    def _mild(self, text: str) -> bool:
+        """Whether the first word is another than the verdict."""
+        return self._begins(text, False) is False
 
     def _begins(self, text: str, ended: bool) -> bool | None:
         """Whether the first word is the verdict; None where it may yet become it."""
@@ -261,8 +278,8 @@ def marginal_at_any_place(
     if budget < 0:
         raise ParameterError("value out of range", where="budget", expected="at least 0")
     search = _Search(answers)
-    calls = 0
-    while search.heap and search.widest() > width and calls < budget:
+    calls, widest = 0, 1.0
+    while search.heap and widest > width and calls < budget:
         mass, prefix, text = search.pop()
         step = next_token(prefix)
         if step is None:
@@ -270,6 +287,7 @@ def marginal_at_any_place(
             continue
         calls += 1
         search.expand(mass, prefix, text, step)
+        widest = search.widest()
     return search.result(calls)
 
 

@@ -99,6 +99,11 @@ class NemotronSafety(Adapter, frozen=True, kw_only=True):
             )
         ]
 
+    @cached_property
+    def _labels(self) -> AnswerLabels:
+        names = [category.name for category in self.used]
+        return AnswerLabels(names, verdict="", heading='"safety categories":')
+
     def _listing(self) -> str:
         return "\n".join(f"S{k}: {_line(category)}" for k, category in enumerate(self.used, 1))
 
@@ -187,10 +192,7 @@ class NemotronSafety(Adapter, frozen=True, kw_only=True):
         if tokens is None:
             flags = {c.code: float(c.name.casefold() in names) for c in self.used}
             return flags, {}, reason
-        labels = AnswerLabels(
-            [c.name for c in self.used], verdict="", heading='"safety categories":'
-        )
-        found = marginal_at_any_place(recorded(tokens), labels, budget=len(tokens) + 1)
+        found = marginal_at_any_place(recorded(tokens), self._labels, budget=len(tokens) + 1)
         codes = {c.name: c.code for c in self.used}
         hazards = {codes[name]: value for name, value in found.values.items()}
         return hazards, {codes[name]: pair for name, pair in found.bounds.items()}, reason

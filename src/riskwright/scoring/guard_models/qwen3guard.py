@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import ClassVar
 
 from riskwright.core import ParameterError
@@ -113,10 +114,14 @@ def _hazards(
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     if tokens is None:
         return {code: float(name in given) for name, code in names.items()}, {}
-    labels = AnswerLabels(list(names), verdict="", heading="categories:")
-    found = marginal_at_any_place(recorded(tokens), labels, budget=len(tokens) + 1)
+    found = marginal_at_any_place(recorded(tokens), _labels(tuple(names)), budget=len(tokens) + 1)
     hazards = {names[name]: value for name, value in found.values.items()}
     return hazards, {names[name]: pair for name, pair in found.bounds.items()}
+
+
+@cache
+def _labels(names: tuple[str, ...]) -> AnswerLabels:
+    return AnswerLabels(names, verdict="", heading="categories:")
 
 
 def _refusal(tokens: tuple[Token, ...] | None, word: str) -> float:

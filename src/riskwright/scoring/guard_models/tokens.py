@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 from riskwright.core import Record
 from riskwright.language_models.replies import Completion, Token
@@ -16,6 +17,7 @@ _SPECIAL = re.compile(r"<\|[^|<>]{0,40}\|>|</?s>|<eos>|<end_of_turn>|<pad>")
 _INVISIBLE = re.compile(rf"\s+|{_SPECIAL.pattern}")
 _BLANK = " \t\r\n\"'`*:_"
 _WORD = re.compile(r"[^\W_]*")
+_SHORT = 64
 MOST_MASS = 1.01
 """Listed probabilities of one place may sum to this much (servers round); more is refused."""
 
@@ -40,11 +42,21 @@ def plain(text: str) -> str:
     >>> plain("▁yes"), plain("Ċ"), plain("<0x0A>")
     (' yes', '\\n', '\\n')
     """
-    return "\n" if text == "<0x0A>" else text.translate(_MARKS)
+    return _kept_plain(text) if len(text) <= _SHORT else text.translate(_MARKS)
 
 
 def is_end(text: str) -> bool:
     """Whether a token ends the answer."""
+    return len(text) <= _SHORT and _kept_end(text)
+
+
+@lru_cache(maxsize=2**14)
+def _kept_plain(text: str) -> str:
+    return "\n" if text == "<0x0A>" else text.translate(_MARKS)
+
+
+@lru_cache(maxsize=2**14)
+def _kept_end(text: str) -> bool:
     return not text or _SPECIAL.fullmatch(text) is not None
 
 

@@ -80,12 +80,12 @@ class TextHead:
         Parameters
         ----------
         blocks : `Blocks`, or one (n, d) array.
-        y : (n,) in [0, 1]: labels 0 and 1, or the share of raters who said 1.
+        y : (n,) of 0 and 1; a share of 1 between them stands for rows that are alike.
         sample_weight : (n,) positive, by default 1; only ratios count.
 
         Raises
         ------
-        TargetError : `y` is the same in all rows, or goes beyond [0, 1].
+        TargetError : `y` has not both labels, or values outside [0, 1].
         ParameterError : shapes do not agree, or an input is not finite.
         """
         named = {name: _table(block) for name, block in _named(blocks).items()}
@@ -305,8 +305,8 @@ def _labels(y: Any, sample_weight: Any, n: int) -> tuple[Floats, Floats]:
             raise ParameterError(
                 "wrong shape", where=name, expected=f"({n},)", got=str(values.shape)
             )
-    if not (np.all((target >= 0) & (target <= 1)) and np.ptp(target) > 0):
-        raise TargetError("needs both labels, 0 and 1, or shares between", where="y")
+    if not (np.all((target >= 0) & (target <= 1)) and target.min() < 0.5 <= target.max()):
+        raise TargetError("needs both labels, 0 and 1", where="y")
     if not (np.all(np.isfinite(weight)) and np.all(weight > 0)):
         raise ParameterError("not all are positive and finite", where="sample_weight")
     return 2.0 * target - 1.0, weight / weight.mean()
