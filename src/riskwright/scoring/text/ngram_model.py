@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from riskwright.core import ArtifactError, ContentHashError, ParameterError
 from riskwright.core.artifacts import atomic_write, read_artifact, write_artifact
 from riskwright.core.names import nearest, quoted
-from riskwright.stats.logistic import probability
 
 from .sparse_rows import SparseRows
 
@@ -91,7 +90,9 @@ class NgramModel:
     def values(self, whole: Floats, peak: Floats) -> Floats:
         """(n, outputs) log-odds of texts and of their highest windows -> (n, hazards + 1) values
         in [0, 1]: the standard logistic function of the mean of the two."""
-        return probability((whole[:, : peak.shape[1]] + peak) / 2.0)
+        mean = (whole[:, : peak.shape[1]] + peak) / 2.0
+        found: Floats = 1.0 / (1.0 + np.exp(-np.clip(mean, -500.0, 500.0)))
+        return found
 
     def tf_idf(self, texts: list[bytes]) -> SparseRows:
         """(n, n_grams) values of UTF-8 texts over the Euclidean length of each."""
