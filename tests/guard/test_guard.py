@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -500,3 +502,13 @@ def test_probabilities_are_right_on_public_moderation_labels():
     assert abs(np.mean(errors)) < 0.06
     assert np.mean(areas) > 0.8
     assert np.mean(eces) < 0.08
+
+
+def test_a_first_score_loads_no_heavy_package():
+    code = (
+        "import sys; from riskwright.guard import Guard; from riskwright.evidence import Exchange\n"
+        "Guard().score(Exchange(prompt='a cake'))\n"
+        "print([m for m in ('scipy', 'sklearn', 'polars', 'aiohttp') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -135,6 +135,11 @@ class Decision(Record, frozen=True, kw_only=True, omit_defaults=True):
     policy_digest: str = ""
     certificate: str = ""
 
+    @property
+    def meant(self) -> Action:
+        """The action, or in shadow mode what it would have been."""
+        return self.would or self.action
+
 
 class Decider(Protocol):
     """A policy: a pure function from a score, without the text, to a decision."""

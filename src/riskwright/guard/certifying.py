@@ -316,7 +316,7 @@ def _expected(
     """Shares of the actions and of wrong ones, cost and latency."""
     under = in_regime(policy, regime)
     decisions = [under.decide(score) for score in scores]
-    actions = [decision.would or decision.action for decision in decisions]
+    actions = [decision.meant for decision in decisions]
     found = {
         f"share {action}": counted_share(f"share {action}", actions.count(action), len(actions))
         for action in ACTIONS

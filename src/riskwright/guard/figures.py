@@ -140,7 +140,7 @@ def guard_figures(
         by_hazard=_by_hazard(count, told, harm),
         by_group={name: _by_group(count, seen, name) for name in groups} if kept else {},
         regimes=_by_regime(policy, seen, harm, level),
-        actions={a: sum(_meant(d) == a for d in decisions) for a in ACTIONS},
+        actions={a: sum(d.meant == a for d in decisions) for a in ACTIONS},
         quality=_quality(seen, harm, level),
         quality_by_hazard=_quality_by_hazard(seen, told, level),
         calibration=_calibration(seen, harm, level),
@@ -156,7 +156,7 @@ class _Counter:
     """Counts wrong decisions among chosen rows."""
 
     def __init__(self, decisions: Sequence[Decision], harm: Bools, level: float) -> None:
-        actions = [_meant(decision) for decision in decisions]
+        actions = [decision.meant for decision in decisions]
         self.harm = harm
         self.level = level
         self.passed = np.array([action in PASSING for action in actions], bool)
@@ -205,10 +205,6 @@ def _none(name: str, n: int, level: float, why: str) -> Estimate:
     return Estimate(
         name=name, value=nan, low=nan, high=nan, level=level, n=n, method=f"none: {why}"
     )
-
-
-def _meant(decision: Decision) -> str:
-    return decision.would or decision.action
 
 
 def _by_hazard(count: _Counter, labels: Sequence[Label], harm: Bools) -> dict[str, Rates]:
@@ -298,7 +294,7 @@ def _tail(
     labels: Sequence[Label | None],
     level: float,
 ) -> dict[str, Estimate]:
-    passed = [k for k, decision in enumerate(decisions) if _meant(decision) in PASSING]
+    passed = [k for k, decision in enumerate(decisions) if decision.meant in PASSING]
     told = severities_of([labels[k] or Label() for k in passed])
     if passed and not np.isnan(told).any() and told.min() >= 0:
         losses, source = told, "severity that labels told"

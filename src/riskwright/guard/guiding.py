@@ -78,7 +78,7 @@ def guided_reply(
     Luo et al. (2024), Guide-Align, NAACL, for the library; Oyster-I (2025) for answering people in
     distress rather than refusing them.
     """
-    if (decision.would or decision.action) != "guide":
+    if decision.meant != "guide":
         raise ParameterError(
             "this decision does not ask for guidance",
             where="decision",

@@ -16,7 +16,8 @@ from riskwright.evidence.exchanges import Exchange
 from riskwright.evidence.labels import Label, Pair
 from riskwright.metrics import auroc, brier
 from riskwright.scoring.perception import Scorer
-from riskwright.scoring.text.heads import HeadsTogether, TextHead, probability
+from riskwright.scoring.text.heads import HeadsTogether, TextHead
+from riskwright.stats.logistic import probability
 from riskwright.stats.shares import counted_share
 
 from .local_bounds import LocalBounds

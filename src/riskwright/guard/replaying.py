@@ -84,17 +84,17 @@ def replay(
         decisions.append(new)
         if against is not None:
             old = against.decide(score, audience=audience)
-        after[_meant(new)] += 1
+        after[new.meant] += 1
         if old is None:
             undecided += 1
             continue
-        before[_meant(old)] += 1
-        if _meant(old) != _meant(new):
+        before[old.meant] += 1
+        if old.meant != new.meant:
             changes.append(
                 Change(
                     id=score.id,
-                    before=_meant(old),
-                    after=_meant(new),
+                    before=old.meant,
+                    after=new.meant,
                     hazard=new.hazard,
                     reasons=new.reasons,
                 )
@@ -111,11 +111,6 @@ def replay(
         severer=severer,
         changes=tuple(changes),
     )
-
-
-def _meant(decision: Decision) -> Action:
-    """The action, or what a policy in shadow mode would have done."""
-    return decision.would or decision.action
 
 
 def stored_scores(path: str | os.PathLike[str]) -> Iterator[Stored]:

@@ -16,9 +16,9 @@ from riskwright.core import (
     Record,
     generator,
 )
-from riskwright.metrics._columns import share_estimate
 from riskwright.metrics.early import care, erde, mean_estimate
 from riskwright.stats import bootstrap_interval, normal_quantile
+from riskwright.stats.shares import counted_share
 
 from .stream_paths import StreamPath
 from .stream_training import reply_labels
@@ -106,45 +106,15 @@ def stream_figures(
     start = _checked_onsets(onsets, y, seen.length)
     rng = generator(random_state)
 
-    def resampled(name: str, statistic: Callable[[Floats], Floats]) -> Estimate:
-        value = float(statistic(np.ones((1, y.size)))[0])
-        low, high = bootstrap_interval(
-            statistic, np.ones(y.size), rng, replicates=replicates, level=level
-        )
-        method = f"percentiles of {replicates} bootstrap replicates"
-        return Estimate(
-            name=name, value=value, low=low, high=high, level=level, n=y.size, method=method
-        )
-
-    full, stopped = seen.at_end, seen.stopped
-    caught = y & stopped
+    draws = _Draws(rng, replicates, level)
     figures = {
-        "macro F1": resampled("macro F1", lambda w: _macro_f1(w, y, stopped)),
-        **_rates(y, stopped, level, "false stop rate"),
-        "share read before the stop": mean_estimate(
-            "share read before the stop", (seen.alarm / seen.length)[caught], level
-        ),
-        "characters at the alarm": _median("characters at the alarm", seen.alarm[caught], level),
-    }
-    looks = np.where(stopped, seen.looks, np.inf)
-    figures |= {one.name: one for one in (erde(y, looks, o=o, level=level) for o in erde_at)}
-    parts = care(
-        y,
-        np.where(stopped, seen.alarm, np.inf),
-        seen.length,
-        onset=np.where(np.isnan(start), 0.0, start),
-        level=level,
-        replicates=replicates,
-        random_state=rng,
-    )
-    figures |= {
-        one.name: one
-        for one in (parts.score, parts.coverage, parts.accuracy, parts.reliability, parts.earliness)
+        "macro F1": draws.resampled("macro F1", y.size, lambda w: _macro_f1(w, y, seen.stopped)),
+        **_rates(y, seen.stopped, level, "false stop rate"),
+        **_earliness(y, seen, start, erde_at, draws),
     }
     known = y & ~np.isnan(start)
     if known.any():
-        figures |= _leaks(seen.released[known] - start[known], level, rng, replicates)
-    difference = "macro F1 of streams less this"
+        figures |= _leaks(seen.released[known] - start[known], draws)
     return StreamFigures(
         n=y.size,
         events=int(y.sum()),
@@ -153,14 +123,73 @@ def stream_figures(
         hold_back=hold_back,
         level=level,
         figures=figures,
-        full_reply={
-            "macro F1": resampled("macro F1", lambda w: _macro_f1(w, y, full)),
-            **_rates(y, full, level, "false alarm rate"),
-            difference: resampled(
-                difference, lambda w: _macro_f1(w, y, stopped) - _macro_f1(w, y, full)
-            ),
-        },
+        full_reply=_full_reply(y, seen, draws),
     )
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """How bootstrap intervals are drawn."""
+
+    rng: np.random.Generator
+    replicates: int
+    level: float
+
+    def resampled(self, name: str, n: int, statistic: Callable[[Floats], Floats]) -> Estimate:
+        """A statistic of rows with weights, all 1, and the percentiles of its replicates."""
+        low, high = bootstrap_interval(
+            statistic, np.ones(n), self.rng, replicates=self.replicates, level=self.level
+        )
+        return Estimate(
+            name=name,
+            value=float(statistic(np.ones((1, n)))[0]),
+            low=low,
+            high=high,
+            level=self.level,
+            n=n,
+            method=f"percentiles of {self.replicates} bootstrap replicates",
+        )
+
+
+def _earliness(
+    y: Bools, seen: _Seen, start: Floats, erde_at: Sequence[float], draws: _Draws
+) -> dict[str, Estimate]:
+    stopped, level = seen.stopped, draws.level
+    caught = y & stopped
+    looks = np.where(stopped, seen.looks, np.inf)
+    parts = care(
+        y,
+        np.where(stopped, seen.alarm, np.inf),
+        seen.length,
+        onset=np.where(np.isnan(start), 0.0, start),
+        level=level,
+        replicates=draws.replicates,
+        random_state=draws.rng,
+    )
+    found = (
+        mean_estimate("share read before the stop", (seen.alarm / seen.length)[caught], level),
+        _median("characters at the alarm", seen.alarm[caught], level),
+        *(erde(y, looks, o=o, level=level) for o in erde_at),
+        *(parts.score, parts.coverage, parts.accuracy, parts.reliability, parts.earliness),
+    )
+    return {one.name: one for one in found}
+
+
+def _full_reply(y: Bools, seen: _Seen, draws: _Draws) -> dict[str, Estimate]:
+    """Of a guard that decides at the end, and how much better streams are."""
+
+    def at_end(weight: Floats) -> Floats:
+        return _macro_f1(weight, y, seen.at_end)
+
+    def gain(weight: Floats) -> Floats:
+        return _macro_f1(weight, y, seen.stopped) - at_end(weight)
+
+    difference = "macro F1 of streams less this"
+    return {
+        "macro F1": draws.resampled("macro F1", y.size, at_end),
+        **_rates(y, seen.at_end, draws.level, "false alarm rate"),
+        difference: draws.resampled(difference, y.size, gain),
+    }
 
 
 @dataclass(frozen=True)
@@ -199,10 +228,14 @@ def _reply(
 
 
 def _rates(y: Bools, acted: Bools, level: float, false: str) -> dict[str, Estimate]:
-    ones = np.ones(y.size)
+    harmless, missed = acted[~y], ~acted[y]
     return {
-        false: share_estimate(false, acted[~y], ones[~y], level, "no harmless reply"),
-        "miss rate": share_estimate("miss rate", ~acted[y], ones[y], level, "no harmful reply"),
+        false: counted_share(
+            false, int(harmless.sum()), harmless.size, level, nothing="no harmless reply"
+        ),
+        "miss rate": counted_share(
+            "miss rate", int(missed.sum()), missed.size, level, nothing="no harmful reply"
+        ),
     }
 
 
@@ -248,30 +281,13 @@ def _median_rank(n: int, level: float) -> int:
     return rank
 
 
-def _leaks(
-    leaked: Floats, level: float, rng: np.random.Generator, replicates: int
-) -> dict[str, Estimate]:
+def _leaks(leaked: Floats, draws: _Draws) -> dict[str, Estimate]:
     """Of replies with a known onset: characters seen from the onset on."""
     seen = np.maximum(leaked, 0.0)
-    low, high = bootstrap_interval(
-        lambda w: w @ seen / w.sum(axis=1),
-        np.ones(seen.size),
-        rng,
-        replicates=replicates,
-        level=level,
-    )
     name, none = "leak in characters", "share that leaks nothing"
     return {
-        name: Estimate(
-            name=name,
-            value=float(seen.mean()),
-            low=low,
-            high=high,
-            level=level,
-            n=seen.size,
-            method=f"percentiles of {replicates} bootstrap replicates",
-        ),
-        none: share_estimate(none, seen == 0, np.ones(seen.size), level, "no known onset"),
+        name: draws.resampled(name, seen.size, lambda w: w @ seen / w.sum(axis=1)),
+        none: counted_share(none, int((seen == 0).sum()), seen.size, draws.level),
     }
 
 

@@ -203,7 +203,7 @@ class Stream:
     def _decided(self, decision: Decision) -> None:
         """Keep the severest decision; a milder one at a later look changes nothing."""
         if self._shadow:
-            would = decision.would or decision.action
+            would = decision.meant
             decision = structs.replace(decision, action="allow", would=would)
         if _severity(decision) <= _severity(self._decision):
             return
@@ -234,4 +234,4 @@ class Stream:
 
 def _severity(decision: Decision) -> tuple[int, int]:
     """What is done decides; where that is the same, what a policy in shadow would do."""
-    return rank(decision.action), rank(decision.would or decision.action)
+    return rank(decision.action), rank(decision.meant)

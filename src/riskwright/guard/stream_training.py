@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from riskwright.core import DataError, EmptyDataError, ParameterError, TargetError
+from riskwright.stats.logistic import logistic_coefficients
 
 from .stream_heads import PrefixHead, features_of
 from .stream_paths import StreamPath
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 Spans = Sequence[Sequence[tuple[int, int]] | None]
 
 MAX_ROUNDS = 200
-_NEWTON_STEPS = 50
+_FREE = 1e-9  # of the constant
 
 
 def fit_head(
@@ -84,9 +85,10 @@ def fit_head(
     scale[scale < 1e-12] = 1.0
     data = _Looks.of(blocks, (rows - mean) / scale, y, _first_harmful(paths, y, spans))
     weights = np.zeros(rows.shape[1] + 1)
+    ridge = np.array([_FREE, *[penalty] * rows.shape[1]])
     target, reached = data.begun(np.zeros(rows.shape[0])), -np.inf
     for _ in range(MAX_ROUNDS):
-        weights = _logistic(data.x, target, data.weight, penalty, weights)
+        weights = logistic_coefficients(data.x, target, data.weight, ridge=ridge, start=weights)
         odds = data.x @ weights
         found = data.likelihood(odds) - penalty / 2 * float(weights[1:] @ weights[1:])
         if found - reached <= tolerance * len(paths):
@@ -214,33 +216,6 @@ def _onset_chances(odds: Floats) -> Floats:
     after = np.cumsum(harm[::-1])[::-1]
     found: Floats = before + after
     return found
-
-
-def _logistic(x: Floats, target: Floats, weight: Floats, penalty: float, start: Floats) -> Floats:
-    """Weights of the penalised logistic regression of soft targets, by damped Newton steps."""
-    ridge = np.full(x.shape[1], penalty)
-    ridge[0] = 1e-9
-
-    def objective(at: Floats) -> float:
-        odds = x @ at
-        return float(weight @ (np.logaddexp(0, odds) - target * odds) + ridge @ at**2 / 2)
-
-    here, value = start, objective(start)
-    for _ in range(_NEWTON_STEPS):
-        p = 0.5 * (1 + np.tanh(x @ here / 2))
-        gradient = x.T @ (weight * (p - target)) + ridge * here
-        curvature = (x.T * (weight * p * (1 - p))) @ x + np.diag(ridge)
-        step = np.linalg.solve(curvature, gradient)
-        if float(gradient @ step) < 1e-14:
-            break
-        size = 1.0
-        while size > 1e-6 and objective(here - size * step) > value - 1e-4 * size * gradient @ step:
-            size /= 2
-        if size <= 1e-6:
-            break
-        here = here - size * step
-        value = objective(here)
-    return here
 
 
 def _used_keys(paths: Sequence[StreamPath], keys: Sequence[str] | None) -> tuple[str, ...]:

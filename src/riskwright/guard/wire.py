@@ -29,7 +29,7 @@ def moderation_result(
     walk = load_crosswalk(score.taxonomy, target.id)
     told = walk.translate(score).score.hazards
     deciding = set(walk.targets.get(decision.hazard, ()))
-    flagged = (decision.would or decision.action) not in _HARMLESS
+    flagged = decision.meant not in _HARMLESS
     return {
         "flagged": flagged,
         "categories": {
@@ -70,7 +70,7 @@ def llama_guard_text(
     Codes are those whose value is at least `flag_from`, or that the deciding hazard leads to.
     """
     target = load_taxonomy(f"llama_guard_{version}")
-    if (decision.would or decision.action) in _HARMLESS:
+    if decision.meant in _HARMLESS:
         return "safe"
     walk = load_crosswalk(score.taxonomy, target.id)
     told = walk.translate(score).score.hazards

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from riskwright.core import ArtifactError, ParameterError, TargetError
 from riskwright.stats._threads import one_blas_thread
+from riskwright.stats.logistic import logistic_coefficients, probability
 
 from .sparse_rows import SparseRows
 
-__all__ = ["Blocks", "HeadsTogether", "TextHead", "probability"]
+__all__ = ["Blocks", "HeadsTogether", "TextHead"]
 
 Floats = NDArray[np.float64]
 Blocks = Mapping[str, Any]
@@ -244,12 +245,6 @@ def _product(block: Any, slopes: Floats) -> Floats:
     return np.array(rows, dtype=np.float64).reshape(len(block), slopes.shape[1])
 
 
-def probability(log_odds: Floats) -> Floats:
-    """The standard logistic function, for any finite log-odds."""
-    found: Floats = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -500.0, 500.0)))
-    return found
-
-
 def _kind(scale: Any) -> str:
     """How coefficients are kept: the few of dense blocks as 64 bits, those of sparse ones as 32."""
     return _SHORT if scale is None else _PRECISE
@@ -387,31 +382,9 @@ def _platt(raw: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
     high = (positive + 1.0) / (positive + 2.0)
     low = 1.0 / (total - positive + 2.0)
     goal = low + (high - low) * share
-    slope, constant = _logistic(np.column_stack([raw, np.ones_like(raw)]), goal, weight)
+    rows = np.column_stack([raw, np.ones_like(raw)])
+    slope, constant = logistic_coefficients(rows, goal, weight)
     if slope < _LEAST_SLOPE:
         slope = _LEAST_SLOPE
-        constant = _logistic(np.ones((len(raw), 1)), goal, weight, slope * raw)[0]
+        constant = logistic_coefficients(rows[:, 1:], goal, weight, offset=slope * raw)[0]
     return float(slope), float(constant)
-
-
-def _logistic(rows: Floats, goal: Floats, weight: Floats, offset: Any = 0.0) -> Floats:
-    """Coefficients of the logistic regression of `goal` in (0, 1), by damped Newton steps."""
-    theta = np.zeros(rows.shape[1])
-
-    def loss(at: Floats) -> float:
-        odds = rows @ at + offset
-        return float(weight @ (np.logaddexp(0.0, odds) - goal * odds))
-
-    now = loss(theta)
-    for _ in range(100):
-        p = 1.0 / (1.0 + np.exp(-np.clip(rows @ theta + offset, -500.0, 500.0)))
-        curvature = (rows * (weight * p * (1.0 - p))[:, None]).T @ rows
-        curvature += 1e-9 * np.trace(curvature) * np.eye(len(theta)) + 1e-12 * np.eye(len(theta))
-        step = np.linalg.solve(curvature, rows.T @ (weight * (p - goal)))
-        size = 1.0
-        while size > 1e-9 and (then := loss(theta - size * step)) > now:
-            size /= 2.0
-        if size <= 1e-9 or now - then < 1e-12 * (1.0 + now):
-            break
-        theta, now = theta - size * step, then
-    return theta
