@@ -211,6 +211,7 @@ class State {
 }  // namespace rw
 
 NB_MODULE(_kernels, m) {
+  nb::set_leak_warnings(false);  // the weights are kept for the whole life of the process
   using namespace rw;
   m.def("grams", &grams, "texts"_a);
   nb::class_<Model>(m, "Model")
