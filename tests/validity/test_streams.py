@@ -18,6 +18,7 @@ pytestmark = pytest.mark.validity
 
 LOOKS, DRAWS, DELTA, ROWS = 16, 600, 0.1, 500
 SETTING = {
+    "reach": None,
     "every": 40,
     "sentences": True,
     "hold_back": 80,
