@@ -60,6 +60,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     loader = artifact_kinds.load(document["kind"])
     try:
         return loader.from_artifact(document["body"])
+    except ArtifactError:
+        raise
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise ArtifactError(
             "content is not what its kind says",

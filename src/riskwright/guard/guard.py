@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from riskwright.core import ArtifactError, DataError, ParameterError
+from riskwright.core import ArtifactError, DataError, ParameterError, load
 from riskwright.core.names import quoted
 from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
@@ -301,16 +301,9 @@ class Guard:
         Raises `ArtifactError` where the file holds something else, or where a scorer is not the
         one that the guard was fitted with.
         """
-        from riskwright.core.artifacts import read_artifact
-
-        found = read_artifact(path)
-        if found["kind"] != "guard":
+        found = load(path)
+        if not isinstance(found, cls):
             raise ArtifactError(
-                "not a guard", where=str(path), expected="a saved guard", got=str(found["kind"])
+                "not a guard", where=str(path), expected="a saved guard", got=type(found).__name__
             )
-        try:
-            return cls.from_artifact(found["body"])
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, ArtifactError):
-                raise
-            raise ArtifactError("not the values of a guard", where=str(path)) from None
+        return found
