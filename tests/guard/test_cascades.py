@@ -54,7 +54,9 @@ def stages():
 
 @pytest.fixture(scope="module")
 def fitted():
-    return GuardCascade(stages(), budgets=BUDGETS, person=20.0).fit(*traffic(3000, 0))
+    return GuardCascade(stages(), budgets=BUDGETS, person=20.0, random_state=3).fit(
+        *traffic(3000, 0)
+    )
 
 
 def test_cost_reach_and_latency_are_stated_beforehand(fitted):
@@ -112,6 +114,9 @@ def test_nothing_certified_means_a_person_decides():
 def test_a_saved_cascade_wants_the_scorers_it_was_certified_with(fitted, tmp_path):
     save(fitted, tmp_path / "cascade.json")
     again = load(tmp_path / "cascade.json")
+    assert (again.tune, again.random_state) == (fitted.tune, fitted.random_state)
+    with pytest.raises(UsageError, match="with_scorers"):
+        again.decide(Exchange(prompt="0.5 0.9"))
     with pytest.raises(ParameterError, match="not the scorers"):
         again.with_scorers([Told("cheap", 0, 0.01), Told("dear", 1, 1.0, version="2")])
     again.with_scorers(stages())

@@ -17,7 +17,7 @@ from riskwright.evidence.exchanges import Exchange
 from riskwright.guard.decision_log import DecisionLog
 from riskwright.guard.guard import Guard
 from riskwright.guard.stream_joining import JoinedScorer
-from riskwright.guard.streams import StreamMonitor
+from riskwright.guard.streams import StreamMonitor, filtered
 
 from .guard import Flag, Progress, Words, at_random, guard_of, read
 from .running import Whole, check_outputs, say, show, show_json, verb, wrapped, write
@@ -229,7 +229,7 @@ def _chunks() -> Iterator[bytes]:
 def _release(reply: Stream, *, sse: bool) -> None:
     """Write what is released at once."""
     if not sse:
-        for item in _items(reply):
+        for item in filtered(reply, _chunks()):
             if isinstance(item, str):
                 _send(item)
         return
@@ -239,22 +239,8 @@ def _release(reply: Stream, *, sse: bool) -> None:
 
     name = f"chatcmpl-{secrets.token_hex(12)}"
     head = ChunkHead(id=name, model="riskwright", created=int(time.time()))
-    for event in stream_events(_items(reply), head):
+    for event in stream_events(filtered(reply, _chunks()), head):
         _send(event)
-
-
-def _items(reply: Stream) -> Iterator[str | StreamVerdict]:
-    """Released texts, and at the end the verdict; nothing more is read after a stop."""
-    for chunk in _chunks():
-        released = reply.feed(chunk)
-        if released.text:
-            yield released.text
-        if released.stopped:
-            break
-    last = reply.close().text
-    if last:
-        yield last
-    yield reply.verdict
 
 
 def _send(text: str) -> None:
@@ -341,7 +327,7 @@ def certify_stream(
     """
     import numpy as np
 
-    from riskwright.guard.truths import harm_of
+    from riskwright.guard.truths import groups_of, harm_of
 
     if not 0 <= use < 1:
         raise UsageError("not a share", where="--use", expected="from 0, below 1", got=f"{use:g}")
@@ -362,7 +348,10 @@ def certify_stream(
     rows = [k for k in range(len(exchanges)) if k not in learning]
     kept = [exchanges[k] for k in rows]
     watching.certify(
-        _paths(watching, kept), [int(harm[k]) for k in rows], rule, groups=_groups(kept, per)
+        _paths(watching, kept),
+        [int(harm[k]) for k in rows],
+        rule,
+        groups=groups_of(per, kept) or None,
     )
     save(watching, out)
     certificate = watching.certificate_
@@ -420,20 +409,6 @@ def _paths(watching: StreamMonitor, exchanges: Sequence[Exchange]) -> list[Strea
             shown.rows(k, len(exchanges))
     shown.clear()
     return found
-
-
-def _groups(exchanges: Sequence[Exchange], per: set[str]) -> dict[str, list[str]] | None:
-    found = {}
-    for name in sorted(per):
-        found[name] = [one.attributes.get(name, "") for one in exchanges]
-        lacking = sum(not value for value in found[name])
-        if lacking:
-            raise DataError(
-                f"a budget holds per {quoted(name)}, which not every line has",
-                where="--attributes",
-                got=f"{lacking:,} without it",
-            )
-    return found or None
 
 
 def _certified_lines(watching: StreamMonitor, learnt: int) -> Iterator[str]:

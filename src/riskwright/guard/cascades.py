@@ -19,6 +19,7 @@ from riskwright.evidence.labels import Label
 from riskwright.metrics import tail
 from riskwright.scoring.perception import Scorer
 
+from .combining import check_names
 from .guard import Guard
 from .timing import timed_scores
 from .truths import harm_of
@@ -165,8 +166,7 @@ class GuardCascade:
         ParameterError : two stages of one name, a stage without a score, settings out of range.
         DataError : lengths differ, labels without an answer, one class only.
         """
-        if len(set(self.names)) < len(self.names) or not self.names:
-            raise ParameterError("stages need names of their own", where="scorers")
+        check_names(self.scorers)
         y = harm_of(labels, "any")
         table = np.array([[_severity(row, name) for name in self.names] for row in scores])
         prices = {
@@ -205,10 +205,14 @@ class GuardCascade:
     def decide(self, exchange: Exchange) -> CascadeOutcome:
         """Ask stage by stage until one is sure; "person" where none is or nothing is certified.
 
-        Raises `UsageError` where the cascade is not fitted.
+        Raises `UsageError` where the cascade is not fitted, or was loaded and has no scorers yet.
         """
         if not hasattr(self, "rule_"):
             raise UsageError("the cascade is not fitted", where="GuardCascade", hint="Call fit")
+        if not self.scorers:
+            raise UsageError(
+                "a loaded cascade has no scorers", where="GuardCascade", hint="Call with_scorers"
+            )
         started = time.perf_counter()
         asked: list[Score] = []
         action, stage = "person", ""
@@ -243,7 +247,13 @@ class GuardCascade:
     def from_artifact(cls, body: dict[str, Any]) -> GuardCascade:
         """The cascade that `to_artifact` described, without scorers: see `with_scorers`."""
         rule = Cascade.from_artifact(body["rule"])
-        found = cls((), budgets=rule.budgets, person=rule.person, tune=rule.tune)
+        found = cls(
+            (),
+            budgets=rule.budgets,
+            person=rule.person,
+            tune=rule.tune,
+            random_state=rule.random_state,
+        )
         found.rule_ = rule
         found.certificate_ = rule.certificate_
         found._stages = tuple((str(name), str(version)) for name, version in body["stages"])

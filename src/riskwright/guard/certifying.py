@@ -27,7 +27,7 @@ from riskwright.taxonomy.policy_records import Certified
 
 from .costs import costs_of
 from .regimes import PASSING, REFUSING, acted_on, in_regime
-from .truths import shares_of
+from .truths import groups_of, shares_of
 
 __all__ = ["NEVER", "Certification", "CertifiedBand", "certify_policy"]
 
@@ -110,8 +110,8 @@ def certify_policy(
 
     Raises
     ------
-    ParameterError : no budgets, or budgets of other kinds.
-    DataError : lengths differ, no labels, an attribute of a grouping is missing.
+    ParameterError : no budgets, budgets of other kinds, an attribute of a grouping is missing.
+    DataError : lengths differ, no labels.
 
     Notes
     -----
@@ -230,25 +230,11 @@ def _of_hazard(
                 if rows.size and y.all()
                 else None,
             )
-        groups = _groups(pair, [scores[int(k)] for k in rows])
+        per = {budget.per for budget in pair if budget.per is not None}
+        groups = groups_of(per, [scores[int(k)] for k in rows])
         shared = tuple(replace(b, delta=(b.delta or 0.05) / among) for b in pair)
         found.append(_band(hazard, regime, shared, value[rows], y, groups))
     return _nested(found)
-
-
-def _groups(budgets: Sequence[Budget], scores: Sequence[Score]) -> dict[str, list[str]]:
-    names = {budget.per for budget in budgets if budget.per is not None}
-    found = {}
-    for name in sorted(names):
-        found[name] = [score.attributes.get(name, "") for score in scores]
-        lacking = sum(not value for value in found[name])
-        if lacking:
-            raise ParameterError(
-                f"a budget holds per {name!r}, which is not an attribute of every exchange",
-                where="attributes",
-                got=f"{lacking:,} without it",
-            )
-    return found
 
 
 def _band(

@@ -8,16 +8,49 @@ from typing import Any
 
 import msgspec
 
+from riskwright.core import ParameterError
 from riskwright.core.names import quoted
 from riskwright.core.scores import Outcome, Score, Span
 from riskwright.evidence.exchanges import Exchange
+from riskwright.scoring.perception import Scorer
 from riskwright.taxonomy.crosswalks import PIVOT, crosswalk_names, load_crosswalk
+from riskwright.taxonomy.policy_plans import value_of
 
-__all__ = ["combined"]
+__all__ = ["check_names", "combined", "joined"]
 
 _GRAVEST: tuple[Outcome, ...] = ("failed", "unparsable", "refused", "not scored")
 _SPANS = 16
 _ONE = 1 + 1e-6  # probabilities that were summed
+
+
+def check_names(scorers: Sequence[Scorer]) -> None:
+    """Raises `ParameterError` where there are no scorers, or two of one name."""
+    names = [scorer.name for scorer in scorers]
+    if not names or len(set(names)) < len(names):
+        raise ParameterError(
+            "scorers need names of their own", where="scorers", got=", ".join(names) or "none"
+        )
+
+
+def joined(
+    scorers: Sequence[Scorer],
+    exchanges: Sequence[Exchange],
+    columns: Mapping[str, Sequence[Score]],
+    *,
+    taxonomy: str,
+) -> list[Score]:
+    """One score per exchange of what `columns` hold by scorer; see `combined`."""
+    detectors = {one.name for one in scorers if getattr(one, "detector", False)}
+    return [
+        combined(
+            exchange,
+            {name: scores[k] for name, scores in columns.items()},
+            taxonomy=taxonomy,
+            latency_ms=math.fsum(scores[k].latency_ms for scores in columns.values()),
+            detectors=detectors,
+        )
+        for k, exchange in enumerate(exchanges)
+    ]
 
 
 def combined(
@@ -166,7 +199,7 @@ def _largest_bounds(scores: Iterable[Score]) -> dict[str, tuple[float, float]]:
     for key in sorted(keys):
         ends = []
         for score in held:
-            value = score.severity if key == "any" else score.hazards.get(key)
+            value = value_of(score, key)
             if value is not None:
                 ends.append(score.bounds.get(key, (value, value)))
         if ends:

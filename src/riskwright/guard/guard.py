@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from riskwright.core import ArtifactError, DataError, ParameterError, load
+from riskwright.core import ArtifactError, DataError, ParameterError, content_hash, load
 from riskwright.core.names import quoted
 from riskwright.core.scores import Score
 from riskwright.evidence.exchanges import Exchange
@@ -16,7 +15,7 @@ from riskwright.evidence.labels import Label, Pair
 from riskwright.scoring.perception import Scorer
 from riskwright.taxonomy.crosswalks import PIVOT
 
-from .combining import combined
+from .combining import check_names, joined
 from .scorers import default_scorers, described, rebuilt
 from .timing import one_by_one, timed, timed_scores
 
@@ -75,12 +74,8 @@ class Guard:
         random_state: int = 0,
     ) -> None:
         self.scorers = tuple(default_scorers() if scorers is None else scorers)
-        names = [scorer.name for scorer in self.scorers]
-        if not names or len(set(names)) < len(names):
-            raise ParameterError(
-                "scorers need names of their own", where="scorers", got=", ".join(names) or "none"
-            )
-        colons = [name for name in names if ":" in name]
+        check_names(self.scorers)
+        colons = [scorer.name for scorer in self.scorers if ":" in scorer.name]
         if colons:
             raise ParameterError(
                 f"a scorer named {quoted(colons[0])}",
@@ -99,8 +94,6 @@ class Guard:
     @property
     def version(self) -> str:
         """Digest of the scorers' versions and of what was learnt."""
-        from riskwright.core import content_hash
-
         kind, body = self.to_artifact()
         return content_hash({kind: body})
 
@@ -128,17 +121,7 @@ class Guard:
             if progress is not None:
                 progress(scorer.name, place, len(self.scorers))
             columns[scorer.name] = timed_scores(scorer, exchanges)
-        detectors = {one.name for one in self.scorers if getattr(one, "detector", False)}
-        return [
-            combined(
-                exchange,
-                {name: scores[k] for name, scores in columns.items()},
-                taxonomy=self.taxonomy,
-                latency_ms=math.fsum(scores[k].latency_ms for scores in columns.values()),
-                detectors=detectors,
-            )
-            for k, exchange in enumerate(exchanges)
-        ]
+        return joined(self.scorers, exchanges, columns, taxonomy=self.taxonomy)
 
     def calibrated(self, exchanges: Sequence[Exchange], scores: Sequence[Score]) -> list[Score]:
         """Scores that `perceive` gave, put through what `fit` learnt; unchanged before `fit`."""

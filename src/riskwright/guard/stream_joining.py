@@ -13,7 +13,7 @@ from riskwright.evidence.exchanges import Exchange
 from riskwright.taxonomy import load_taxonomy, taxonomy_names
 from riskwright.taxonomy.policy_records import ANY, SIGNAL
 
-from .combining import combined
+from .combining import check_names, joined
 
 if TYPE_CHECKING:
     from riskwright.scoring.perception import PrefixScorer, PrefixState
@@ -56,11 +56,8 @@ class JoinedScorer:
 
     def __init__(self, scorers: Sequence[PrefixScorer]) -> None:
         self.scorers = tuple(scorers)
+        check_names(self.scorers)
         names = [one.name for one in self.scorers]
-        if not names or len(set(names)) < len(names):
-            raise ParameterError(
-                "scorers need names of their own", where="scorers", got=", ".join(names) or "none"
-            )
         for one in self.scorers:
             if not callable(getattr(one, "begin", None)):
                 raise ParameterError(
@@ -91,15 +88,7 @@ class JoinedScorer:
     def score(self, exchanges: Sequence[Exchange]) -> list[Score]:
         """One score per exchange, in order; see `riskwright.guard.combining.combined`."""
         columns = {one.name: one.score(exchanges) for one in self.scorers}
-        return [
-            combined(
-                exchange,
-                {name: scores[k] for name, scores in columns.items()},
-                taxonomy=self.taxonomy,
-                detectors=self._detectors,
-            )
-            for k, exchange in enumerate(exchanges)
-        ]
+        return joined(self.scorers, exchanges, columns, taxonomy=self.taxonomy)
 
     def begin(self, exchange: Exchange | None = None) -> PrefixState:
         """Follow a growing reply with every scorer."""

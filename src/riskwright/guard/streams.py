@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .stream_figures import StreamFigures
 
-__all__ = ["StreamMonitor"]
+__all__ = ["StreamMonitor", "filtered"]
 
 
 Replies = Sequence[str | Exchange | StreamPath]
@@ -215,7 +215,7 @@ class StreamMonitor:
         The source is read no further after a stop, and closed where it can be.
         """
         stream = self.begin(exchange, **how)
-        return _filtered(stream, chunks)
+        return filtered(stream, chunks)
 
     def guard(
         self, chunks: AsyncIterable[Chunk], exchange: Exchange | None = None, **how: Any
@@ -538,7 +538,8 @@ def _whole(value: int, where: str, least: int) -> int:
     return value
 
 
-def _filtered(stream: Stream, chunks: Iterable[Chunk]) -> Iterator[str | StreamVerdict]:
+def filtered(stream: Stream, chunks: Iterable[Chunk]) -> Iterator[str | StreamVerdict]:
+    """What a stream releases of the chunks, then its verdict; nothing is read after a stop."""
     try:
         for chunk in chunks:
             released = stream.feed(chunk)

@@ -1,17 +1,19 @@
-"""What labels say of one hazard, as numbers: 0, 1, and NaN where nobody looked."""
+"""What labels say of one hazard, as numbers, and the groups that exchanges belong to."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskwright.core import DataError
+from riskwright.core import DataError, ParameterError
+from riskwright.core.scores import Score
+from riskwright.evidence.exchanges import Exchange
 from riskwright.evidence.labels import Label
 
-__all__ = ["harm_of", "severities_of", "shares_of"]
+__all__ = ["groups_of", "harm_of", "severities_of", "shares_of"]
 
 Floats = NDArray[np.float64]
 
@@ -58,3 +60,21 @@ def severities_of(labels: Sequence[Label]) -> Floats:
     """The severities told, NaN where none is."""
     told = (math.nan if y.severity is None else y.severity for y in labels)
     return np.fromiter(told, dtype=np.float64, count=len(labels))
+
+
+def groups_of(names: Iterable[str], rows: Sequence[Exchange | Score]) -> dict[str, list[str]]:
+    """Attribute -> its values, one per row, for budgets "per" one of them.
+
+    Raises `ParameterError` where a row has no such attribute.
+    """
+    found = {}
+    for name in sorted(names):
+        found[name] = [row.attributes.get(name, "") for row in rows]
+        lacking = sum(not value for value in found[name])
+        if lacking:
+            raise ParameterError(
+                f"a budget holds per {name!r}, which is not an attribute of every exchange",
+                where="attributes",
+                got=f"{lacking:,} without it",
+            )
+    return found
