@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, NamedTuple, get_args
 
 from riskwright.core import ParameterError
@@ -110,9 +111,15 @@ def redact(
     values = {text[one.start : one.end] for one in chosen}
     stretches = _merged([*chosen, *_repeats(text, chosen)])
     done = _replaced(text, stretches, style, key)
-    if any(value in done.text for value in values if value.strip(_BLOCK)):
-        done = _replaced(text, stretches, "block", key)
+    if any(value in done.text for value in values):
+        done = _replaced(text, stretches, "block", key, _block_beside(values))
     return done
+
+
+def _block_beside(values: Iterable[str]) -> str:
+    """A sign that is part of no value, so that none can arise where it meets what is left."""
+    used = set().union(*values)
+    return next(sign for sign in map(chr, count(ord(_BLOCK))) if sign not in used)
 
 
 def _repeats(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -141,13 +148,17 @@ def _merged(spans: Iterable[Span]) -> list[tuple[int, int, str]]:
 
 
 def _replaced(
-    text: str, stretches: Iterable[tuple[int, int, str]], style: str, key: bytes
+    text: str,
+    stretches: Iterable[tuple[int, int, str]],
+    style: str,
+    key: bytes,
+    block: str = _BLOCK,
 ) -> Redacted:
     out: list[str] = []
     pieces: list[_Piece] = []
     place = size = 0
     for start, end, by in stretches:
-        new = _replacement(text[start:end], by, style, key)
+        new = 3 * block if style == "block" else _replacement(text[start:end], by, style, key)
         size += start - place
         out += [text[place:start], new]
         pieces.append(_Piece(start, end, size, size + len(new)))
@@ -157,8 +168,6 @@ def _replaced(
 
 
 def _replacement(value: str, by: str, style: str, key: bytes) -> str:
-    if style == "block":
-        return _BLOCK * 3
     if style == "mask":
         return _masked(value)
     label = by.rpartition(".")[2] or by
